@@ -1,0 +1,53 @@
+{{- /* What the exposures (the ways in from outside the cluster) share. */}}
+
+{{- /*
+The exposed ports, as JSON {"ports": [...]}: those that `ports` of the exposure names, in the worker's order, or all.
+Arguments: dict "root" $ "exposure" VALUES
+*/}}
+{{- define "twister2-job.exposedPorts" -}}
+{{- $wanted := .exposure.ports }}
+{{- $ports := list }}
+{{- range (include "twister2-job.ports" .root | fromJson).ports }}
+{{- if or (not $wanted) (has .name $wanted) }}
+{{- $ports = append $ports . }}
+{{- end }}
+{{- end }}
+{{- dict "ports" $ports | toJson }}
+{{- end }}
+
+{{- /* The fields that Services of any type have. Argument: the values of the Service. */}}
+{{- define "twister2-job.serviceFields" -}}
+{{- with .ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* The fields that every Service with a way in has. Argument: the values of the exposure. */}}
+{{- define "twister2-job.exposureFields" -}}
+externalTrafficPolicy: {{ .externalTrafficPolicy }}
+internalTrafficPolicy: {{ .internalTrafficPolicy }}
+sessionAffinity: {{ .sessionAffinity }}
+publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
+{{ include "twister2-job.serviceFields" . | trim }}
+{{- end }}
+
+{{- /* The annotations of an exposure: the user's, and what the wrapper shall print. Argument: the values of the exposure. */}}
+{{- define "twister2-job.exposureAnnotations" -}}
+{{- $annotations := deepCopy .annotations }}
+{{- with .advertisedHost }}
+{{- $_ := set $annotations "twister2-job/advertised-host" . }}
+{{- end }}
+{{- with int .advertisedPort }}
+{{- $_ := set $annotations "twister2-job/advertised-port" (toString .) }}
+{{- end }}
+{{- with .addressType }}
+{{- $_ := set $annotations "twister2-job/address-type" . }}
+{{- end }}
+{{- if $annotations }}
+{{- toYaml $annotations }}
+{{- end }}
+{{- end }}

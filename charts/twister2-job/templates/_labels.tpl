@@ -1,0 +1,23 @@
+{{- /* Labels of every object of the chart. Never in a pod template: the chart's version would restart the workers. */}}
+{{- define "twister2-job.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{ include "twister2-job.selectorLabels" . }}
+app: twister2
+{{- end }}
+
+{{- /* What tells the workers of this job from all other pods. A StatefulSet's selector can't change later. */}}
+{{- define "twister2-job.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: worker
+{{- end }}
+
+{{- /*
+Twister2's own label for the objects of a job. `twister2 kill` deletes what carries it and allows one ConfigMap with it,
+so no exposure and no other ConfigMap has it.
+*/}}
+{{- define "twister2-job.jobLabel" -}}
+t2-job: {{ .Release.Name }}
+{{- end }}

@@ -1,0 +1,35 @@
+{{- /*
+Names: one helper for each resource. A release's name is the job's name and Twister2's job ID, so every name starts
+with it; Twister2 finds its objects by these names, so they may not change.
+*/}}
+
+{{- define "twister2-job.name.headless" -}}
+{{ .Release.Name }}
+{{- end }}
+
+{{- /* Arguments: dict "root" $ "group" GROUP */}}
+{{- define "twister2-job.name.group" -}}
+{{ .root.Release.Name }}-{{ .group.index }}
+{{- end }}
+
+{{- define "twister2-job.name.nodePort" -}}
+{{ .Release.Name }}-nodeport
+{{- end }}
+
+{{- define "twister2-job.name.echo" -}}
+{{ .Release.Name }}-echo
+{{- end }}
+
+{{- define "twister2-job.name.test" -}}
+{{ .Release.Name }}-test
+{{- end }}
+
+{{- define "twister2-job.name.serviceAccount" -}}
+{{- if .Values.serviceAccount.name -}}
+{{ .Values.serviceAccount.name }}
+{{- else if .Values.serviceAccount.create -}}
+{{ .Release.Name }}
+{{- else -}}
+default
+{{- end }}
+{{- end }}

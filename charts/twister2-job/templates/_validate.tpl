@@ -1,0 +1,112 @@
+{{- /*
+The rules that the schema can't say, and the one-worker-per-pod rule once more for --skip-schema-validation. All
+problems are collected, so that one run shows them all; each is "path: problem; remedy".
+*/}}
+{{- define "twister2-job.validate" -}}
+{{- $problems := list }}
+{{- range list "release" "ports" "nodePort" "nodePortNumbers" }}
+{{- $problems = concat $problems ((include (printf "twister2-job.validate.%s" .) $ | fromJson).problems | default list) }}
+{{- end }}
+{{- if $problems }}
+{{- fail (printf "\n%s" (join "\n" $problems)) }}
+{{- end }}
+{{- end }}
+
+{{- define "twister2-job.validate.release" -}}
+{{- $problems := list }}
+{{- if gt (len .Release.Name) 49 }}
+{{- $problems = append $problems (printf "release name %s: it is %d characters long, and names of the job's objects are made of it; take one of at most 49" .Release.Name (len .Release.Name)) }}
+{{- end }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" .Release.Name) }}
+{{- $problems = append $problems (printf "release name %s: it is the name of a Service, which starts with a letter and holds only a-z, 0-9 and -; take another name" .Release.Name) }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- define "twister2-job.validate.ports" -}}
+{{- $problems := list }}
+{{- $names := list "worker" }}
+{{- range $k, $port := .Values.additionalPorts }}
+{{- if has $port.name $names }}
+{{- $problems = append $problems (printf "additionalPorts[%d].name: %s is the name of another port of the worker; give each port its own name" $k $port.name) }}
+{{- end }}
+{{- $names = append $names $port.name }}
+{{- end }}
+{{- $stride := add1 (len .Values.additionalPorts) }}
+{{- range (include "twister2-job.groups" . | fromJson).groups }}
+{{- $last := sub (add (int $.Values.workerPort) (mul (int .workersPerPod) $stride)) 1 }}
+{{- if gt $last 65535 }}
+{{- $problems = append $problems (printf "workerPort: %d with %d workers per pod and %d ports a worker ends at %d, above 65535; take %d or lower" (int $.Values.workerPort) (int .workersPerPod) $stride $last (sub 65536 (mul (int .workersPerPod) $stride))) }}
+{{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- define "twister2-job.validate.nodePort" -}}
+{{- $problems := list }}
+{{- $nodePort := .Values.nodePort | default dict }}
+{{- if eq (toString $nodePort.enabled) "true" }}
+{{- range (include "twister2-job.groups" . | fromJson).groups }}
+{{- if ne (int .workersPerPod) 1 }}
+{{- $path := ternary (printf "computeResources[%d].workersPerPod" (sub (int .index) 1)) "workersPerPod" (gt (int .index) 0) }}
+{{- $problems = append $problems (printf "%s: it is %d, but nodePort.enabled=true needs one worker per pod, because a node port reaches one port of a pod; set %s=1 or nodePort.enabled=false" $path (int .workersPerPod) $path) }}
+{{- end }}
+{{- end }}
+{{- else }}
+{{- range $key := list "port" "ports" "nodePorts" }}
+{{- if index $nodePort $key }}
+{{- $problems = append $problems (printf "nodePort.%s: it is set, but nodePort.enabled is false; set nodePort.enabled=true or leave nodePort.%s out" $key $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- define "twister2-job.validate.nodePortNumbers" -}}
+{{- $problems := list }}
+{{- $nodePort := .Values.nodePort }}
+{{- if $nodePort.enabled }}
+{{- $names := list }}
+{{- range (include "twister2-job.ports" . | fromJson).ports }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- range $k, $name := $nodePort.ports }}
+{{- if not (has $name $names) }}
+{{- $problems = append $problems (printf "nodePort.ports[%d]: the workers have no port %s; take names out of %s" $k $name (join ", " $names)) }}
+{{- end }}
+{{- end }}
+{{- $exposed := list }}
+{{- range (include "twister2-job.exposedPorts" (dict "root" . "exposure" $nodePort) | fromJson).ports }}
+{{- $exposed = append $exposed .name }}
+{{- end }}
+{{- $low := int $nodePort.range.min }}
+{{- $high := int $nodePort.range.max }}
+{{- if gt $low $high }}
+{{- $problems = append $problems (printf "nodePort.range: min %d is above max %d; give the range of the cluster's API server" $low $high) }}
+{{- end }}
+{{- $wanted := dict }}
+{{- if int $nodePort.port }}
+{{- $_ := set $wanted "port" (int $nodePort.port) }}
+{{- end }}
+{{- range $name, $number := $nodePort.nodePorts }}
+{{- $_ := set $wanted (printf "nodePorts.%s" $name) (int $number) }}
+{{- if not (has $name $exposed) }}
+{{- $problems = append $problems (printf "nodePort.nodePorts.%s: it is no exposed port; the exposed ports are %s" $name (join ", " $exposed)) }}
+{{- end }}
+{{- if and (int $nodePort.port) $exposed (eq $name (first $exposed)) }}
+{{- $problems = append $problems (printf "nodePort.nodePorts.%s: nodePort.port gives the node port of this port already; set one of the two" $name) }}
+{{- end }}
+{{- end }}
+{{- $seen := dict }}
+{{- range $path, $number := $wanted }}
+{{- if or (lt $number $low) (gt $number $high) }}
+{{- $problems = append $problems (printf "nodePort.%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or 0 for a free one" $path $number $low $high) }}
+{{- end }}
+{{- with get $seen (toString $number) }}
+{{- $problems = append $problems (printf "nodePort.%s: node port %d is given to nodePort.%s too; give each port its own" $path $number .) }}
+{{- end }}
+{{- $_ := set $seen (toString $number) $path }}
+{{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}

@@ -1,0 +1,105 @@
+{{- /*
+One worker: a container of a worker pod, as a list item. Arguments: dict "root" $ "group" GROUP "container" INDEX
+"ports" PORTS "mode" MODE. Twister2 takes the worker's ID from the end of the container's and the pod's name.
+*/}}
+{{- define "twister2-job.workerContainer" -}}
+{{- $root := .root }}
+{{- $container := .container }}
+{{- $name := printf "twister2-container-%d" $container }}
+{{- $workerPort := include "twister2-job.portNumber" (dict "root" $root "container" $container "port" (first .ports)) }}
+{{- $values := $root.Values }}
+{{- $image := ternary $values.echo.image $values.image (eq .mode "echo") }}
+- name: {{ $name }}
+  image: {{ include "twister2-job.image" $root }}
+  imagePullPolicy: {{ $image.pullPolicy }}
+  {{- if eq .mode "echo" }}
+  command:
+    - python3
+    - /etc/twister2-job/echo_worker.py
+  args:
+    - {{ .group.firstWorker | quote }}
+    - {{ .group.workersPerPod | quote }}
+    - {{ .group.index | quote }}
+    {{- range .ports }}
+    - {{ .name }}={{ include "twister2-job.portNumber" (dict "root" $root "container" $container "port" .) }}
+    {{- end }}
+  {{- else }}
+  {{- with $values.command }}
+  command:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.args }}
+  args:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  env:
+    - name: JOB_ID
+      value: {{ $root.Release.Name | quote }}
+    - name: POD_NAME
+      valueFrom:
+        fieldRef:
+          fieldPath: metadata.name
+    - name: HOST_IP
+      valueFrom:
+        fieldRef:
+          fieldPath: status.hostIP
+    - name: HOST_NAME
+      valueFrom:
+        fieldRef:
+          fieldPath: spec.nodeName
+    - name: CONTAINER_NAME
+      value: {{ $name }}
+    - name: WORKER_PORT
+      value: {{ $workerPort | quote }}
+    {{- with $values.env }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $values.envFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  ports:
+    {{- range .ports }}
+    {{- $port := dict "root" $root "container" $container "port" . }}
+    - name: {{ include "twister2-job.portName" $port }}
+      containerPort: {{ include "twister2-job.portNumber" $port }}
+      protocol: {{ .protocol }}
+    {{- end }}
+  {{- if $values.readinessProbe }}
+  readinessProbe:
+    {{- toYaml $values.readinessProbe | nindent 4 }}
+  {{- else if eq .mode "echo" }}
+  readinessProbe:
+    tcpSocket:
+      port: {{ $workerPort }}
+    periodSeconds: 1
+  {{- end }}
+  {{- with $values.livenessProbe }}
+  livenessProbe:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.startupProbe }}
+  startupProbe:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .group.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.securityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  volumeMounts:
+    - name: tmp
+      mountPath: /tmp
+    {{- if eq .mode "echo" }}
+    - name: echo
+      mountPath: /etc/twister2-job
+      readOnly: true
+    {{- end }}
+    {{- with $values.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
