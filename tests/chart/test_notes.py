@@ -1,0 +1,62 @@
+"""NOTES.txt, as `helm install` prints it (offline only Helm 4 can show it)."""
+
+import os
+import shlex
+
+import pytest
+
+from tests.conftest import CHART, HELM_VERSIONS, helm_path, run
+
+HELM_4 = [version for version in HELM_VERSIONS if version.startswith("4.")]
+
+
+@pytest.fixture(params=HELM_4)
+def notes(request, tmp_path):
+    def render(*arguments):
+        result = run(
+            helm_path(request.param), "install", "job", CHART, "--dry-run=client", "--namespace", "data", *arguments,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        return result.stdout.split("NOTES:\n", 1)[1]
+
+    return render
+
+
+def commands(text):
+    """Return the command lines in the notes, each as words; fails if a shell could not read one."""
+    lines = [line.strip().split(": ", 1)[-1] for line in text.splitlines() if "kubectl " in line or "twister2-job address" in line]
+    return [shlex.split(line) for line in lines]
+
+
+def test_echo_mode_says_what_runs_and_how_to_change_it(notes):
+    text = notes()
+    assert "Job job, 2 workers, namespace data." in text
+    assert "echo worker" in text and "set image and command" in text
+    assert "Nothing is open to the outside." in text and "--set nodePort.enabled=true" in text
+
+
+def test_dynamic_node_port_gets_the_command_that_tells_it(notes):
+    words = commands(notes("--set", "nodePort.enabled=true"))
+    assert [
+        "kubectl", "--namespace", "data", "get", "service", "job-nodeport", "-o",
+        'jsonpath={.spec.ports[?(@.name=="worker")].nodePort}',
+    ] in words  # fmt: skip
+    assert ["twister2-job", "address", "job", "--namespace", "data"] in words
+
+
+def test_fixed_node_port_is_printed(notes):
+    assert "worker: 30033" in notes("--set", "nodePort.enabled=true,nodePort.port=30033")
+
+
+def test_local_policy_is_said(notes):
+    text = notes("--set", "nodePort.enabled=true,nodePort.externalTrafficPolicy=Local")
+    assert "any node's address that has a ready worker" in text
+
+
+def test_suspended_is_said(notes):
+    assert "suspended" in notes("--set", "suspend=true") and "suspended" not in notes()
+
+
+def test_command_mode_says_nothing_of_the_echo_worker(notes):
+    assert "echo" not in notes("--set", "command={sleep}")
