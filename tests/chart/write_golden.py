@@ -10,5 +10,5 @@ if __name__ == "__main__":
     for path in CI_VALUES:
         result = Template(HELM_VERSIONS[-1]).run("-f", str(path))
         assert result.returncode == 0, result.stderr
-        lines = [line.rstrip() for line in result.stdout.splitlines() if line.strip()]
+        lines = [line.rstrip() for line in result.stdout.splitlines()]
         (GOLDEN / f"{path.stem}.yaml").write_text("\n".join(lines) + "\n")
