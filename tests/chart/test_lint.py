@@ -1,0 +1,58 @@
+"""Linters over the chart: helm lint, ct lint, and helm-docs, whose table must be the one that is committed."""
+
+import os
+import shutil
+import sys
+
+import pytest
+import yaml
+
+from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_binaries, helm_path, run
+
+TOOLS = helm_binaries.cache_root() / "tools"
+KEYS_OF_CT = {
+    "remote", "target-branch", "since", "build-id", "lint-conf", "chart-yaml-schema", "validate-maintainers",
+    "validate-chart-schema", "validate-yaml", "skip-helm-dependencies", "additional-commands", "check-version-increment",
+    "all", "charts", "chart-repos", "chart-dirs", "excluded-charts", "helm-extra-args", "helm-extra-set-args",
+    "helm-lint-extra-args", "helm-repo-extra-args", "helm-dependency-extra-args", "debug", "upgrade",
+    "skip-missing-values", "skip-clean-up", "namespace", "release-name", "release-label", "exclude-deprecated",
+    "kubectl-timeout", "print-logs", "github-groups", "use-helmignore",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", HELM_VERSIONS)
+def test_helm_lint_strict(version):
+    result = run(helm_path(version), "lint", "--strict", CHART)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("version", [HELM_VERSIONS[1], HELM_VERSIONS[-1]])
+def test_ct_lint(version, tmp_path):
+    (tmp_path / "helm").symlink_to(helm_path(version))
+    scripts = os.path.dirname(sys.executable)  # yamale and yamllint
+    environment = {**os.environ, "PATH": os.pathsep.join([str(tmp_path), scripts, os.environ["PATH"]])}
+    command = (TOOLS / "ct", "lint", "--all", "--check-version-increment=false")
+    result = run(*command, cwd=REPOSITORY, env=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "All charts linted successfully" in result.stdout
+    assert "default-values.yaml" in result.stdout
+
+
+def test_ct_knows_every_key_of_ct_yaml():
+    """An unknown key is ignored by ct without a word."""
+    assert set(yaml.safe_load((REPOSITORY / "ct.yaml").read_text())) <= KEYS_OF_CT
+
+
+def test_readme_of_the_chart_is_what_helm_docs_writes(tmp_path):
+    """`make docs` writes it anew."""
+    shutil.copytree(CHART, tmp_path / "twister2-job")
+    (tmp_path / "twister2-job" / "README.md").unlink()
+    run(TOOLS / "helm-docs", "--sort-values-order", "file", cwd=tmp_path / "twister2-job")
+    assert (tmp_path / "twister2-job" / "README.md").read_text() == (CHART / "README.md").read_text()
+
+
+def test_every_value_is_documented():
+    table = (CHART / "README.md").read_text().split("## Values", 1)[1]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")]
+    undocumented = [row[0] for row in rows[1:] if not row[-1] and row[0] != "global"]
+    assert [key for key in undocumented if not key.startswith(("podSecurityContext.", "securityContext.", "updateStrategy."))] == []
