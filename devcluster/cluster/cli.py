@@ -1,0 +1,203 @@
+"""The command line: `devcluster COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import control_plane, images, install, lifecycle, network, node, settings
+from .processes import Failure, in_namespace
+
+DOWN = "The development cluster is down; `devcluster up` starts it."
+
+
+def say(sentence: str) -> None:
+    """Tell the user how far we are, on standard error."""
+    print(f"devcluster: {sentence}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def lock() -> Iterator[None]:
+    """Hold the lock of all commands that change the cluster."""
+    install.require_machine()
+    with settings.LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Failure("Another devcluster command is changing the cluster; wait until it is done and try again.") from error
+        yield
+
+
+def require_up() -> None:
+    """Raise Failure if there is no cluster to talk to."""
+    install.require_machine()
+    if not network.exists(settings.FABRIC) or not settings.kubeconfig().exists():
+        raise Failure(DOWN)
+
+
+def command_install(_: argparse.Namespace) -> int:
+    """Install and build what the cluster needs."""
+    with lock():
+        install.install(say)
+    return 0
+
+
+def command_up(arguments: argparse.Namespace) -> int:
+    """Start the cluster."""
+    if not 1 <= arguments.nodes <= settings.MAXIMUM_NODES:
+        raise Failure(f"--nodes {arguments.nodes}: the cluster has 1 to {settings.MAXIMUM_NODES} nodes.")
+    with lock():
+        lifecycle.up(arguments.nodes, say)
+    return 0
+
+
+def command_down(_: argparse.Namespace) -> int:
+    """Stop the cluster and remove everything of it."""
+    with lock():
+        lifecycle.down(say)
+    return 0
+
+
+def command_status(arguments: argparse.Namespace) -> int:
+    """Say what runs; exit code 3 if the cluster isn't up."""
+    install.require_machine()
+    up = lifecycle.is_up()
+    nodes = []
+    if network.exists(settings.FABRIC) and settings.kubeconfig().exists():
+        live = {found["metadata"]["name"]: found for found in lifecycle.live_nodes()}
+        for name in lifecycle.expected_nodes():
+            found = live.get(name, {"status": {}})
+            addresses = [{"type": one["type"], "address": one["address"]} for one in found["status"].get("addresses", [])]
+            running, ready = node.first_process(name) is not None, lifecycle.node_ready(found)
+            nodes.append({"name": name, "running": running, "ready": ready, "addresses": addresses})
+    if arguments.output == "json":
+        print(json.dumps({"up": up, "nodes": nodes}))
+    else:
+        print(f"Kubernetes {settings.KUBERNETES}: {'up' if up else 'not up' if nodes else 'down'}")
+        for entry in nodes:
+            state = "Ready" if entry["ready"] else "running, not Ready" if entry["running"] else "not running"
+            print(f"{entry['name']}: {state}; {', '.join(one['address'] for one in entry['addresses'])}")
+    return 0 if up else 3
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of commands that talk to the cluster."""
+    path = f"{settings.binaries()}:{os.environ.get('PATH', '')}"
+    return {**os.environ, "KUBECONFIG": str(settings.kubeconfig()), "PATH": path}
+
+
+def command_exec(arguments: argparse.Namespace) -> int:
+    """Become a command in the cluster's network; everything else, the folder, files, stays as it is."""
+    require_up()
+    words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    if not words:
+        raise Failure("devcluster exec: say what to run, as in `devcluster exec -- kubectl get nodes`.")
+    command = in_namespace(settings.FABRIC, *words)
+    os.execvpe(command[0], command, environment())
+
+
+def command_shell(_: argparse.Namespace) -> int:
+    """Open a shell in the cluster's network."""
+    require_up()
+    command = in_namespace(settings.FABRIC, os.environ.get("SHELL", "/bin/bash"))
+    os.execvpe(command[0], command, {**environment(), "PS1": "devcluster \\w \\$ "})
+
+
+def command_kubeconfig(_: argparse.Namespace) -> int:
+    """Print the path of the administrator's kubeconfig; it is of use inside `exec` and `shell`."""
+    require_up()
+    print(settings.kubeconfig())
+    return 0
+
+
+def command_load_image(arguments: argparse.Namespace) -> int:
+    """Import an image archive (`docker save`, OCI) into every node."""
+    require_up()
+    if not Path(arguments.archive).is_file():
+        raise Failure(f"There is no file {arguments.archive}; make one with `docker save IMAGE -o FILE`.")
+    with lock():
+        for name in lifecycle.expected_nodes():
+            if node.first_process(name):
+                images.load(lambda *command, name=name: node.inside(name, *command), Path(arguments.archive))
+    return 0
+
+
+def command_node(arguments: argparse.Namespace) -> int:
+    """Kill a node, as a power cut does, or start it again."""
+    require_up()
+    if arguments.name not in lifecycle.expected_nodes():
+        raise Failure(f"There is no node {arguments.name}; the nodes are {', '.join(lifecycle.expected_nodes())}.")
+    with lock():
+        if arguments.action == "kill":
+            node.kill(arguments.name)
+            say(f"{arguments.name} is dead; the cluster notices within a minute")
+        elif node.first_process(arguments.name):
+            say(f"{arguments.name} runs already")
+        else:
+            node.boot(arguments.name)
+            lifecycle.finish_nodes([arguments.name])
+            say(f"{arguments.name} is started")
+    return 0
+
+
+def command_logs(arguments: argparse.Namespace) -> int:
+    """Print the logs of the cluster's programs, or of one of them."""
+    folder = settings.STATE / "logs"
+    names = sorted(path.stem for path in folder.glob("*.log")) if folder.exists() else []
+    if not names:
+        raise Failure(f"There are no logs. {DOWN}")
+    if arguments.program and arguments.program not in names:
+        raise Failure(f"There is no log of {arguments.program}; there are {', '.join(names)}.")
+    chosen = [folder / f"{arguments.program}.log"] if arguments.program else [folder / f"{name}.log" for name in names]
+    return subprocess.run(["tail", "-n", str(arguments.lines), *map(str, chosen)], check=False).returncode
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="devcluster", description="A real Kubernetes on this machine, for development.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: object) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        added.set_defaults(function=function)
+        return added
+
+    command("install", command_install)
+    command("up", command_up).add_argument("--nodes", type=int, default=3, help="number of nodes (default 3)")
+    command("down", command_down)
+    command("status", command_status).add_argument("-o", "--output", choices=("text", "json"), default="text")
+    command("exec", command_exec).add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    command("shell", command_shell)
+    command("kubeconfig", command_kubeconfig)
+    command("load-image", command_load_image).add_argument("archive")
+    nodes = command("node", command_node)
+    nodes.add_argument("action", choices=("kill", "start"))
+    nodes.add_argument("name")
+    logs = command("logs", command_logs)
+    logs.add_argument("program", nargs="?")
+    logs.add_argument("--lines", type=int, default=20)
+    return top
+
+
+def main(words: list[str]) -> int:
+    """Run one command and return its exit code."""
+    arguments = parser().parse_args(words)
+    try:
+        result: int = arguments.function(arguments)
+        return result
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; `devcluster down` removes what is half made")
+        return 130
+
+
+__all__ = ["control_plane", "main"]

