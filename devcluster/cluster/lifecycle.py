@@ -87,7 +87,6 @@ def finish_nodes(names: list[str]) -> None:
     network.set_pod_routes({name: subnets for name, subnets in everything.items() if network.exists(settings.node_namespace(name))})
     for name in names:
         if (node.folder(name) / "external").exists():
-            network.give_external_ips(name) if name not in external_given() else None
             node.publish_external_ips(name)
     for name in names:
         wait(
@@ -96,16 +95,6 @@ def finish_nodes(names: list[str]) -> None:
             90,
             f"{name}-kubelet",
         )
-
-
-def external_given() -> set[str]:
-    """Return the nodes that have their external addresses already."""
-    given = set()
-    for name in expected_nodes():
-        namespace = settings.node_namespace(name)
-        if network.exists(namespace) and settings.external_ips(name)[0] in run(*processes.in_namespace(namespace, "ip", "address", "show", "lo")):
-            given.add(name)
-    return given
 
 
 def wait_for_dns() -> None:

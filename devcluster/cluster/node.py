@@ -166,6 +166,8 @@ def boot(node: str) -> None:
     create_cgroups(node)
     if not network.exists(settings.node_namespace(node)):
         network.create_node(node)
+        if (own / "external").exists():  # Before kube-proxy starts: it looks once which addresses the node has.
+            network.give_external_ips(node)
     unshare = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private")
     outer = start(node, ["nsenter", f"--net=/run/netns/{settings.node_namespace(node)}", *unshare, "sh", own / "init.sh"])
 

@@ -29,7 +29,7 @@ PYTHON_IMAGE = "docker.io/library/python:3.11-slim-bookworm"
 MAXIMUM_NODES = 9  # The last digit of an address.
 
 CGROUPS = Path("/sys/fs/cgroup")
-CGROUP_CONTROLLERS = ("cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids", "systemd")
+CGROUP_CONTROLLERS = ("cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids", "systemd", "unified")
 
 
 def cache() -> Path:

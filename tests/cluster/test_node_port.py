@@ -10,6 +10,11 @@ from tests.cluster.conftest import ask, eventually
 ON = ("--set", "nodePort.enabled=true")
 
 
+def wait_for_workers(address, port, workers):
+    """Wait until kube-proxy knows all workers: it learns of a ready pod a moment after everybody else."""
+    eventually(lambda: {ask(address, port)["worker"] for _ in range(30)} == workers)
+
+
 def test_every_address_of_every_node_reaches_every_worker(release, nodes, kube_cluster):
     """100 requests to each address: all are answered, and no worker is missing among the answers."""
     release.install(*ON, "--set", "instances=3")
@@ -18,7 +23,7 @@ def test_every_address_of_every_node_reaches_every_worker(release, nodes, kube_c
     addresses = [address for found in nodes.values() for address in found]
     assert len(nodes) >= 2 and len(addresses) > len(nodes)
     for address in addresses:
-        eventually(lambda address=address: ask(address, port))
+        wait_for_workers(address, port, {0, 1, 2})
         answers = [ask(address, port) for _ in range(100)]
         assert {answer["worker"] for answer in answers} == {0, 1, 2}, address
         assert {answer["job"] for answer in answers} == {release.name}
@@ -53,7 +58,7 @@ def test_several_groups_share_the_port(release, nodes):
     release.install(*ON, "--set", "instances=1", "--set-json", 'computeResources=[{"instances":2}]')
     port = release.node_ports()["worker"]
     address = next(iter(nodes.values()))[0]
-    eventually(lambda: ask(address, port))
+    wait_for_workers(address, port, {0, 1, 2})
     answers = [ask(address, port) for _ in range(60)]
     assert {(answer["worker"], answer["group"], answer["pod"]) for answer in answers} == {
         (0, 0, f"{release.name}-0-0"),

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-DEADLINE_SECONDS = 60  # A worker that is just starting gets this long.
+DEADLINE_SECONDS = 30  # A worker that is just starting gets this long.
 
 
 def ask(host, port):
