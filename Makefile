@@ -1,44 +1,97 @@
 # The two commands that a newcomer needs are `make demo` and `make test`; both install and build what they need.
-# Slow builds are kept outside the checkout, in $(CACHE).
+# What is slow to get is kept outside the checkout, in $(CACHE).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test golden docs clean
+.PHONY: help setup install-wrapper install-helm tools lint unit cluster-test devcluster-test test demo down golden docs benchmark package clean
 
 CACHE := $(or $(TWISTER2_JOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twister2-job)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PYTEST := $(PYTHON) -m pytest -q
+DEVCLUSTER := devcluster/devcluster
+HELM := $(CACHE)/helm/4.3.1
+# `make demo CLUSTER=current` uses the cluster of your kubeconfig in place of the development cluster.
+CLUSTER := devcluster
 export PYTHONDONTWRITEBYTECODE := 1
 
 help:  ## Say what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
 
-$(VENV)/.stamp: tests/requirements.txt
+$(VENV)/.stamp: pyproject.toml
+	@echo "installing the Python packages into $(VENV) (a minute) ..."
 	python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
 $(CACHE)/tools/.stamp: tests/tools/go.mod tests/tools/go.sum
-	echo "building ct and helm-docs (half a minute) ..."
+	@echo "building ct and helm-docs (two minutes) ..."
 	mkdir -p $(CACHE)/tools
+	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
 	cd tests/tools
-	CGO_ENABLED=0 go build -trimpath -o $(CACHE)/tools/ github.com/helm/chart-testing/v3/ct github.com/norwoodj/helm-docs/cmd/helm-docs
+	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ github.com/helm/chart-testing/v3/ct github.com/norwoodj/helm-docs/cmd/helm-docs
 	touch $@
 
-setup: $(VENV)/.stamp $(CACHE)/tools/.stamp  ## Install and build what the tests need
+tools: $(CACHE)/tools/.stamp
+
+install-wrapper: $(VENV)/.stamp
+
+install-helm:
+	@python3 devcluster/helm_binaries.py 4.3.1 >/dev/null
+
+setup: install-wrapper tools  ## Install and build what the tests need
 	@python3 devcluster/helm_binaries.py 3.17.2 3.19.0 4.1.4 4.3.1 >/dev/null
 
-test: setup  ## Run every test
-	$(PYTHON) -m pytest -q tests
+lint: setup  ## Check the style of all Python and shell
+	$(VENV)/bin/ruff check plugin devcluster tests benchmarks
+	$(VENV)/bin/ruff check devcluster/devcluster
+	$(VENV)/bin/mypy
+
+unit: setup  ## Run the tests that need no cluster
+	$(PYTEST) tests/chart tests/plugin
+
+cluster-test: setup  ## Run the tests on the development cluster
+	$(DEVCLUSTER) up
+	$(DEVCLUSTER) exec -- $(PYTEST) tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
+
+devcluster-test: setup  ## Run the tests of the development cluster itself; it is down afterwards
+	$(DEVCLUSTER) down
+	$(PYTEST) tests/devcluster
+
+test: lint unit cluster-test devcluster-test  ## Run every test
+
+demo: install-wrapper install-helm  ## Run a job, print an address that answers (CLUSTER=current: on your own cluster)
+	@export PATH="$$PWD/$(VENV)/bin:$(HELM):$$PATH"
+	case "$(CLUSTER)" in
+	  devcluster)
+	    $(DEVCLUSTER) up
+	    $(DEVCLUSTER) exec -- devcluster/demo
+	    echo
+	    echo "The cluster stays up. Work with it in a shell:   $(DEVCLUSTER) shell"
+	    echo "Stop it, and nothing of it is left:              make down"
+	    ;;
+	  current) devcluster/demo ;;
+	  *) echo "CLUSTER=$(CLUSTER) is not known; leave it out, or say CLUSTER=current." >&2; exit 2 ;;
+	esac
+
+down:  ## Stop the development cluster
+	@$(DEVCLUSTER) down
 
 golden: setup  ## Write the golden renderings of the chart anew
 	$(PYTHON) -m tests.chart.write_golden
 
-docs: setup  ## Write the table of values in the chart's README anew
+docs: tools  ## Write the table of values in the chart's README anew
 	cd charts/twister2-job
 	$(CACHE)/tools/helm-docs --sort-values-order file
+
+benchmark: setup  ## Measure what the README quotes
+	$(DEVCLUSTER) up
+	$(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
+
+package: setup  ## Make the Helm plugin's release tarball in dist/
+	sh plugin/scripts/package.sh
 
 clean:  ## Remove what make made in this checkout
 	rm -rf $(VENV) dist build
