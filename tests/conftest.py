@@ -18,9 +18,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CHART = REPOSITORY / "charts" / "twister2-job"
 CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 
-_specification = importlib.util.spec_from_file_location(
-    "helm_binaries", REPOSITORY / "devcluster" / "helm_binaries.py"
-)
+_specification = importlib.util.spec_from_file_location("helm_binaries", REPOSITORY / "devcluster" / "helm_binaries.py")
 assert _specification and _specification.loader
 helm_binaries = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(helm_binaries)

@@ -1,1 +1,1 @@
-"""The development cluster: a real Kubernetes with several nodes, in network namespaces of its own. Standard library only."""
+"""The development cluster: a real Kubernetes in network namespaces of its own. Standard library only."""

@@ -79,7 +79,11 @@ def create(nodes: list[str]) -> None:
     run("openssl", "req", "-x509", *new_key, "-subj", "/CN=devcluster", "-days", DAYS, "-out", path("ca"))
     names = [f"DNS:kubernetes{tail}" for tail in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
     addresses = ["127.0.0.1", settings.FABRIC_IPV4, settings.FABRIC_IPV6, settings.API_SERVICE_IPV4]
-    sign("kube-apiserver", "kube-apiserver", addresses=",".join(["DNS:localhost", *names, *(f"IP:{one}" for one in addresses)]))
+    sign(
+        "kube-apiserver",
+        "kube-apiserver",
+        addresses=",".join(["DNS:localhost", *names, *(f"IP:{one}" for one in addresses)]),
+    )
     for name, (common_name, organisation) in CLIENTS.items():
         sign(name, common_name, organisation)
         kubeconfig(name)

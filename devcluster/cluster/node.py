@@ -54,7 +54,8 @@ mount --bind {own}/log /var/log
 mount --bind {own}/hosts /etc/hosts
 mount --bind {own}/resolv.conf /etc/resolv.conf
 # The kubelet wants to write these, and they are the whole machine's: give it plain files instead.
-for key in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+for key in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \\
+    kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
   copy={own}/sysctl-$(echo $key | tr / -)
   cat /proc/sys/$key > $copy
   mount --bind $copy /proc/sys/$key
@@ -96,12 +97,18 @@ conf_template = "{own}/cni.template"
 """
     )
     bridge = {
-        "type": "bridge", "bridge": "cni0", "isGateway": True, "hairpinMode": True, "ipMasq": False,
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "hairpinMode": True,
+        "ipMasq": False,
         "ipam": {
-            "type": "host-local", "dataDir": f"{own}/ipam", "ranges": "RANGES",
+            "type": "host-local",
+            "dataDir": f"{own}/ipam",
+            "ranges": "RANGES",
             "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
         },
-    }  # fmt: skip
+    }
     port_map = {"type": "portmap", "capabilities": {"portMappings": True}}
     template = json.dumps({"cniVersion": "0.4.0", "name": "devcluster", "plugins": [bridge, port_map]})
     ranges = '[{{range $i, $r := .PodCIDRRanges}}{{if $i}},{{end}}[{"subnet":"{{$r}}"}]{{end}}]'
@@ -127,7 +134,12 @@ conf_template = "{own}/cni.template"
         "resolvConf": str(own / "resolv.conf"),
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%"},
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "1%",
+            "imagefs.available": "1%",
+            "nodefs.inodesFree": "1%",
+        },
         "nodeStatusUpdateFrequency": "5s",
         "maxPods": 110,
         "protectKernelDefaults": False,
@@ -169,7 +181,9 @@ def boot(node: str) -> None:
         if (own / "external").exists():  # Before kube-proxy starts: it looks once which addresses the node has.
             network.give_external_ips(node)
     unshare = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private")
-    outer = start(node, ["nsenter", f"--net=/run/netns/{settings.node_namespace(node)}", *unshare, "sh", own / "init.sh"])
+    outer = start(
+        node, ["nsenter", f"--net=/run/netns/{settings.node_namespace(node)}", *unshare, "sh", own / "init.sh"]
+    )
 
     def running() -> bool:
         children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split() if alive(outer) else []
@@ -180,24 +194,41 @@ def boot(node: str) -> None:
     wait(f"The start of {node}", running, 15, node)
     start(f"{node}-containerd", inside(node, settings.binaries() / "containerd", "--config", own / "containerd.toml"))
     ctr = settings.binaries() / "ctr"
-    wait(f"The start of containerd in {node}", lambda: "Server:" in run(*inside(node, ctr, "version"), check=False), 30, f"{node}-containerd")
+    wait(
+        f"The start of containerd in {node}",
+        lambda: "Server:" in run(*inside(node, ctr, "version"), check=False),
+        30,
+        f"{node}-containerd",
+    )
     for image in (settings.PAUSE_IMAGE, settings.PYTHON_IMAGE):
         images.load(lambda *command: inside(node, *command), images.archive(image))
     external = ["--cloud-provider=external"] if (own / "external").exists() else []
     start(
         f"{node}-kubelet",
         inside(
-            node, settings.binaries() / "kubelet", f"--config={own}/kubelet.json", f"--kubeconfig={settings.kubeconfig(node)}",
-            f"--root-dir={own}/kubelet", f"--node-ip={','.join(settings.node_ips(node))}", f"--hostname-override={node}", *external,
+            node,
+            settings.binaries() / "kubelet",
+            f"--config={own}/kubelet.json",
+            f"--kubeconfig={settings.kubeconfig(node)}",
+            f"--root-dir={own}/kubelet",
+            f"--node-ip={','.join(settings.node_ips(node))}",
+            f"--hostname-override={node}",
+            *external,
         ),
-    )  # fmt: skip
+    )
     start(f"{node}-kube-proxy", inside(node, settings.binaries() / "kube-proxy", f"--config={own}/kube-proxy.json"))
 
 
 def publish_external_ips(node: str) -> None:
     """Do what a cloud's controller does for a node: write its addresses, then let pods onto it."""
     (external4, external6), (own4, own6) = settings.external_ips(node), settings.node_ips(node)
-    addresses = [("ExternalIP", external4), ("ExternalIP", external6), ("InternalIP", own4), ("InternalIP", own6), ("Hostname", node)]
+    addresses = [
+        ("ExternalIP", external4),
+        ("ExternalIP", external6),
+        ("InternalIP", own4),
+        ("InternalIP", own6),
+        ("Hostname", node),
+    ]
     status = {"status": {"addresses": [{"type": kind, "address": address} for kind, address in addresses]}}
     control_plane.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", json.dumps(status))
     control_plane.kubectl("taint", "node", node, "node.cloudprovider.kubernetes.io/uninitialized-", check=False)

@@ -12,22 +12,24 @@ from pathlib import Path
 from . import settings
 
 
-class Failure(Exception):
+class DevclusterError(Exception):
     """Something went wrong; the text is a sentence for the user: what, why, what to do."""
 
 
 def run(*command: str | Path, check: bool = True, text: str | None = None, seconds: float = 120) -> str:
-    """Run a command and return its standard output; raises Failure with its last words if it fails and `check`."""
+    """Run a command and return its output; raises DevclusterError with its last words if it fails and `check`."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, input=text or "", capture_output=True, text=True, timeout=seconds, check=False)
     except FileNotFoundError as error:
-        raise Failure(f"The program {words[0]} is missing; `devcluster install` installs what is needed.") from error
+        raise DevclusterError(
+            f"The program {words[0]} is missing; `devcluster install` installs what is needed."
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise Failure(f"`{' '.join(words)}` did not end within {seconds:g} s.") from error
+        raise DevclusterError(f"`{' '.join(words)}` did not end within {seconds:g} s.") from error
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-5:]
-        raise Failure(f"`{' '.join(words)}` failed with exit code {done.returncode}: {' / '.join(said)}")
+        raise DevclusterError(f"`{' '.join(words)}` failed with exit code {done.returncode}: {' / '.join(said)}")
     return done.stdout
 
 
@@ -50,14 +52,14 @@ def start(name: str, command: Sequence[str | Path], environment: dict[str, str] 
 
 
 def wait(what: str, ready: Callable[[], bool], seconds: float, log: str = "") -> None:
-    """Wait until `ready` says so; raises Failure that names what was waited for, with the end of a daemon's log."""
+    """Wait until `ready` says so; raises DevclusterError that names what it waited for and the end of a daemon's log."""
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:
             path = settings.STATE / "logs" / f"{log}.log"
             words = path.read_text(errors="replace").strip().splitlines()[-1:] if log and path.exists() else []
             tail = f" The last line of {path}: {words[0][:300]}" if words else ""
-            raise Failure(f"{what} did not happen within {seconds:g} s; `devcluster logs` shows why.{tail}")
+            raise DevclusterError(f"{what} did not happen within {seconds:g} s; `devcluster logs` shows why.{tail}")
         time.sleep(0.1)
 
 
@@ -90,7 +92,7 @@ def in_namespaces(namespaces: Iterable[str]) -> set[int]:
 
 
 def end(pids: Iterable[int], seconds: float = 10) -> None:
-    """Kill processes and wait until they are gone; raises Failure if one stays."""
+    """Kill processes and wait until they are gone; raises DevclusterError if one stays."""
     remaining = set(pids)
     for pid in remaining:
         try:

@@ -29,12 +29,18 @@ def worker():
     """Worker 5: container 1 of pod 1 of a group that starts at ID 2 with 2 workers a pod."""
     first, second = free_ports(2)
     environment = {
-        **os.environ, "JOB_ID": "job", "POD_NAME": "job-1-1", "CONTAINER_NAME": "twister2-container-1", "HOST_NAME": "node-a",
-    }  # fmt: skip
+        **os.environ,
+        "JOB_ID": "job",
+        "POD_NAME": "job-1-1",
+        "CONTAINER_NAME": "twister2-container-1",
+        "HOST_NAME": "node-a",
+    }
     process = subprocess.Popen(
         [sys.executable, CHART / "files" / "echo_worker.py", "2", "2", "1", f"worker={first}", f"ui={second}"],
-        env=environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     for _ in range(2):
         process.stdout.readline()
     yield process, first, second

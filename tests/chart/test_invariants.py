@@ -34,10 +34,14 @@ def check(objects):
             fixed += [port["nodePort"]] if "nodePort" in port else []
             assert service.get("type") == "NodePort" or "nodePort" not in port
             for pod in chosen:
-                numbers = [entry["containerPort"] for one in pod["spec"]["containers"] for entry in one.get("ports", [])]
+                numbers = [
+                    entry["containerPort"] for one in pod["spec"]["containers"] for entry in one.get("ports", [])
+                ]
                 assert port["targetPort"] in numbers, "a Service leads to a port that no worker has"
         if service.get("type") == "NodePort":
-            assert all(len([c for c in pod["spec"]["containers"] if c["name"].startswith("twister2-")]) == 1 for pod in chosen)
+            assert all(
+                len([c for c in pod["spec"]["containers"] if c["name"].startswith("twister2-")]) == 1 for pod in chosen
+            )
     assert len(set(fixed)) == len(fixed), "a node port is given twice"
 
 
@@ -77,7 +81,9 @@ def combinations():
     """Yield values over group shapes, ports and the exposure; those that the rule of one worker a pod allows."""
     groups = ["[]", '[{"instances":1}]', '[{"workersPerPod":2},{"instances":3}]']
     ports = ["[]", '[{"name":"ui"}]', '[{"name":"ui"},{"name":"beat","protocol":"UDP"}]']
-    for group, port, per_pod, on, policy in itertools.product(groups, ports, (1, 2), ("true", "false"), ("Local", "Cluster")):
+    for group, port, per_pod, on, policy in itertools.product(
+        groups, ports, (1, 2), ("true", "false"), ("Local", "Cluster")
+    ):
         if on == "true" and (per_pod != 1 or "workersPerPod" in group):
             continue
         yield (
@@ -114,7 +120,9 @@ def test_toggling_the_exposure_touches_nothing_else(helm_template):
     test_pod = {"job-test"}  # It lives for the time of `helm test`, whose plan names the exposures.
     off = helm_template.objects()
     on = helm_template.objects("--set", "nodePort.enabled=true,nodePort.externalTrafficPolicy=Local")
-    assert {found["metadata"]["name"] for found in on} - {found["metadata"]["name"] for found in off} == {"job-nodeport"}
+    assert {found["metadata"]["name"] for found in on} - {found["metadata"]["name"] for found in off} == {
+        "job-nodeport"
+    }
     kept = [found for found in on if found["metadata"]["name"] not in {"job-nodeport", *test_pod}]
     assert kept == [found for found in off if found["metadata"]["name"] not in test_pod]
 
@@ -122,7 +130,13 @@ def test_toggling_the_exposure_touches_nothing_else(helm_template):
 def test_pods_meet_the_restricted_standard(newest):
     for values in CI_VALUES:
         for found in newest.objects("-f", str(values)):
-            pod = found["spec"]["template"]["spec"] if found["kind"] == "StatefulSet" else found["spec"] if found["kind"] == "Pod" else None
+            pod = (
+                found["spec"]["template"]["spec"]
+                if found["kind"] == "StatefulSet"
+                else found["spec"]
+                if found["kind"] == "Pod"
+                else None
+            )
             if pod is None:
                 continue
             assert pod["securityContext"]["runAsNonRoot"] is True

@@ -11,13 +11,41 @@ from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_binaries, helm
 
 TOOLS = helm_binaries.cache_root() / "tools"
 KEYS_OF_CT = {
-    "remote", "target-branch", "since", "build-id", "lint-conf", "chart-yaml-schema", "validate-maintainers",
-    "validate-chart-schema", "validate-yaml", "skip-helm-dependencies", "additional-commands", "check-version-increment",
-    "all", "charts", "chart-repos", "chart-dirs", "excluded-charts", "helm-extra-args", "helm-extra-set-args",
-    "helm-lint-extra-args", "helm-repo-extra-args", "helm-dependency-extra-args", "debug", "upgrade",
-    "skip-missing-values", "skip-clean-up", "namespace", "release-name", "release-label", "exclude-deprecated",
-    "kubectl-timeout", "print-logs", "github-groups", "use-helmignore",
-}  # fmt: skip
+    "remote",
+    "target-branch",
+    "since",
+    "build-id",
+    "lint-conf",
+    "chart-yaml-schema",
+    "validate-maintainers",
+    "validate-chart-schema",
+    "validate-yaml",
+    "skip-helm-dependencies",
+    "additional-commands",
+    "check-version-increment",
+    "all",
+    "charts",
+    "chart-repos",
+    "chart-dirs",
+    "excluded-charts",
+    "helm-extra-args",
+    "helm-extra-set-args",
+    "helm-lint-extra-args",
+    "helm-repo-extra-args",
+    "helm-dependency-extra-args",
+    "debug",
+    "upgrade",
+    "skip-missing-values",
+    "skip-clean-up",
+    "namespace",
+    "release-name",
+    "release-label",
+    "exclude-deprecated",
+    "kubectl-timeout",
+    "print-logs",
+    "github-groups",
+    "use-helmignore",
+}
 
 
 @pytest.mark.parametrize("version", HELM_VERSIONS)
@@ -53,6 +81,12 @@ def test_readme_of_the_chart_is_what_helm_docs_writes(tmp_path):
 
 def test_every_value_is_documented():
     table = (CHART / "README.md").read_text().split("## Values", 1)[1]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")
+    ]
     undocumented = [row[0] for row in rows[1:] if not row[-1] and row[0] != "global"]
-    assert [key for key in undocumented if not key.startswith(("podSecurityContext.", "securityContext.", "updateStrategy."))] == []
+    assert [
+        key
+        for key in undocumented
+        if not key.startswith(("podSecurityContext.", "securityContext.", "updateStrategy."))
+    ] == []

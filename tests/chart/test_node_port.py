@@ -61,7 +61,7 @@ def test_a_label_of_the_users_can_not_replace_the_charts(newest):
     [
         ("--set", "workersPerPod=2"),
         ("--set-json", 'computeResources=[{"instances":1},{"workersPerPod":2}]'),
-        ("--set-json", 'workersPerPod=2', "--set-json", 'computeResources=[{"workersPerPod":1}]'),
+        ("--set-json", "workersPerPod=2", "--set-json", 'computeResources=[{"workersPerPod":1}]'),
     ],
     ids=["group 0", "group 2", "only group 0"],
 )
@@ -86,7 +86,10 @@ def test_several_workers_per_pod_without_node_port(helm_template):
     [
         ("nodePort.ports={ui}", "nodePort.ports[0]: the workers have no port ui"),
         ("nodePort.nodePorts.ui=30001", "nodePort.nodePorts.ui: it is no exposed port"),
-        ("nodePort.port=30001,nodePort.nodePorts.worker=30002", "nodePort.port gives the node port of this port already"),
+        (
+            "nodePort.port=30001,nodePort.nodePorts.worker=30002",
+            "nodePort.port gives the node port of this port already",
+        ),
         ("nodePort.range.min=100,nodePort.port=99", "nodePort.port: 99 is outside the cluster's node ports 100-32767"),
         ("nodePort.range.max=40000,nodePort.port=40001", "40001 is outside the cluster's node ports 30000-40000"),
         ("nodePort.range.min=32000,nodePort.range.max=31000", "nodePort.range: min 32000 is above max 31000"),

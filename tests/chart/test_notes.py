@@ -25,7 +25,11 @@ def notes(request, tmp_path):
 
 def commands(text):
     """Return the command lines in the notes, each as words; fails if a shell could not read one."""
-    lines = [line.strip().split(": ", 1)[-1] for line in text.splitlines() if "kubectl " in line or "twister2-job address" in line]
+    lines = [
+        line.strip().split(": ", 1)[-1]
+        for line in text.splitlines()
+        if "kubectl " in line or "twister2-job address" in line
+    ]
     return [shlex.split(line) for line in lines]
 
 

@@ -100,7 +100,9 @@ def walk(schema, path=""):
 
 
 def test_every_object_is_closed():
-    open_objects = [path for path, schema in walk(SCHEMA) if "/if" not in path and schema.get("additionalProperties") is not False]
+    open_objects = [
+        path for path, schema in walk(SCHEMA) if "/if" not in path and schema.get("additionalProperties") is not False
+    ]
     assert open_objects == []
 
 

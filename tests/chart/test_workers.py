@@ -28,7 +28,12 @@ def test_group_0_is_the_top_level_values(helm_template):
 
 
 def test_further_groups_inherit_what_they_do_not_set(helm_template):
-    arguments = ("--set", "instances=4,resources.requests.cpu=1", "--set-json", 'computeResources=[{"workersPerPod":2}]')
+    arguments = (
+        "--set",
+        "instances=4,resources.requests.cpu=1",
+        "--set-json",
+        'computeResources=[{"workersPerPod":2}]',
+    )
     second = helm_template.one("StatefulSet", "job-1", *arguments)
     assert second["spec"]["replicas"] == 4
     assert [container["resources"] for container in containers(second)] == [{"requests": {"cpu": 1}}] * 2
@@ -97,7 +102,9 @@ def test_suspend_runs_no_worker_and_remembers_the_size(helm_template):
 
 def test_workers_get_no_token(helm_template):
     assert helm_template.one("ServiceAccount", "job")["automountServiceAccountToken"] is False
-    assert helm_template.one("StatefulSet", "job-0")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    assert (
+        helm_template.one("StatefulSet", "job-0")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import CHART, helm_path, run as run_command
+from tests.conftest import CHART, helm_path
+from tests.conftest import run as run_command
 
 HELM_VERSIONS = ("3.19.0", "4.3.1")
 ADDRESS_TYPES = ("InternalIP", "ExternalIP")
@@ -133,7 +134,9 @@ class Release:
 
     def node_ports(self) -> dict[str, int]:
         """Return the live node ports by port name."""
-        return {port["name"]: port["nodePort"] for port in self.get("service", f"{self.name}-nodeport")["spec"]["ports"]}
+        return {
+            port["name"]: port["nodePort"] for port in self.get("service", f"{self.name}-nodeport")["spec"]["ports"]
+        }
 
 
 @pytest.fixture
@@ -148,7 +151,9 @@ def nodes(cluster_kubeconfig: str) -> dict[str, list[str]]:
     listed = run_command("kubectl", "--kubeconfig", cluster_kubeconfig, "get", "nodes", "-o", "json")
     assert listed.returncode == 0, listed.stderr
     return {
-        node["metadata"]["name"]: [one["address"] for one in node["status"]["addresses"] if one["type"] in ADDRESS_TYPES]
+        node["metadata"]["name"]: [
+            one["address"] for one in node["status"]["addresses"] if one["type"] in ADDRESS_TYPES
+        ]
         for node in json.loads(listed.stdout)["items"]
     }
 

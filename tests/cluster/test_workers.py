@@ -13,7 +13,14 @@ GROUPS = (
     "--set-json", 'additionalPorts=[{"name":"ui"}]',
 )  # fmt: skip
 # (worker ID, pod, container, worker port) of the groups above, counted by hand.
-TABLE = [(0, "0-0", 0, 9000), (1, "1-0", 0, 9000), (2, "1-0", 1, 9002), (3, "1-1", 0, 9000), (4, "1-1", 1, 9002), (5, "2-0", 0, 9000)]
+TABLE = [
+    (0, "0-0", 0, 9000),
+    (1, "1-0", 0, 9000),
+    (2, "1-0", 1, 9002),
+    (3, "1-1", 0, 9000),
+    (4, "1-1", 1, 9002),
+    (5, "2-0", 0, 9000),
+]
 
 ASK_ALL = """
 import json, socket, sys
@@ -58,7 +65,9 @@ def test_helm_test_fails_when_a_worker_does_not_answer(release):
     """A chart test that can't fail is worth nothing: the workers listen on another port than the values say."""
     release.install("--set", "instances=1", "--set-json", 'readinessProbe={"exec":{"command":["true"]}}')
     patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args/3", "value": "worker=9100"}]
-    release.kube("-n", release.namespace, "patch", "statefulset", f"{release.name}-0", "--type=json", "-p", json.dumps(patch))
+    release.kube(
+        "-n", release.namespace, "patch", "statefulset", f"{release.name}-0", "--type=json", "-p", json.dumps(patch)
+    )
     release.kube("-n", release.namespace, "rollout", "status", f"statefulset/{release.name}-0", "--timeout=60s")
     result = release.run("helm", "test", release.name, "--namespace", release.namespace, "--logs", "--timeout", "120s")
     assert result.returncode != 0
