@@ -1,7 +1,7 @@
 """The main job, side by side: the wrapper against bare Helm and kubectl. `make benchmark` runs it.
 
 Each round makes one release with each side, in turn which goes first, under names that were never used (a kubelet
-remembers the ConfigMaps of deleted releases for a while, and would slow the second side down). Prints medians and ratios.
+remembers the ConfigMaps of deleted releases for a while, and would slow the second side down). Prints medians.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def start(name: str, command: Sequence[str | Path], environment: dict[str, str] 
 
 
 def wait(what: str, ready: Callable[[], bool], seconds: float, log: str = "") -> None:
-    """Wait until `ready` says so; raises DevclusterError that names what it waited for and the end of a daemon's log."""
+    """Wait until `ready` says so; raises DevclusterError that names what it waited for, with the end of a log."""
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:

@@ -1,0 +1,46 @@
+"""Runs Twister2 jobs on Kubernetes and tells at which addresses their workers are reached.
+
+Nothing is imported before it is used: `twister2-job address` must not pay for what only `install` needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import JobError
+    from .job import AsyncJob, Job, list_jobs, list_jobs_async
+    from .model import Address, JobAddresses, JobStatus, Release, Worker
+
+__version__ = "0.1.0"
+__all__ = [
+    "Address",
+    "AsyncJob",
+    "Job",
+    "JobAddresses",
+    "JobError",
+    "JobStatus",
+    "Release",
+    "Worker",
+    "__version__",
+    "list_jobs",
+    "list_jobs_async",
+]
+
+_HOME = {
+    "JobError": "errors",
+    "Address": "model",
+    "JobAddresses": "model",
+    "JobStatus": "model",
+    "Release": "model",
+    "Worker": "model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOME.get(name, 'job')}", __name__), name)

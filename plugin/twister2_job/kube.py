@@ -1,0 +1,125 @@
+"""Reads the cluster through kubectl, which logs in exactly as the user's shell does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from .addresses import Cluster
+from .errors import KubectlMissingError, NoClusterError, NoRightsError
+from .messages import translate
+from .process import Result, run
+from .settings import Connection, find_kubectl
+
+KINDS = "services,pods,statefulsets"
+LIMIT = 30.0
+"""Seconds a read may take: kubectl itself would retry a silent server for minutes."""
+
+
+def selector(job: str) -> str:
+    """Return the label selector of everything that belongs to `job`."""
+    return f"app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job}"
+
+
+class Kubectl:
+    """kubectl for one connection.
+
+    Attributes:
+        path: Path of the program.
+        connection: Cluster and namespace.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Find kubectl and check the kubeconfig's path.
+
+        Raises:
+            KubectlMissingError: There is no kubectl.
+            NoClusterError: The named kubeconfig doesn't exist.
+        """
+        connection.check()
+        self.path = find_kubectl()
+        self.connection = connection
+
+    def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
+        """Return the whole command line for `arguments`."""
+        return [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
+
+    async def run(
+        self, *arguments: str, namespaced: bool = True, env: dict[str, str] | None = None, timeout: float = LIMIT
+    ) -> Result:
+        """Run kubectl; an exit code other than 0 is not an error here.
+
+        Raises:
+            KubectlMissingError: It doesn't start.
+            NoClusterError: It took longer than `timeout` seconds.
+        """
+        argv = self.argv(*arguments, namespaced=namespaced)
+        try:
+            if env is not None:
+                return await run(argv, env=env, timeout=timeout)
+            with self.connection.kubectl_environment() as own:
+                return await run(argv, env=own, timeout=timeout)
+        except TimeoutError:
+            raise NoClusterError(
+                f"The cluster did not answer kubectl within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
+            ) from None
+        except OSError as error:
+            raise KubectlMissingError(
+                f"kubectl at {self.path} doesn't start: {error.strerror}.", "Name a good one in TWISTER2_JOB_KUBECTL."
+            ) from None
+
+    async def items(
+        self, kinds: str, *options: str, namespaced: bool = True, env: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the objects of `kinds`.
+
+        `--chunk-size=0`: one request for each kind instead of one for each 500 objects.
+
+        Raises:
+            JobError: The API refuses or can't be reached.
+        """
+        result = await self.run(
+            "get", kinds, *options, "--chunk-size=0", "-o", "json", namespaced=namespaced, env=env
+        )
+        if result.code:
+            raise translate(result.err, "kubectl")
+        listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])
+        return listed
+
+    async def cluster(self, job: str, *, nodes: bool = True) -> Cluster:
+        """Read the job's objects and the nodes, side by side.
+
+        Args:
+            job: Name of the job.
+            nodes: Read the nodes as well; without the right to, the result's nodes are None.
+
+        Raises:
+            JobError: The job's objects can't be read.
+        """
+        with self.connection.kubectl_environment() as env:
+            mine = asyncio.ensure_future(self.items(KINDS, "-l", selector(job), env=env))
+            theirs = asyncio.ensure_future(self._nodes(env)) if nodes else None
+            try:
+                objects = await mine
+                return Cluster(objects, await theirs if theirs else None)
+            except BaseException:
+                for task in filter(None, (mine, theirs)):
+                    task.cancel()
+                await asyncio.gather(*filter(None, (mine, theirs)), return_exceptions=True)
+                raise
+
+    async def _nodes(self, env: dict[str, str]) -> Sequence[dict[str, Any]] | None:
+        """Return the nodes, or None without the right to read them."""
+        try:
+            return await self.items("nodes", namespaced=False, env=env)
+        except NoRightsError:
+            return None
+
+    async def namespace(self) -> str:
+        """Return the namespace in use: the chosen one, else that of the kubeconfig's context, else `default`."""
+        if self.connection.namespace:
+            return self.connection.namespace
+        result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}")
+        return result.out.strip() or "default"

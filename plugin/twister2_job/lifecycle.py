@@ -1,0 +1,287 @@
+"""Install, upgrade and uninstall a job."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import chart as charts
+from .errors import BusyError, JobError, JobExistsError, JobNotFoundError, NameRefusedError, OutOfTimeError, PortTakenError
+from .helm import Helm, Revision, apply, load_pyhelm3
+from .kube import Kubectl, selector
+from .settings import Connection
+from .wait import Say, Watcher
+from .workers import number, of_kind
+
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+REMNANT_AGE = 10.0
+"""Seconds a pending release is given to be finished by whoever works on it, before it counts as a remnant."""
+LEFTOVER_AGE = 30.0
+"""Seconds that Services of an earlier run of the same name get to disappear."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to install or upgrade to.
+
+    Attributes:
+        name: Name of the job (the Helm release).
+        arguments: Helm's own options (`-f FILE`, `--set KEY=VALUE`, ...), in order.
+        chart: Folder or .tgz of another chart; empty means the packaged one.
+        timeout: Seconds until the workers must be ready.
+        create_namespace: Make the namespace if it is missing.
+        rollback_on_failure: Undo also when the time is out.
+    """
+
+    name: str
+    arguments: Sequence[str] = ()
+    chart: str = ""
+    timeout: float = 300
+    create_namespace: bool = False
+    rollback_on_failure: bool = False
+
+
+def check_name(name: str) -> None:
+    """Raise NameRefusedError unless `name` can be the name of the job's Services.
+
+    DNS-1035 and at most 49 characters: names of the job's objects are made of it.
+    """
+    if len(name) > 49:
+        raise NameRefusedError(f"The job name {name} has {len(name)} characters.", "Take one of at most 49.")
+    if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name):
+        raise NameRefusedError(
+            f"The job name {name!r} can't be the name of a Service.",
+            "Start with a letter, use only a-z, 0-9 and -, and don't end with -.",
+        )
+
+
+def check_chart_of(name: str, history: Sequence[Revision]) -> None:
+    """Raise JobNotFoundError when the release belongs to another chart: it is not ours to touch."""
+    if history and not re.fullmatch(rf"{charts.NAME}-\d.*", history[-1].chart):
+        raise JobNotFoundError(f"The release {name} is of the chart {history[-1].chart}, not a Twister2 job.",
+                               "Take another name.")
+
+
+class Lifecycle:
+    """Changes one job; `say` is told in sentences what happens meanwhile."""
+
+    def __init__(self, connection: Connection, say: Say) -> None:
+        """Find both programs before anything is changed."""
+        self.helm, self.kubectl, self.say = Helm(connection), Kubectl(connection), say
+
+    async def _settled(self, name: str) -> list[Revision]:
+        """Return the history once nobody works on the release any more, or `REMNANT_AGE` seconds have passed."""
+        history = await self.helm.history(name)
+        until = time.monotonic() + REMNANT_AGE
+        if history and history[-1].status in PENDING:
+            self.say(f"Release {name} is {history[-1].status}; waiting {REMNANT_AGE:.0f} s for whoever works on it.")
+        while history and history[-1].status in PENDING and time.monotonic() < until:
+            await asyncio.sleep(1)
+            history = await self.helm.history(name)
+        return history
+
+    async def install(self, request: Request) -> int:
+        """Install a job and wait for its workers.
+
+        Returns:
+            The revision.
+
+        Raises:
+            JobExistsError: There is a release of this name.
+            OutOfTimeError: The workers were not ready in time; the release stays unless asked otherwise.
+            JobError: Refused; nothing is left behind.
+        """
+        check_name(request.name)
+        deadline = time.monotonic() + request.timeout
+        path = charts.find(request.chart)
+        async with self._prepared(request, path, upgrade=False) as (client, history, watcher):
+            check_chart_of(request.name, history)
+            if history and history[-1].status in PENDING:
+                await self.helm.uninstall(request.name)
+                self.say(f"Release {request.name} was {history[-1].status}, left by an interrupted run; removed it.")
+            elif history and history[-1].status != "uninstalled":
+                raise JobExistsError(
+                    f"The job {request.name} exists already ({history[-1].status}, revision {history[-1].number}).",
+                    f"Use `twister2-job upgrade {request.name}`, or uninstall it first.",
+                )
+            made = request.create_namespace and not await self._namespace_exists()
+            watcher.start()
+            try:
+                revision, sets = await apply(
+                    client, self.helm, request.name, path, request.arguments,
+                    create_namespace=request.create_namespace, timeout=request.timeout,
+                )  # fmt: skip
+            except (JobError, asyncio.CancelledError) as error:
+                await asyncio.shield(self._undo(request.name, made))
+                if isinstance(error, PortTakenError):
+                    raise await self._with_holder(error) from None
+                raise
+            try:
+                await watcher.ready(sets, deadline=deadline, say=self.say)
+            except OutOfTimeError as error:
+                if request.rollback_on_failure:
+                    await self._undo(request.name, made)
+                    raise OutOfTimeError(error.message, "The release was removed again.") from None
+                raise OutOfTimeError(
+                    error.message,
+                    f"\nThe release stays: `twister2-job status {request.name}` shows it, "
+                    f"`twister2-job uninstall {request.name}` removes it.",
+                ) from None
+            return revision
+
+    async def upgrade(self, request: Request) -> int:
+        """Upgrade a job and wait for its workers.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            OutOfTimeError: The workers were not ready in time.
+            JobError: Refused; the message says what is live.
+        """
+        check_name(request.name)
+        deadline = time.monotonic() + request.timeout
+        path = charts.find(request.chart)
+        async with self._prepared(request, path, upgrade=True) as (client, history, watcher):
+            check_chart_of(request.name, history)
+            live = next((r.number for r in reversed(history) if r.status in ("deployed", "superseded")), 0)
+            if not history or history[-1].status in ("uninstalled", "uninstalling"):
+                raise JobNotFoundError(
+                    f"There is no job {request.name} in this namespace.", f"`twister2-job install {request.name}` makes it."
+                )
+            if history[-1].status in PENDING:
+                if live:
+                    await self.helm.rollback(request.name, live)
+                else:
+                    await self.helm.uninstall(request.name)
+                self.say(f"Release {request.name} was {history[-1].status}, left by an interrupted run; "
+                         + (f"went back to revision {live}." if live else "removed the remnant."))
+            try:
+                revision, sets = await apply(
+                    client, self.helm, request.name, path, request.arguments,
+                    create_namespace=False, timeout=request.timeout,
+                )  # fmt: skip
+                watcher.start()
+                await watcher.ready(sets, deadline=deadline, say=self.say)
+            except JobError as error:
+                raise await self._failed_upgrade(error, request, live) from None
+            return revision
+
+    async def uninstall(self, name: str, *, wait: bool, timeout: float) -> None:
+        """Remove a job.
+
+        Args:
+            name: Name of the job.
+            wait: Wait until its pods and Services are gone.
+            timeout: Seconds for all of it.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+        """
+        check_name(name)
+        history = await self.helm.history(name)
+        if not history:
+            where = await self.kubectl.namespace()
+            raise JobNotFoundError(f"There is no job {name} in namespace {where}.", "`twister2-job list -A` shows all.")
+        check_chart_of(name, history)
+        await self.helm.uninstall(name, timeout=timeout)
+        if wait:
+            result = await self.kubectl.run(
+                "wait", "--for=delete", "pods,services", "-l", selector(name), f"--timeout={timeout:.0f}s",
+                timeout=timeout + 10,
+            )  # fmt: skip
+            if result.code and "no matching resources" not in result.err:
+                raise OutOfTimeError(f"The objects of {name} are not gone after {timeout:.0f} s.", "Look at them: "
+                                     f"kubectl get pods,services -l {selector(name)}")
+
+    @contextlib.asynccontextmanager
+    async def _prepared(
+        self, request: Request, path: Path, *, upgrade: bool
+    ) -> AsyncIterator[tuple[object, list[Revision], Watcher]]:
+        """Do side by side what doesn't change anything: render, import pyhelm3, read history and leftovers."""
+        reuses = any(a.startswith(("--reuse-values", "--reset-then-reuse-values")) for a in request.arguments)
+        # Without values of its own an upgrade keeps the old ones, which only Helm knows: it checks them itself.
+        rendered = not upgrade or (request.arguments and not reuses)
+        kept = [a for a in request.arguments if a not in ("--reset-values",)]
+        tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(asyncio.to_thread(load_pyhelm3, self.helm.path))]
+        tasks.append(asyncio.ensure_future(self._settled(request.name)))
+        if rendered:
+            tasks.append(asyncio.ensure_future(self.helm.template(request.name, path, kept, upgrade=upgrade)))
+        if not upgrade:
+            tasks.append(asyncio.ensure_future(self._no_leftovers(request.name)))
+        try:
+            if rendered:
+                await tasks[2]  # Wrong values are told first, even without a cluster.
+            client, history = (await asyncio.gather(*tasks))[:2]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        watcher = Watcher(self.kubectl, request.name)
+        try:
+            yield client, history, watcher  # type: ignore[misc]
+        finally:
+            await watcher.close()
+
+    async def _no_leftovers(self, name: str) -> None:
+        """Wait until no Service of an earlier run is being deleted: an install would adopt it, and then lose it."""
+        until = time.monotonic() + LEFTOVER_AGE
+        while True:
+            objects = (await self.kubectl.cluster(name, nodes=False)).objects
+            going = [s["metadata"]["name"] for s in of_kind(objects, "Service") if s["metadata"].get("deletionTimestamp")]
+            if not going:
+                return
+            if time.monotonic() > until:
+                raise BusyError(f"Service {going[0]} of an earlier run is still being deleted.",
+                                "Wait, or take another job name.")
+            await asyncio.sleep(1)
+
+    async def _namespace_exists(self) -> bool:
+        name = await self.kubectl.namespace()
+        result = await self.kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
+        return bool(result.code or result.out.strip())  # Without the right to look: not ours to delete.
+
+    async def _undo(self, name: str, made_namespace: bool) -> None:
+        """Remove what a failed install made."""
+        with contextlib.suppress(JobError):
+            await self.helm.uninstall(name, timeout=30)
+        if made_namespace:
+            where = await self.kubectl.namespace()
+            await self.kubectl.run("delete", "namespace", where, "--wait=false", "--ignore-not-found", namespaced=False)
+
+    async def _with_holder(self, error: PortTakenError) -> PortTakenError:
+        """Name the Service that has the port, if the user may look into all namespaces."""
+        taken = {number(text) for text in re.findall(r"\d+", error.message)}
+        try:
+            services = await self.kubectl.items("services", "--all-namespaces", namespaced=False)
+        except JobError:
+            return PortTakenError(error.message, f"{error.hint} (You may not list Services of other namespaces.)")
+        held = [
+            f"{port['nodePort']} by {s['metadata']['namespace']}/{s['metadata']['name']}"
+            for s in services
+            for port in s["spec"].get("ports") or []
+            if port.get("nodePort") in taken
+        ]
+        return PortTakenError(f"{error.message[:-1]}: {', '.join(held)}." if held else error.message, error.hint)
+
+    async def _failed_upgrade(self, error: JobError, request: Request, live: int) -> JobError:
+        """Add to an upgrade's error what is live now, after going back if that was asked for."""
+        if isinstance(error, PortTakenError):
+            error = await self._with_holder(error)
+        with contextlib.suppress(JobError):
+            history = await self.helm.history(request.name)
+            if request.rollback_on_failure and live and history[-1].number > live:
+                await self.helm.rollback(request.name, live)
+                return type(error)(error.message, f"{error.hint} Went back to revision {live}.".strip())
+            state = f"The release is at revision {history[-1].number} ({history[-1].status})"
+            if history[-1].number > live > 0 and history[-1].status == "failed":
+                state += f"; what the refused revision did not change runs as revision {live} left it"
+            hint = f"{error.hint}\n{state}; `twister2-job status {request.name}` shows what is live."
+            return type(error)(error.message, hint)
+        return error

@@ -1,0 +1,153 @@
+"""The data that commands print and the Python API returns; `to_dict()` of each is what `-o json` shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = "v1"
+
+
+@dataclass(frozen=True)
+class Address:
+    """One way to reach a worker (or, for shared ways, the job).
+
+    Attributes:
+        via: nodePort, perWorker or loadBalancer.
+        port: Name of the worker's port.
+        protocol: TCP, UDP or SCTP.
+        host: DNS name or IP address, IPv6 without brackets; empty while there is none.
+        number: Port number to connect to; 0 while there is none.
+        address: `host:number`, IPv6 in brackets; empty unless both are known.
+        url: The address as a URL; http for the echo worker, tcp or udp otherwise.
+        family: IPv4, IPv6, or empty for DNS names.
+        node: Node of the address; empty if it is not a node's.
+        source: Where the host comes from: a node address type, podHostIP, advertised, loadBalancer, or empty.
+        service: Name of the Service.
+        state: available, pending, reserved or failed.
+        reason: Why it is not available; empty if it is.
+    """
+
+    via: str
+    port: str
+    protocol: str
+    host: str = ""
+    number: int = 0
+    address: str = ""
+    url: str = ""
+    family: str = ""
+    node: str = ""
+    source: str = ""
+    service: str = ""
+    state: str = "pending"
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker of the job: `id` is Twister2's worker ID, `container` its index in the pod."""
+
+    id: int
+    group: int
+    pod: str
+    container: int
+    node: str = ""
+    ready: bool = False
+    restarts: int = 0
+    reason: str = ""
+    addresses: tuple[Address, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields of the address report as JSON-ready data."""
+        shown = ("id", "group", "pod", "container", "node", "ready")
+        return {name: getattr(self, name) for name in shown} | {"addresses": [a.to_dict() for a in self.addresses]}
+
+    def to_status(self) -> dict[str, Any]:
+        """Return the fields of the status report as JSON-ready data."""
+        shown = ("id", "group", "pod", "container", "node", "ready", "restarts", "reason")
+        return {name: getattr(self, name) for name in shown}
+
+
+@dataclass(frozen=True)
+class JobAddresses:
+    """All addresses of a job, best first; `revision` is 0 where it could not be read without Helm."""
+
+    job: str
+    namespace: str
+    revision: int
+    shared: tuple[Address, ...]
+    workers: tuple[Worker, ...]
+    warnings: tuple[str, ...] = ()
+    mode: str = field(default="", compare=False)
+
+    def all(self) -> list[Address]:
+        """Return the shared addresses, then those of each worker."""
+        return [*self.shared, *(address for worker in self.workers for address in worker.addresses)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the versioned report: no field is ever null."""
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "job": self.job,
+            "namespace": self.namespace,
+            "revision": self.revision,
+            "shared": [address.to_dict() for address in self.shared],
+            "workers": [worker.to_dict() for worker in self.workers],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class Release:
+    """A Helm release of this chart."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str
+    app_version: str = ""
+    updated: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready data."""
+        return {
+            "name": self.name,
+            "namespace": self.namespace,
+            "revision": self.revision,
+            "status": self.status,
+            "chart": self.chart,
+            "appVersion": self.app_version,
+            "updated": self.updated,
+        }
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job as it is: its release, its workers, its exposures."""
+
+    release: Release
+    mode: str
+    workers: tuple[Worker, ...]
+    addresses: JobAddresses
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every worker is ready."""
+        return all(worker.ready for worker in self.workers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the versioned report."""
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "release": self.release.to_dict(),
+            "mode": self.mode,
+            "ready": self.ready,
+            "workers": [worker.to_status() for worker in self.workers],
+            "exposures": [address.to_dict() for address in self.addresses.all()],
+            "warnings": list(self.addresses.warnings),
+        }

@@ -1,0 +1,173 @@
+"""Waits until the workers are ready, and knows why they are not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
+
+from .errors import JobError, OutOfTimeError
+from .kube import Kubectl, selector
+from .process import stream
+from .workers import Object, number, of_kind, pod_ready, reason_of
+
+SAY_WHY_AFTER = 10.0
+"""Seconds between two looks at why the workers are not ready yet."""
+LOG_LINES = 5
+
+Say = Callable[[str], None]
+
+
+def rolled_out(item: Mapping[str, Any]) -> bool:
+    """Tell whether a StatefulSet runs what its newest spec says, with every pod ready."""
+    spec, status = item.get("spec", {}), item.get("status", {})
+    wanted = number(spec.get("replicas", 1))
+    if number(status.get("observedGeneration")) < number(item["metadata"].get("generation")):
+        return False
+    if spec.get("updateStrategy", {}).get("type") == "OnDelete":
+        return number(status.get("readyReplicas")) == wanted
+    partition = number(spec.get("updateStrategy", {}).get("rollingUpdate", {}).get("partition"))
+    updated = wanted == 0 or number(status.get("updatedReplicas")) >= wanted - partition
+    same = status.get("currentRevision") == status.get("updateRevision") or partition > 0 or wanted == 0
+    return updated and same and number(status.get("readyReplicas")) == wanted == number(status.get("replicas"))
+
+
+async def watch(kubectl: Kubectl, job: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield the job's StatefulSets: first as they are, then at each change, until kubectl ends."""
+    argv = kubectl.argv("get", "statefulsets", "-l", selector(job), "--watch", "-o", "json")
+    with kubectl.connection.kubectl_environment() as env:
+        async with stream(argv, env=env) as reader:
+            decoder, text = json.JSONDecoder(), ""
+            while chunk := await reader.read(2**16):
+                text += chunk.decode(errors="replace")
+                while text := text.lstrip():
+                    try:
+                        item, end = decoder.raw_decode(text)
+                    except ValueError:
+                        break
+                    text = text[end:]
+                    yield item
+
+
+class Watcher:
+    """Follows the job's StatefulSets in the background, so that the wait ends the moment the workers are ready."""
+
+    def __init__(self, kubectl: Kubectl, job: str) -> None:
+        """Prepare; nothing runs before `start`."""
+        self._kubectl, self._job = kubectl, job
+        self._seen: dict[str, dict[str, Any]] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start following."""
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._follow())
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:  # The API server ends watches now and then.
+            async for item in watch(self._kubectl, self._job):
+                self._seen[item["metadata"]["name"]] = item
+                self._changed.set()
+            await asyncio.sleep(1)
+
+    async def ready(self, names: Iterable[str], *, deadline: float, say: Say) -> None:
+        """Wait until the StatefulSets `names` are rolled out.
+
+        Args:
+            names: Names of all StatefulSets of the release.
+            deadline: When to give up, on the clock of `time.monotonic`.
+            say: Is told, in a sentence, what is waited for.
+
+        Raises:
+            OutOfTimeError: The deadline has passed; the message has the reasons.
+        """
+        names = list(names)
+        said, last = time.monotonic(), ""
+        while not all(name in self._seen and rolled_out(self._seen[name]) for name in names):
+            self._changed.clear()
+            now = time.monotonic()
+            if now >= deadline:
+                await self._give_up(names)
+            try:
+                await asyncio.wait_for(self._changed.wait(), min(deadline, said + SAY_WHY_AFTER) - now)
+            except (asyncio.TimeoutError, TimeoutError):
+                if time.monotonic() >= said + SAY_WHY_AFTER:
+                    said = time.monotonic()
+                    why = await self._why(names, logs=False)
+                    if (text := f"Still waiting for the workers: {'; '.join(why) or 'pods are starting'}") != last:
+                        say(text)
+                        last = text
+
+    async def _why(self, names: list[str], *, logs: bool) -> list[str]:
+        try:
+            return await reasons(self._kubectl, self._job, names, logs=logs)
+        except JobError as error:
+            return [str(error)]
+
+    async def _give_up(self, names: list[str]) -> None:
+        why = await self._why(names, logs=True)
+        raise OutOfTimeError("\n  ".join(["The workers were not ready in time:", *(why or ["no reason is known"])]))
+
+
+async def reasons(kubectl: Kubectl, job: str, names: list[str], *, logs: bool) -> list[str]:
+    """Return, a sentence an object, why the job's pods are not ready: state, newest warning event, last log lines.
+
+    Args:
+        kubectl: The client.
+        job: Name of the job.
+        names: Names of its StatefulSets.
+        logs: Add the last log lines of containers that ended.
+    """
+    cluster, events = await asyncio.gather(
+        kubectl.cluster(job, nodes=False), kubectl.items("events", "--field-selector=type=Warning")
+    )
+    pods = of_kind(cluster.objects, "Pod")
+    found = []
+    for item in of_kind(cluster.objects, "StatefulSet"):
+        name, wanted = item["metadata"]["name"], number(item.get("spec", {}).get("replicas", 1))
+        if number(item.get("status", {}).get("replicas")) < wanted and (event := _event(events, "StatefulSet", name)):
+            found.append(f"StatefulSet {name}: {event}")
+    for pod in (p for p in pods if not pod_ready(p)):
+        name = pod["metadata"]["name"]
+        why = reason_of(pod)
+        event = _event(events, "Pod", name)
+        if event and event not in why:
+            why = f"{why} ({event})" if why else event
+        found.append(f"pod {name}: {why}")
+        if logs and _crashed(pod):
+            found += [f"  {line}" for line in await _last_words(kubectl, pod)]
+    return found
+
+
+def _event(events: Iterable[Object], kind: str, name: str) -> str:
+    """Return the newest warning about an object."""
+    mine = [e for e in events if (e["involvedObject"].get("kind"), e["involvedObject"].get("name")) == (kind, name)]
+    if not mine:
+        return ""
+    newest = max(mine, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
+    return f"{newest.get('reason', '')}: {newest.get('message', '').strip()}"
+
+
+def _crashed(pod: Object) -> list[str]:
+    """Return the names of the pod's containers that have ended at least once."""
+    states = [*(pod["status"].get("initContainerStatuses") or []), *(pod["status"].get("containerStatuses") or [])]
+    return [s["name"] for s in states if not s.get("ready") and (s.get("lastState") or "terminated" in s.get("state", {}))]
+
+
+async def _last_words(kubectl: Kubectl, pod: Object) -> list[str]:
+    """Return the last log lines of the first container that ended."""
+    name, container = pod["metadata"]["name"], _crashed(pod)[0]
+    for previous in ([], ["--previous"]):
+        result = await kubectl.run("logs", name, "-c", container, f"--tail={LOG_LINES}", *previous)
+        if result.code == 0 and result.out.strip():
+            return result.out.strip().splitlines()
+    return []

@@ -1,0 +1,112 @@
+"""The table of workers, from the live StatefulSets and pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .model import Worker
+
+Object = Mapping[str, Any]
+
+GROUP = "twister2-job/group"
+FIRST_WORKER = "twister2-job/first-worker"
+WORKERS_PER_POD = "twister2-job/workers-per-pod"
+CONTAINER = "twister2-container-"
+
+
+def number(text: object, default: int = 0) -> int:
+    """Return `text` as a number, or `default` when it is none."""
+    try:
+        return int(str(text))
+    except ValueError:
+        return default
+
+
+def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
+    """Return the objects of one kind."""
+    return [item for item in objects if item.get("kind") == kind]
+
+
+def worker_sets(objects: Iterable[Object]) -> list[Object]:
+    """Return the StatefulSets of the worker groups, in the order of the groups."""
+    sets = [s for s in of_kind(objects, "StatefulSet") if GROUP in (s["metadata"].get("labels") or {})]
+    return sorted(sets, key=lambda s: number(s["metadata"]["labels"][GROUP]))
+
+
+def pod_ready(pod: Object) -> bool:
+    """Tell whether the pod is Ready and not about to end."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def reason_of(pod: Object, container: str = "") -> str:
+    """Return why a pod (or its `container`) is not ready, in the words of Kubernetes; empty if nothing is wrong."""
+    status = pod.get("status", {})
+    if pod["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for state in states:
+        if container and state.get("name", "").startswith(CONTAINER) and state["name"] != container:
+            continue
+        waiting = state.get("state", {}).get("waiting") or {}
+        if waiting.get("reason") and waiting["reason"] not in ("PodInitializing", "ContainerCreating"):
+            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""))))
+        ended = state.get("state", {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}"
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return ": ".join(filter(None, (condition.get("reason", ""), condition.get("message", ""))))
+    if status.get("phase") == "Failed":
+        return ": ".join(filter(None, (status.get("reason") or "Failed", status.get("message", ""))))
+    for state in states:
+        if waiting := state.get("state", {}).get("waiting"):
+            return str(waiting.get("reason", "waiting"))
+    if not pod_ready(pod):
+        return "not ready yet"
+    return ""
+
+
+def table(objects: Sequence[Object]) -> list[Worker]:
+    """Return the workers of a job: worker ID = first worker of its group + ordinal * workers per pod + container.
+
+    A worker whose pod doesn't exist yet is in the table too.
+
+    Args:
+        objects: The job's StatefulSets and pods as the API shows them; other kinds are ignored.
+    """
+    pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
+    workers = []
+    for group in worker_sets(objects):
+        metadata = group["metadata"]
+        annotations = metadata.get("annotations") or {}
+        first, in_pod = number(annotations.get(FIRST_WORKER)), max(1, number(annotations.get(WORKERS_PER_POD), 1))
+        for ordinal in range(number(group.get("spec", {}).get("replicas", 1))):
+            name = f"{metadata['name']}-{ordinal}"
+            for container in range(in_pod):
+                worker = first + ordinal * in_pod + container
+                index = number(metadata["labels"][GROUP])
+                workers.append(_worker(worker, index, name, container, pods.get(name)))
+    return sorted(workers, key=lambda w: w.id)
+
+
+def _worker(worker: int, group: int, name: str, container: int, pod: Object | None) -> Worker:
+    """Return one row of the table."""
+    if pod is None:
+        return Worker(worker, group, name, container, reason="no pod yet")
+    wanted = f"{CONTAINER}{container}"
+    mine = [s for s in pod.get("status", {}).get("containerStatuses") or [] if s.get("name") == wanted]
+    ready = bool(mine and mine[0].get("ready")) and not pod["metadata"].get("deletionTimestamp")
+    return Worker(
+        id=worker,
+        group=group,
+        pod=name,
+        container=container,
+        node=pod.get("spec", {}).get("nodeName", ""),
+        ready=ready,
+        restarts=number(mine[0].get("restartCount")) if mine else 0,
+        reason="" if ready else reason_of(pod, wanted),
+    )

@@ -1,0 +1,43 @@
+"""The commands of the documentation, run as they stand: every ```sh block of a page, one after the other."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# These are make's own targets and run as such: `make test` is what runs us, test_demo.py runs `make demo`.
+MAKE = re.compile(r"^make (demo|test)\b")
+PAGES = ["docs/chart.md", "docs/wrapper.md", "README.md"]
+
+
+@pytest.fixture
+def own_kubeconfig(run, kube, namespace, tmp_path, cluster_kubeconfig):
+    """A kubeconfig whose current namespace is the test's, as a reader's would be."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(Path(cluster_kubeconfig).read_text())
+    path.chmod(0o600)
+    kube("--kubeconfig", str(path), "config", "set-context", "--current", f"--namespace={namespace}")
+    return str(path)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if (REPOSITORY / page).exists()])
+def test_every_command_works(run, own_kubeconfig, page, tmp_path):
+    blocks = [block for block in BLOCK.findall((REPOSITORY / page).read_text()) if not MAKE.match(block)]
+    assert len(blocks) >= 2
+    virtual_environment = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", str(virtual_environment))
+    scripts = os.path.dirname(sys.executable)
+    environment = {
+        "KUBECONFIG": own_kubeconfig,
+        "PATH": f"{virtual_environment}/bin:{os.path.dirname(run('which', 'helm').stdout.strip())}:{scripts}:{os.environ['PATH']}",
+        "HELM_DATA_HOME": str(tmp_path / "helm"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    script = "set -euo pipefail\n" + "\n".join(blocks)
+    result = run("bash", "-c", script, cwd=REPOSITORY, env=environment, timeout=300)
+    assert result.returncode == 0, f"{page}: {result.stdout[-2000:]}\n{result.stderr[-2000:]}"
