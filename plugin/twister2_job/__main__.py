@@ -1,0 +1,46 @@
+"""The command line's entry: `twister2-job` and `python -m twister2_job`. No traceback reaches a user."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from .errors import JobError
+
+
+def _terminate(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
+    from . import cli
+
+    signal.signal(signal.SIGTERM, _terminate)
+    words = sys.argv[1:] if words is None else words
+    try:
+        return cli.run(words)
+    except JobError as error:
+        print(f"twister2-job: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("twister2-job: interrupted; `twister2-job status NAME` shows what is there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # The reader of our output, `head` for example, has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if "--debug" in words:
+            raise
+        print(
+            f"twister2-job: this is a fault of twister2-job: {type(error).__name__}: {error}. "
+            "The same command with --debug shows where; please report it.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

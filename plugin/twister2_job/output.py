@@ -1,0 +1,86 @@
+"""What commands print: tables for people, json and yaml for programs, plain lines and shell variables for scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .model import Address, JobAddresses, JobStatus, Release
+
+
+def structured(data: Any, form: str) -> str:
+    """Return data as `json` or `yaml`."""
+    if form == "json":
+        return json.dumps(data, indent=2)
+    import yaml
+
+    return str(yaml.safe_dump(data, sort_keys=False)).rstrip()
+
+
+def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows under their heads, in columns; an empty cell is a dash."""
+    lines = [list(head), *([cell or "-" for cell in row] for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(head))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def chosen(report: JobAddresses, *, worker: int | None, port: str) -> list[Address]:
+    """Return the addresses of one worker, or all; of one port, or all."""
+    found = report.all() if worker is None else [a for w in report.workers if w.id == worker for a in w.addresses]
+    return [address for address in found if not port or address.port == port]
+
+
+def _row(who: str, address: Address) -> list[str]:
+    where = address.address or (f"port {address.number}" if address.number else "")
+    note = address.source if address.state == "available" else f"{address.state}: {address.reason}"
+    return [who, address.port, where, address.protocol, address.via, address.node, note]
+
+
+def addresses_table(report: JobAddresses) -> str:
+    """Return the addresses as a table; shared ones have `any` for their worker."""
+    rows = [_row("any", address) for address in report.shared]
+    rows += [_row(str(worker.id), address) for worker in report.workers for address in worker.addresses]
+    if not rows:
+        return f"Job {report.job}: no worker is exposed; `twister2-job upgrade {report.job} --set nodePort.enabled=true` does it."
+    return columns(("WORKER", "PORT", "ADDRESS", "PROTOCOL", "VIA", "NODE", "SOURCE"), rows)
+
+
+def addresses_env(report: JobAddresses) -> str:
+    """Return the best address of the job and of each worker as shell variables, one for each further port too."""
+
+    def lines(prefix: str, addresses: Iterable[Address]) -> list[str]:
+        seen: dict[str, str] = {}
+        for address in (a for a in addresses if a.state == "available" and a.address):
+            name = "" if address.port == "worker" else re.sub(r"[^A-Z0-9]", "_", address.port.upper()) + "_"
+            seen.setdefault(f"{prefix}_{name}ADDRESS", address.address)
+        return [f"{name}={value}" for name, value in seen.items()]
+
+    found = lines("TWISTER2_JOB", report.shared)
+    for worker in report.workers:
+        found += lines(f"TWISTER2_JOB_WORKER_{worker.id}", worker.addresses)
+    return "\n".join(found)
+
+
+def status_table(status: JobStatus) -> str:
+    """Return release, workers and exposures for a person."""
+    release = status.release
+    head = (
+        f"Job {release.name} in namespace {release.namespace}: revision {release.revision} ({release.status}), "
+        f"chart {release.chart}, {sum(w.ready for w in status.workers)} of {len(status.workers)} workers ready"
+    )
+    rows = [
+        [str(w.id), str(w.group), w.pod, w.node, "yes" if w.ready else "no", str(w.restarts), w.reason]
+        for w in status.workers
+    ]
+    workers = columns(("WORKER", "GROUP", "POD", "NODE", "READY", "RESTARTS", "REASON"), rows)
+    return "\n\n".join([head, workers, addresses_table(status.addresses)])
+
+
+def releases_table(releases: Iterable[Release]) -> str:
+    """Return releases for a person."""
+    rows = [[r.name, r.namespace, str(r.revision), r.status, r.chart, r.updated] for r in releases]
+    return columns(("NAME", "NAMESPACE", "REVISION", "STATUS", "CHART", "UPDATED"), rows) if rows else "There are no jobs."
