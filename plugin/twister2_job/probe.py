@@ -13,6 +13,8 @@ from .model import Address
 
 LIMIT = 1.5
 """Seconds an address gets; all are tried side by side, so it bounds the whole try."""
+PATIENCE = 3.0
+"""Seconds in which failed addresses are asked again: kube-proxy opens a new node port up to a second late."""
 MOST = 64
 """Addresses tried at most: a big cluster has hundreds, and the best come first."""
 
@@ -35,11 +37,17 @@ async def ask(address: Address, limit: float = LIMIT) -> Answer:
     except (asyncio.TimeoutError, TimeoutError):
         return Answer(address, failure="no answer")
     except OSError as error:
-        return Answer(address, failure=(error.strerror or str(error)).lower())
+        return Answer(address, failure=reason(error))
     with contextlib.suppress(ValueError, TypeError, KeyError):
         reply = json.loads(body.rsplit(b"\n\n", 1)[-1].rsplit(b"\r\n\r\n", 1)[-1])
         return Answer(address, worker=int(reply["worker"]), seconds=time.monotonic() - started)
     return Answer(address, failure="" if body else "closed without a word", seconds=time.monotonic() - started)
+
+
+def reason(error: OSError) -> str:
+    """Return why a connection failed, in a few words."""
+    refused = isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error)
+    return "refused" if refused and error.errno in (None, 111, 61) else (error.strerror or str(error)).lower()
 
 
 async def _get(host: str, number: int) -> bytes:
@@ -56,5 +64,12 @@ async def _get(host: str, number: int) -> bytes:
 
 async def ask_all(addresses: Sequence[Address], limit: float = LIMIT) -> list[Answer]:
     """Ask all available TCP addresses side by side, in the given order, the first `MOST` of them."""
-    wanted = [a for a in addresses if a.state == "available" and a.protocol == "TCP" and a.host and a.number]
-    return list(await asyncio.gather(*(ask(a, limit) for a in wanted[:MOST])))
+    wanted = [a for a in addresses if a.state == "available" and a.protocol == "TCP" and a.host and a.number][:MOST]
+    until = time.monotonic() + PATIENCE
+    answers = list(await asyncio.gather(*(ask(a, limit) for a in wanted)))
+    while any(answer.failure for answer in answers) and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+        again = [index for index, answer in enumerate(answers) if answer.failure]
+        for index, answer in zip(again, await asyncio.gather(*(ask(wanted[i], limit) for i in again)), strict=True):
+            answers[index] = answer
+    return answers
