@@ -141,8 +141,14 @@ def _load_balancer(service: Object, base: Address, outside: int) -> list[Address
     hosts = [host for point in points if (host := point.get("hostname") or point.get("ip") or "")]
     if not hosts:
         reason = "the load balancer has no address yet; is there a load-balancer controller in this cluster?"
-        return [replace(base, number=outside, state="pending" if base.state == "available" else base.state,
-                        reason=base.reason or reason)]
+        return [
+            replace(
+                base,
+                number=outside,
+                state="pending" if base.state == "available" else base.state,
+                reason=base.reason or reason,
+            )
+        ]
     return [replace(base, host=h, number=outside, family=family(h), source="loadBalancer") for h in hosts]
 
 

@@ -58,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
         change.add_argument(option, action=Verbatim, dest="arguments", metavar="KEY=VALUE", help=f"Helm's {option}")
     change.add_argument(*VALUE_OPTIONS[:2], action=Verbatim, dest="arguments", metavar="FILE", help="Helm's --values")
 
-    top = argparse.ArgumentParser(prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers.")
+    top = argparse.ArgumentParser(
+        prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers."
+    )
     top.add_argument("--version", action="version", version=f"twister2-job {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -84,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     address.add_argument("--first", action="store_true", help="only the best address")
     address.add_argument("--worker", type=int, metavar="ID", help="only those of this worker")
     address.add_argument("--port", default="", metavar="NAME", help="only those of this port")
-    address.add_argument("--address-type", default="", metavar="TYPE", help="node addresses of this type first: InternalIP, ...")
+    address.add_argument(
+        "--address-type", default="", metavar="TYPE", help="node addresses of this type first: InternalIP, ..."
+    )
     printed(command("status", "Show release, workers and exposures of a job."), "table", "json", "yaml")
     every = command("list", "List the jobs, also those that Helm alone installed.", job=False)
     every.add_argument("-A", "--all-namespaces", action="store_true", help="those of all namespaces")
@@ -114,7 +118,9 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
     found = output.chosen(report, worker=worker, port=port)
     usable = [a.address for a in found if a.state == "available" and a.address]
     if not found:
-        what = " ".join([report.job, *([f"worker {worker}"] if worker is not None else []), *([f"port {port}"] if port else [])])
+        what = " ".join(
+            [report.job, *([f"worker {worker}"] if worker is not None else []), *([f"port {port}"] if port else [])]
+        )
         raise NotExposedError(
             f"There is no address of {what} outside the cluster.",
             f"`twister2-job address {report.job}` shows what is exposed; "
@@ -143,8 +149,8 @@ async def try_addresses(report: JobAddresses) -> None:
     if not good:
         pod = next((w.pod for w in report.workers if w.ready), f"{report.job}-0-0")
         say(
-            "the nodes are not reachable from this machine (kind or minikube on a Mac, a firewall); this command leads to "
-            f"worker 0 at localhost:9000: kubectl --namespace {report.namespace} port-forward pod/{pod} 9000"
+            "the nodes are not reachable from this machine (kind or minikube on a Mac, a firewall); this command leads "
+            f"to a worker at localhost:9000: kubectl --namespace {report.namespace} port-forward pod/{pod} 9000"
         )
 
 

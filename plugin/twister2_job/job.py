@@ -53,8 +53,8 @@ class AsyncJob:
         """Install the job, wait for its workers and return its addresses.
 
         Args:
-            **options: `values` (paths of values files), `set` (KEY=VALUE as of Helm's --set), `arguments` (any of Helm's
-                value options, verbatim), `chart` (path), `timeout` (seconds, 300), `create_namespace` (False),
+            **options: `values` (paths of values files), `set` (KEY=VALUE as of Helm's --set), `arguments` (any of
+                Helm's value options, verbatim), `chart` (path), `timeout` (seconds, 300), `create_namespace` (False),
                 `rollback_on_failure` (False).
 
         Raises:
@@ -96,7 +96,9 @@ class AsyncJob:
         cluster = await kubectl.cluster(self.name)
         if not cluster.objects:
             where = await kubectl.namespace()
-            raise JobNotFoundError(f"There is no job {self.name} in namespace {where}.", "`twister2-job list -A` shows all.")
+            raise JobNotFoundError(
+                f"There is no job {self.name} in namespace {where}.", "`twister2-job list -A` shows all."
+            )
         return report(self.name, cluster, address_type=address_type)
 
     async def status(self) -> JobStatus:

@@ -80,9 +80,7 @@ class Kubectl:
         Raises:
             JobError: The API refuses or can't be reached.
         """
-        result = await self.run(
-            "get", kinds, *options, "--chunk-size=0", "-o", "json", namespaced=namespaced, env=env
-        )
+        result = await self.run("get", kinds, *options, "--chunk-size=0", "-o", "json", namespaced=namespaced, env=env)
         if result.code:
             raise translate(result.err, "kubectl")
         listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import chart as charts
-from .errors import BusyError, JobError, JobExistsError, JobNotFoundError, NameRefusedError, OutOfTimeError, PortTakenError
+from .errors import (
+    BusyError,
+    JobError,
+    JobExistsError,
+    JobNotFoundError,
+    NameRefusedError,
+    OutOfTimeError,
+    PortTakenError,
+)
 from .helm import Helm, Revision, apply, load_pyhelm3
 from .kube import Kubectl, selector
 from .settings import Connection
@@ -63,8 +71,9 @@ def check_name(name: str) -> None:
 def check_chart_of(name: str, history: Sequence[Revision]) -> None:
     """Raise JobNotFoundError when the release belongs to another chart: it is not ours to touch."""
     if history and not re.fullmatch(rf"{charts.NAME}-\d.*", history[-1].chart):
-        raise JobNotFoundError(f"The release {name} is of the chart {history[-1].chart}, not a Twister2 job.",
-                               "Take another name.")
+        raise JobNotFoundError(
+            f"The release {name} is of the chart {history[-1].chart}, not a Twister2 job.", "Take another name."
+        )
 
 
 class Lifecycle:
@@ -153,15 +162,18 @@ class Lifecycle:
             live = next((r.number for r in reversed(history) if r.status in ("deployed", "superseded")), 0)
             if not history or history[-1].status in ("uninstalled", "uninstalling"):
                 raise JobNotFoundError(
-                    f"There is no job {request.name} in this namespace.", f"`twister2-job install {request.name}` makes it."
+                    f"There is no job {request.name} in this namespace.",
+                    f"`twister2-job install {request.name}` makes it.",
                 )
             if history[-1].status in PENDING:
                 if live:
                     await self.helm.rollback(request.name, live)
                 else:
                     await self.helm.uninstall(request.name)
-                self.say(f"Release {request.name} was {history[-1].status}, left by an interrupted run; "
-                         + (f"went back to revision {live}." if live else "removed the remnant."))
+                self.say(
+                    f"Release {request.name} was {history[-1].status}, left by an interrupted run; "
+                    + (f"went back to revision {live}." if live else "removed the remnant.")
+                )
             try:
                 revision, sets = await apply(
                     client, self.helm, request.name, path, request.arguments,
@@ -197,8 +209,10 @@ class Lifecycle:
                 timeout=timeout + 10,
             )  # fmt: skip
             if result.code and "no matching resources" not in result.err:
-                raise OutOfTimeError(f"The objects of {name} are not gone after {timeout:.0f} s.", "Look at them: "
-                                     f"kubectl get pods,services -l {selector(name)}")
+                raise OutOfTimeError(
+                    f"The objects of {name} are not gone after {timeout:.0f} s.",
+                    f"Look at them: kubectl get pods,services -l {selector(name)}",
+                )
 
     @contextlib.asynccontextmanager
     async def _prepared(
@@ -234,12 +248,15 @@ class Lifecycle:
         until = time.monotonic() + LEFTOVER_AGE
         while True:
             objects = (await self.kubectl.cluster(name, nodes=False)).objects
-            going = [s["metadata"]["name"] for s in of_kind(objects, "Service") if s["metadata"].get("deletionTimestamp")]
+            going = [
+                s["metadata"]["name"] for s in of_kind(objects, "Service") if s["metadata"].get("deletionTimestamp")
+            ]
             if not going:
                 return
             if time.monotonic() > until:
-                raise BusyError(f"Service {going[0]} of an earlier run is still being deleted.",
-                                "Wait, or take another job name.")
+                raise BusyError(
+                    f"Service {going[0]} of an earlier run is still being deleted.", "Wait, or take another job name."
+                )
             await asyncio.sleep(1)
 
     async def _namespace_exists(self) -> bool:

@@ -8,13 +8,17 @@ from collections.abc import Callable
 from . import errors
 from .errors import JobError
 
-_LOG_LINE = re.compile(r"^(level=|time=|Flag --|WARNING:|W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)")
+_LOG_LINE = re.compile(
+    r"^(level=|time=|Flag --|WARNING:|W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)"
+)
 _SCHEMA_HEADER = re.compile(r"values don't meet the specifications of the schema\(s\) in the following chart\(s\):\s*")
 _EXECUTION = re.compile(r"execution error at \([^)]*\):\s*")
 _LOCAL = re.compile(r"(?:error calling include|error calling fail|executing \"[^\"]+\" at <[^>]*>):\s*")
 _TAKEN = re.compile(r"nodePort: Invalid value: (\d+): provided port is already allocated")
 _RANGE = re.compile(r"nodePort: Invalid value: (\d+): provided port is not in the valid range[^\d]*([\d-]*)")
-_FORBIDDEN = re.compile(r'User "([^"]*)" cannot (\w+) resource "([^"]+)"[^"]*(?:in the namespace "([^"]+)"|at the cluster)?')
+_FORBIDDEN = re.compile(
+    r'User "([^"]*)" cannot (\w+) resource "([^"]+)"[^"]*(?:in the namespace "([^"]+)"|at the cluster)?'
+)
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: ([^\s,]+)")
 RIGHTS = "Ask for the Role that docs/wrapper.md shows."
 
@@ -31,7 +35,9 @@ def own_words(stderr: str) -> str:
         lines.append(line.rstrip())
     text = "\n".join(dict.fromkeys(lines))
     text = _SCHEMA_HEADER.sub("", text)
-    text = re.sub(r"^(\s*)- at '/?([^']*)': ", lambda m: f"{m[1]}{m[2].replace('/', '.') or 'values'}: ", text, flags=re.M)
+    text = re.sub(
+        r"^(\s*)- at '/?([^']*)': ", lambda m: f"{m[1]}{m[2].replace('/', '.') or 'values'}: ", text, flags=re.M
+    )
     text = re.sub(r"^(\s*)- ", r"\1", text, flags=re.M)
     if _EXECUTION.search(text):
         text = _EXECUTION.split(text)[-1]
@@ -41,8 +47,11 @@ def own_words(stderr: str) -> str:
 def _values(text: str) -> JobError | None:
     if "don't meet the specifications of the schema" in text or "execution error at" in text:
         return errors.ValuesError(own_words(text), "Correct the values (-f, --set).")
-    if found := re.search(r"failed to parse (\S+): (.+)|open (\S+): (no such file.*|permission denied)|"
-                          r"failed parsing (--set\S*) data: (.+)", text):
+    if found := re.search(
+        r"failed to parse (\S+): (.+)|open (\S+): (no such file.*|permission denied)|"
+        r"failed parsing (--set\S*) data: (.+)",
+        text,
+    ):
         return errors.ValuesError(own_words(text), f"Correct {found[1] or found[3] or found[5]}.")
     return None
 
@@ -67,15 +76,24 @@ def _ports(text: str) -> JobError | None:
 def _access(text: str) -> JobError | None:
     low = text.lower()
     if quota := _QUOTA.search(text):
-        return errors.RefusedError(f"Quota {quota[1]} is exceeded: requested {quota[2]}.", "Ask for more, or ask for less.")
+        return errors.RefusedError(
+            f"Quota {quota[1]} is exceeded: requested {quota[2]}.", "Ask for more, or ask for less."
+        )
     if "violates podsecurity" in low:
         return errors.RefusedError(own_words(text), "Use values the namespace's Pod Security level allows.")
-    if "unauthorized" in low or "provide credentials" in low or "must be logged in" in low or "getting credentials" in low:
+    if (
+        "unauthorized" in low
+        or "provide credentials" in low
+        or "must be logged in" in low
+        or "getting credentials" in low
+    ):
         return errors.LoginError(
             "The cluster refuses the login: it is wrong or has expired.", "Log in again (see your kubeconfig's user)."
         )
     if found := re.search(r'namespaces "([^"]+)" not found', text):
-        return errors.NamespaceMissingError(f"Namespace {found[1]} doesn't exist.", "Create it, or add --create-namespace.")
+        return errors.NamespaceMissingError(
+            f"Namespace {found[1]} doesn't exist.", "Create it, or add --create-namespace."
+        )
     if found := _FORBIDDEN.search(text):
         where = f"in namespace {found[4]}" if found[4] else "in this cluster"
         return errors.NoRightsError(f"{found[1]} may not {found[2]} {found[3]} {where}.", RIGHTS)

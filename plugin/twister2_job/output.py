@@ -45,7 +45,8 @@ def addresses_table(report: JobAddresses) -> str:
     rows = [_row("any", address) for address in report.shared]
     rows += [_row(str(worker.id), address) for worker in report.workers for address in worker.addresses]
     if not rows:
-        return f"Job {report.job}: no worker is exposed; `twister2-job upgrade {report.job} --set nodePort.enabled=true` does it."
+        expose = f"twister2-job upgrade {report.job} --set nodePort.enabled=true"
+        return f"Job {report.job}: no worker is exposed; `{expose}` exposes them."
     return columns(("WORKER", "PORT", "ADDRESS", "PROTOCOL", "VIA", "NODE", "SOURCE"), rows)
 
 
@@ -83,4 +84,6 @@ def status_table(status: JobStatus) -> str:
 def releases_table(releases: Iterable[Release]) -> str:
     """Return releases for a person."""
     rows = [[r.name, r.namespace, str(r.revision), r.status, r.chart, r.updated] for r in releases]
-    return columns(("NAME", "NAMESPACE", "REVISION", "STATUS", "CHART", "UPDATED"), rows) if rows else "There are no jobs."
+    return (
+        columns(("NAME", "NAMESPACE", "REVISION", "STATUS", "CHART", "UPDATED"), rows) if rows else "There are no jobs."
+    )

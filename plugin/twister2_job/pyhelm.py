@@ -55,5 +55,3 @@ def new_client(command: ExecCommand, path: str) -> Client:
     """Return pyhelm3's Client; it runs `helm version` and blocks meanwhile, so call it in a thread."""
     logging.getLogger("pyhelm3").setLevel(logging.CRITICAL)
     return Client(command, executable=path)
-
-

@@ -160,7 +160,9 @@ def _event(events: Iterable[Object], kind: str, name: str) -> str:
 def _crashed(pod: Object) -> list[str]:
     """Return the names of the pod's containers that have ended at least once."""
     states = [*(pod["status"].get("initContainerStatuses") or []), *(pod["status"].get("containerStatuses") or [])]
-    return [s["name"] for s in states if not s.get("ready") and (s.get("lastState") or "terminated" in s.get("state", {}))]
+    return [
+        s["name"] for s in states if not s.get("ready") and (s.get("lastState") or "terminated" in s.get("state", {}))
+    ]
 
 
 async def _last_words(kubectl: Kubectl, pod: Object) -> list[str]:

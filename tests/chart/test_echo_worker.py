@@ -46,6 +46,7 @@ def worker():
     yield process, first, second
     process.kill()
     process.wait()
+    process.stdout.close()
 
 
 def plain(host, port, send=b""):

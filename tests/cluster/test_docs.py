@@ -26,7 +26,7 @@ def own_kubeconfig(run, kube, namespace, tmp_path, cluster_kubeconfig):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if (REPOSITORY / page).exists()])
-def test_every_command_works(run, own_kubeconfig, page, tmp_path):
+def test_every_command_works(run, helm, own_kubeconfig, page, tmp_path):
     blocks = [block for block in BLOCK.findall((REPOSITORY / page).read_text()) if not MAKE.match(block)]
     assert len(blocks) >= 2
     virtual_environment = tmp_path / "venv"
@@ -34,7 +34,7 @@ def test_every_command_works(run, own_kubeconfig, page, tmp_path):
     scripts = os.path.dirname(sys.executable)
     environment = {
         "KUBECONFIG": own_kubeconfig,
-        "PATH": f"{virtual_environment}/bin:{os.path.dirname(run('which', 'helm').stdout.strip())}:{scripts}:{os.environ['PATH']}",
+        "PATH": os.pathsep.join([f"{virtual_environment}/bin", os.path.dirname(helm), scripts, os.environ["PATH"]]),
         "HELM_DATA_HOME": str(tmp_path / "helm"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
