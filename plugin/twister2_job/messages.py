@@ -12,6 +12,8 @@ _LOG_LINE = re.compile(
     r"^(level=|time=|Flag --|WARNING:|W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)"
 )
 _SCHEMA_HEADER = re.compile(r"values don't meet the specifications of the schema\(s\) in the following chart\(s\):\s*")
+# Lines of the schema's branches, which say nothing that the lines below them don't say.
+_BRANCH = re.compile(r"('(all|any|one)Of' failed|validation failed|: Must validate .*)$")
 _EXECUTION = re.compile(r"execution error at \([^)]*\):\s*")
 _LOCAL = re.compile(r"(?:error calling include|error calling fail|executing \"[^\"]+\" at <[^>]*>):\s*")
 _TAKEN = re.compile(r"nodePort: Invalid value: (\d+): provided port is already allocated")
@@ -41,7 +43,8 @@ def own_words(stderr: str) -> str:
     text = re.sub(r"^(\s*)- ", r"\1", text, flags=re.M)
     if _EXECUTION.search(text):
         text = _EXECUTION.split(text)[-1]
-    return _LOCAL.sub("", text).strip()
+    told = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines()]
+    return "\n  ".join(dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told)
 
 
 def _values(text: str) -> JobError | None:

@@ -122,3 +122,9 @@ def test_reading_addresses_imports_nothing_heavy():
     code = "import sys, twister2_job.cli, twister2_job.addresses, twister2_job.kube; print(*sys.modules)"
     loaded = set(run(sys.executable, "-c", code).stdout.split())
     assert not {"pyhelm3", "pydantic", "yaml", "rich"} & loaded and "twister2_job.cli" in loaded
+
+
+def test_a_refused_value_is_told_in_one_line_without_the_schemas_branches(command):
+    said = command("install", "job", "--set", "nodePort.enabled=true,workersPerPod=2").stderr.strip()
+    assert len(said.splitlines()) == 1 and said.startswith("twister2-job: workersPerPod: ")
+    assert "Must validate" not in said and "allOf" not in said
