@@ -24,6 +24,8 @@ $(VENV)/.stamp: pyproject.toml
 	@echo "installing the Python packages into $(VENV) (a minute) ..."
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --wheel-dir $(VENV)/wheels . 'hatchling>=1.27' setuptools
+	rm $(VENV)/wheels/twister2_job-*.whl
 	touch $@
 
 $(CACHE)/tools/.stamp: tests/tools/go.mod tests/tools/go.sum

@@ -11,8 +11,10 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,9 @@ from tests.conftest import CHART, helm_path
 from tests.conftest import run as run_command
 
 HELM_VERSIONS = ("3.19.0", "4.3.1")
+# The cluster's network has no way out: pip installs from the wheels that `make setup` has fetched.
+WHEELS = Path(sys.prefix) / "wheels"
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)} if WHEELS.is_dir() else {}
 ADDRESS_TYPES = ("InternalIP", "ExternalIP")
 
 
@@ -52,7 +57,8 @@ def helm(request: pytest.FixtureRequest) -> str:
 def environment(cluster_kubeconfig: str, helm: str) -> dict[str, str]:
     """The environment of every command: the cluster's kubeconfig and the Helm of this round."""
     folder = os.path.dirname(helm)
-    return {**os.environ, "KUBECONFIG": cluster_kubeconfig, "HELM_BIN": helm, "PATH": f"{folder}:{os.environ['PATH']}"}
+    path = f"{folder}:{os.environ['PATH']}"
+    return {**os.environ, **OFFLINE, "KUBECONFIG": cluster_kubeconfig, "HELM_BIN": helm, "PATH": path}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 
+from tests.cluster.conftest import OFFLINE
 from tests.conftest import REPOSITORY, helm_path
 from tests.conftest import run as run_command
 
@@ -14,7 +15,7 @@ from tests.conftest import run as run_command
 def plugin_source(request, tmp_path):
     if request.param == "checkout":
         return str(REPOSITORY / "plugin")
-    environment = {**os.environ, "TWISTER2_JOB_PLUGIN_PYTHON": sys.executable}
+    environment = {**os.environ, **OFFLINE, "TWISTER2_JOB_PLUGIN_PYTHON": sys.executable}
     made = run_command("sh", REPOSITORY / "plugin" / "scripts" / "package.sh", env=environment)
     assert made.returncode == 0, made.stderr
     with tarfile.open(made.stdout.strip()) as archive:
@@ -39,7 +40,7 @@ def test_plugin_reads_addresses(run, release, plugin_source, tmp_path):
 
 @pytest.mark.parametrize("version", ["3.17.2", "3.19.0", "4.1.4", "4.3.1"])
 def test_plugin_installs_on_every_helm(version, tmp_path):
-    environment = {**os.environ, "HELM_DATA_HOME": str(tmp_path)}
+    environment = {**os.environ, **OFFLINE, "HELM_DATA_HOME": str(tmp_path)}
     helm = helm_path(version)
     installed = run_command(helm, "plugin", "install", REPOSITORY / "plugin", env=environment)
     assert installed.returncode == 0, installed.stderr
