@@ -165,9 +165,9 @@ def test_a_killed_install_is_repaired_by_the_next(command, run, environment, job
     result = command("install", job, *ON)
     if "pending-install" in status:
         assert result.returncode == 0 and "interrupted" in result.stderr, result.stderr
-    else:  # Helm was done before we were: then the job exists.
+    else:  # Helm was done before we were: then the job exists, and nobody has waited for its workers yet.
         refused(result, 7, job)
-    assert command("address", job, "-o", "plain").returncode == 0
+    assert eventually(lambda: command("address", job, "-o", "plain").returncode == 0, 60)
 
 
 def test_a_pending_release_is_repaired(command, run, kube, job, namespace):
