@@ -10,6 +10,7 @@ import yaml
 from tests.conftest import CI_VALUES, HELM_VERSIONS, KUBE_VERSION, Template, select
 
 GOLDEN = CI_VALUES[0].parents[3] / "tests" / "chart" / "golden"
+POD_NAME = "statefulset.kubernetes.io/pod-name"
 CASES = pytest.mark.parametrize("values", CI_VALUES, ids=[path.stem for path in CI_VALUES])
 
 
@@ -29,7 +30,12 @@ def check(objects):
     fixed = []
     for service in services.values():
         chosen = [pod for pod in pods.values() if service["selector"].items() <= pod["metadata"]["labels"].items()]
-        assert len(chosen) == len(pods), "a Service misses the workers of a group"
+        alone = service["selector"].get(POD_NAME)
+        if alone:
+            chosen = [pod for name, pod in pods.items() if alone.rpartition("-")[0] == name]
+            assert len(chosen) == 1, "a worker's Service leads to no group"
+        else:
+            assert len(chosen) == len(pods), "a Service misses the workers of a group"
         for port in service.get("ports", []):
             fixed += [port["nodePort"]] if "nodePort" in port else []
             assert service.get("type") == "NodePort" or "nodePort" not in port
@@ -38,7 +44,7 @@ def check(objects):
                     entry["containerPort"] for one in pod["spec"]["containers"] for entry in one.get("ports", [])
                 ]
                 assert port["targetPort"] in numbers, "a Service leads to a port that no worker has"
-        if service.get("type") == "NodePort":
+        if service.get("type") == "NodePort" and not alone:
             assert all(
                 len([c for c in pod["spec"]["containers"] if c["name"].startswith("twister2-")]) == 1 for pod in chosen
             )
@@ -81,14 +87,15 @@ def combinations():
     """Yield values over group shapes, ports and the exposure; those that the rule of one worker a pod allows."""
     groups = ["[]", '[{"instances":1}]', '[{"workersPerPod":2},{"instances":3}]']
     ports = ["[]", '[{"name":"ui"}]', '[{"name":"ui"},{"name":"beat","protocol":"UDP"}]']
-    for group, port, per_pod, on, policy in itertools.product(
-        groups, ports, (1, 2), ("true", "false"), ("Local", "Cluster")
+    for group, port, per_pod, on, own, policy in itertools.product(
+        groups, ports, (1, 2), ("true", "false"), ("true", "false"), ("Local", "Cluster")
     ):
         if on == "true" and (per_pod != 1 or "workersPerPod" in group):
             continue
         yield (
             "--set-json", f"computeResources={group}", "--set-json", f"additionalPorts={port}",
             "--set", f"workersPerPod={per_pod},nodePort.enabled={on},nodePort.externalTrafficPolicy={policy}",
+            "--set", f"perWorker.enabled={own},perWorker.externalTrafficPolicy={policy}",
         )  # fmt: skip
 
 
@@ -97,7 +104,7 @@ def test_combinations_fit_together(newest):
     for arguments in combinations():
         check(newest.objects(*arguments))
         seen += 1
-    assert seen == 48
+    assert seen == 96
 
 
 IMMUTABLE = ("serviceName", "podManagementPolicy", "selector")
@@ -115,16 +122,30 @@ def test_upgrades_between_all_ci_values_are_possible(newest):
                     assert before["spec"].get("clusterIP") == after["spec"].get("clusterIP")
 
 
-def test_toggling_the_exposure_touches_nothing_else(helm_template):
-    """Switched on and off, only the exposure's own Service comes and goes: no pod template changes by a byte."""
-    test_pod = {"job-test"}  # It lives for the time of `helm test`, whose plan names the exposures.
-    off = helm_template.objects()
-    on = helm_template.objects("--set", "nodePort.enabled=true,nodePort.externalTrafficPolicy=Local")
-    assert {found["metadata"]["name"] for found in on} - {found["metadata"]["name"] for found in off} == {
-        "job-nodeport"
-    }
-    kept = [found for found in on if found["metadata"]["name"] not in {"job-nodeport", *test_pod}]
-    assert kept == [found for found in off if found["metadata"]["name"] not in test_pod]
+ON = {"nodePort": "nodePort.enabled=true", "perWorker": "perWorker.enabled=true,perWorker.nodePortBase.worker=30000"}
+OWN = {
+    "nodePort": {("Service", "job-nodeport")},
+    "perWorker": {("Service", "job-w-0"), ("Service", "job-w-1"), ("NetworkPolicy", "job-perworker")},
+}
+
+
+def test_toggling_an_exposure_touches_nothing_else(helm_template):
+    """Switched on and off, only the exposure's own objects come and go: no pod template changes by a byte."""
+    # The test's pod lives for the time of `helm test`; the job's policy names the ports of the shared way in.
+    volatile = {("Pod", "job-test"), ("NetworkPolicy", "job")}
+
+    def kept(*exposures):
+        found = helm_template.objects(*(word for one in exposures for word in ("--set", ON[one])))
+        named = {(one["kind"], one["metadata"]["name"]): one for one in found}
+        assert named.keys() >= set().union(*(OWN[one] for one in exposures))
+        return {key: one for key, one in named.items() if key not in volatile}
+
+    off, both = kept(), kept("nodePort", "perWorker")
+    assert not off.keys() & set().union(*OWN.values())
+    for one, other in itertools.permutations(OWN):
+        alone = kept(one)
+        assert alone == off | {key: both[key] for key in OWN[one]}
+        assert both == alone | {key: both[key] for key in OWN[other]}
 
 
 def test_pods_meet_the_restricted_standard(newest):

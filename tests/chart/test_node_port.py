@@ -95,7 +95,7 @@ def test_several_workers_per_pod_without_node_port(helm_template):
         ("nodePort.range.min=32000,nodePort.range.max=31000", "nodePort.range: min 32000 is above max 31000"),
         (
             "additionalPorts[0].name=ui,nodePort.port=30001,nodePort.nodePorts.ui=30001",
-            "node port 30001 is given to nodePort.nodePorts.ui too",
+            "nodePort.nodePorts.ui: node port 30001 is given to nodePort.port too",
         ),
     ],
 )

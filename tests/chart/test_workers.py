@@ -70,7 +70,19 @@ def test_environment_is_the_one_that_twister2_reads(helm_template):
         "HOST_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}},
         "CONTAINER_NAME": "twister2-container-0",
         "WORKER_PORT": "9000",
+        # Ours, not Twister2's: where a worker reads its own addresses outside.
+        "TWISTER2_JOB_ADDRESSES_FILE": "/run/twister2-job/addresses.json",
     }
+
+
+def test_outside_addresses_are_mounted_and_may_be_missing(helm_template):
+    """Helm owns no key of the ConfigMap, and a pod starts without it."""
+    assert "data" not in helm_template.one("ConfigMap", "job-addresses")
+    spec = helm_template.one("StatefulSet", "job-0")["spec"]["template"]["spec"]
+    volume = next(one for one in spec["volumes"] if one["name"] == "addresses")
+    assert volume["configMap"] == {"name": "job-addresses", "optional": True}
+    mount = next(one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "addresses")
+    assert (mount["mountPath"], mount["readOnly"]) == ("/run/twister2-job", True)
 
 
 def test_labels_are_twister2s_and_the_recommended_ones(helm_template):
@@ -132,7 +144,7 @@ def test_echo_worker_runs_only_without_a_command(helm_template):
     assert (container["command"], container["args"]) == (["sleep"], ["forever"])
     assert container["image"] == "docker.io/twister2/twister2-k8s:0.8.0"
     assert "readinessProbe" not in container
-    assert not [found for found in helm_template.objects(*own) if found["kind"] == "ConfigMap"]
+    assert "job-echo" not in {found["metadata"]["name"] for found in helm_template.objects(*own)}
 
 
 def test_image_tag_and_digest(newest):

@@ -1,8 +1,9 @@
 """What `helm test` runs: resolves every worker's DNS name and, in echo mode, asks every port who answers.
 
 The plan is JSON in the environment variable PLAN: {"job", "domain", "groups": [{"name", "firstWorker", "instances",
-"workersPerPod"}], "stride", "ports": {NAME: PORT}, "exposures": [{"host", "ports": {NAME: PORT}}], "connect"}; `ports` are those
-of container 0. Ports are only connected to when "connect" says so: a stray connection can kill the worker of a
+"workersPerPod"}], "stride", "ports": {NAME: PORT}, "exposures": [{"host", "ports": {NAME: [PORT, STEP]}, "workers"}],
+"connect"}. The plan's `ports` are those of container 0. An exposure with `workers` has a Service for each of so many
+workers: `{worker}` in its host is the worker's ID, and worker i has the port PORT + i * STEP. Ports are only connected to when "connect" says so: a stray connection can kill the worker of a
 Twister2 job. Prints a line for each step; exit code 1 if one failed.
 """
 
@@ -55,6 +56,18 @@ def workers(plan):
             yield group["firstWorker"] + slot, f"{group['name']}-{ordinal}.{plan['domain']}", ports
 
 
+def exposed(plan):
+    """Yield (host, port name, port, expected answer) for every port of every exposure."""
+    for exposure in plan["exposures"]:
+        for worker in range(exposure["workers"] or 1):
+            host = exposure["host"].replace("{worker}", str(worker))
+            for name, (port, step) in exposure["ports"].items():
+                expected = {"job": plan["job"], "portName": name}
+                if exposure["workers"]:
+                    expected["worker"] = worker
+                yield host, name, port + worker * step, expected
+
+
 def main():
     """Carry the plan out and return the exit code."""
     plan = json.loads(os.environ["PLAN"])
@@ -65,11 +78,8 @@ def main():
         for name, port in ports.items() if plan["connect"] else ():
             expected = {"job": plan["job"], "worker": worker, "portName": name}
             good &= check(f"port {name} of worker {worker}", lambda h=host, p=port: ask(h, p), expected)
-    for exposure in plan["exposures"] if plan["connect"] else ():
-        for name, port in exposure["ports"].items():
-            expected = {"job": plan["job"], "portName": name}
-            what = f"exposure {exposure['host']}, port {name}"
-            good &= check(what, lambda h=exposure["host"], p=port: ask(h, p), expected)
+    for host, name, port, expected in exposed(plan) if plan["connect"] else ():
+        good &= check(f"exposure {host}, port {name}", lambda h=host, p=port: ask(h, p), expected)
     return 0 if good else 1
 
 

@@ -28,7 +28,9 @@ ipFamilies:
 
 {{- /* The fields that every Service with a way in has. Argument: the values of the exposure. */}}
 {{- define "twister2-job.exposureFields" -}}
+{{- if ne (.type | default "") "ClusterIP" }}
 externalTrafficPolicy: {{ .externalTrafficPolicy }}
+{{- end }}
 internalTrafficPolicy: {{ .internalTrafficPolicy }}
 sessionAffinity: {{ .sessionAffinity }}
 publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
@@ -50,4 +52,26 @@ publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
 {{- if $annotations }}
 {{- toYaml $annotations }}
 {{- end }}
+{{- end }}
+
+{{- /*
+The rule of a NetworkPolicy that opens the exposed ports, as a list item.
+Arguments: dict "root" $ "exposure" VALUES "containers" NUMBER_OF_WORKERS_IN_A_POD
+*/}}
+{{- define "twister2-job.exposedRule" -}}
+- ports:
+    {{- $ports := (include "twister2-job.exposedPorts" . | fromJson).ports }}
+    {{- range $container := until (int .containers) }}
+    {{- range $port := $ports }}
+    - port: {{ include "twister2-job.portNumber" (dict "root" $.root "container" $container "port" $port) }}
+      protocol: {{ $port.protocol }}
+    {{- end }}
+    {{- end }}
+  {{- with .root.Values.networkPolicy.allowFrom }}
+  from:
+    {{- range . }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  {{- end }}
 {{- end }}

@@ -21,3 +21,10 @@ so no exposure and no other ConfigMap has it.
 {{- define "twister2-job.jobLabel" -}}
 t2-job: {{ .Release.Name }}
 {{- end }}
+
+{{- /* What tells the pod of `helm test` from all others. */}}
+{{- define "twister2-job.testLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end }}

@@ -16,6 +16,23 @@ with it; Twister2 finds its objects by these names, so they may not change.
 {{ .Release.Name }}-nodeport
 {{- end }}
 
+{{- /* Arguments: dict "root" $ "worker" WORKER_ID */}}
+{{- define "twister2-job.name.perWorker" -}}
+{{ .root.Release.Name }}-w-{{ .worker }}
+{{- end }}
+
+{{- define "twister2-job.name.addresses" -}}
+{{ .Release.Name }}-addresses
+{{- end }}
+
+{{- define "twister2-job.name.networkPolicy" -}}
+{{ .Release.Name }}
+{{- end }}
+
+{{- define "twister2-job.name.networkPolicyPerWorker" -}}
+{{ .Release.Name }}-perworker
+{{- end }}
+
 {{- define "twister2-job.name.echo" -}}
 {{ .Release.Name }}-echo
 {{- end }}

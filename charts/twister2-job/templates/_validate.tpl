@@ -4,7 +4,7 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 */}}
 {{- define "twister2-job.validate" -}}
 {{- $problems := list }}
-{{- range list "release" "ports" "nodePort" "nodePortNumbers" }}
+{{- range list "release" "ports" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" }}
 {{- $problems = concat $problems ((include (printf "twister2-job.validate.%s" .) $ | fromJson).problems | default list) }}
 {{- end }}
 {{- if $problems }}
@@ -57,55 +57,6 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 {{- if index $nodePort $key }}
 {{- $problems = append $problems (printf "nodePort.%s: it is set, but nodePort.enabled is false; set nodePort.enabled=true or leave nodePort.%s out" $key $key) }}
 {{- end }}
-{{- end }}
-{{- end }}
-{{- dict "problems" $problems | toJson }}
-{{- end }}
-
-{{- define "twister2-job.validate.nodePortNumbers" -}}
-{{- $problems := list }}
-{{- $nodePort := .Values.nodePort }}
-{{- if $nodePort.enabled }}
-{{- $names := list }}
-{{- range (include "twister2-job.ports" . | fromJson).ports }}
-{{- $names = append $names .name }}
-{{- end }}
-{{- range $k, $name := $nodePort.ports }}
-{{- if not (has $name $names) }}
-{{- $problems = append $problems (printf "nodePort.ports[%d]: the workers have no port %s; take names out of %s" $k $name (join ", " $names)) }}
-{{- end }}
-{{- end }}
-{{- $exposed := list }}
-{{- range (include "twister2-job.exposedPorts" (dict "root" . "exposure" $nodePort) | fromJson).ports }}
-{{- $exposed = append $exposed .name }}
-{{- end }}
-{{- $low := int $nodePort.range.min }}
-{{- $high := int $nodePort.range.max }}
-{{- if gt $low $high }}
-{{- $problems = append $problems (printf "nodePort.range: min %d is above max %d; give the range of the cluster's API server" $low $high) }}
-{{- end }}
-{{- $wanted := dict }}
-{{- if int $nodePort.port }}
-{{- $_ := set $wanted "port" (int $nodePort.port) }}
-{{- end }}
-{{- range $name, $number := $nodePort.nodePorts }}
-{{- $_ := set $wanted (printf "nodePorts.%s" $name) (int $number) }}
-{{- if not (has $name $exposed) }}
-{{- $problems = append $problems (printf "nodePort.nodePorts.%s: it is no exposed port; the exposed ports are %s" $name (join ", " $exposed)) }}
-{{- end }}
-{{- if and (int $nodePort.port) $exposed (eq $name (first $exposed)) }}
-{{- $problems = append $problems (printf "nodePort.nodePorts.%s: nodePort.port gives the node port of this port already; set one of the two" $name) }}
-{{- end }}
-{{- end }}
-{{- $seen := dict }}
-{{- range $path, $number := $wanted }}
-{{- if or (lt $number $low) (gt $number $high) }}
-{{- $problems = append $problems (printf "nodePort.%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or 0 for a free one" $path $number $low $high) }}
-{{- end }}
-{{- with get $seen (toString $number) }}
-{{- $problems = append $problems (printf "nodePort.%s: node port %d is given to nodePort.%s too; give each port its own" $path $number .) }}
-{{- end }}
-{{- $_ := set $seen (toString $number) $path }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}

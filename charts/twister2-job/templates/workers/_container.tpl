@@ -52,6 +52,8 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
       value: {{ $name }}
     - name: WORKER_PORT
       value: {{ $workerPort | quote }}
+    - name: TWISTER2_JOB_ADDRESSES_FILE
+      value: /run/twister2-job/addresses.json
     {{- with $values.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -94,6 +96,9 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
   volumeMounts:
     - name: tmp
       mountPath: /tmp
+    - name: addresses
+      mountPath: /run/twister2-job
+      readOnly: true
     {{- if eq .mode "echo" }}
     - name: echo
       mountPath: /etc/twister2-job

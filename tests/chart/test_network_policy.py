@@ -1,0 +1,96 @@
+"""`networkPolicy`: the job's own pods and the exposed ports, nothing else."""
+
+import pytest
+
+from tests.conftest import select
+
+SKIP = "--skip-schema-validation"
+BOTH = pytest.mark.parametrize("skip", [(), (SKIP,)], ids=["schema", "template"])
+
+
+def policies(template, *arguments):
+    return {one["metadata"]["name"]: one["spec"] for one in select(template.objects(*arguments), "NetworkPolicy")}
+
+
+def component(peer):
+    return peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+
+
+def test_on_by_default_and_only_for_the_jobs_own_pods(helm_template):
+    (name, spec), *more = policies(helm_template).items()
+    assert (name, more, spec["policyTypes"]) == ("job", [], ["Ingress"])
+    (rule,) = spec["ingress"]
+    assert [component(peer) for peer in rule["from"]] == ["worker", "test"] and "ports" not in rule
+    instances = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] for peer in rule["from"]]
+    assert instances == ["job", "job"]
+
+
+def test_off(helm_template):
+    assert policies(helm_template, "--set", "networkPolicy.enabled=false,perWorker.enabled=true") == {}
+
+
+def test_the_exposed_ports_are_open_to_everyone(helm_template):
+    ports = ("--set-json", 'additionalPorts=[{"name":"ui"},{"name":"beat","protocol":"UDP"}]')
+    exposed = ("--set", "nodePort.enabled=true,nodePort.ports={beat}")
+    rule = policies(helm_template, *ports, *exposed)["job"]["ingress"][1]
+    assert rule == {"ports": [{"port": 9002, "protocol": "UDP"}]}
+
+
+def test_ports_of_every_worker_of_a_pod_are_open_with_per_worker(helm_template):
+    arguments = ("--set", "perWorker.enabled=true", "--set-json", 'computeResources=[{"workersPerPod":3}]')
+    found = policies(helm_template, *arguments)
+    assert found["job-perworker"]["ingress"] == [{"ports": [{"port": 9000 + n, "protocol": "TCP"} for n in range(3)]}]
+    assert len(found["job"]["ingress"]) == 1 and "matchExpressions" not in found["job-perworker"]["podSelector"]
+
+
+def test_only_pods_with_an_exposed_worker_are_opened(helm_template):
+    found = policies(helm_template, "--set", "perWorker.enabled=true,perWorker.count=2,instances=4")
+    (expression,) = found["job-perworker"]["podSelector"]["matchExpressions"]
+    assert expression == {
+        "key": "statefulset.kubernetes.io/pod-name", "operator": "In", "values": ["job-0-0", "job-0-1"],
+    }  # fmt: skip
+
+
+def test_allow_from_and_internal_from(helm_template):
+    arguments = (
+        "--set", "nodePort.enabled=true,nodePort.externalTrafficPolicy=Local",
+        "--set", "networkPolicy.allowFrom={203.0.113.0/24,2001:db8::/32}",
+        "--set-json", 'networkPolicy.internalFrom=[{"podSelector":{"matchLabels":{"app":"prometheus"}}}]',
+    )  # fmt: skip
+    inside, outside = policies(helm_template, *arguments)["job"]["ingress"]
+    assert outside["from"] == [{"ipBlock": {"cidr": "203.0.113.0/24"}}, {"ipBlock": {"cidr": "2001:db8::/32"}}]
+    assert inside["from"][2] == {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+
+
+@BOTH
+@pytest.mark.parametrize("block", ["nodePort", "perWorker"])
+def test_cidrs_need_the_local_policy(helm_template, block, skip):
+    message = helm_template.refuses("--set", f"{block}.enabled=true,networkPolicy.allowFrom={{10.0.0.0/8}}", *skip)
+    assert "externalTrafficPolicy=Local" in message and "networkPolicy.allowFrom" in message and block in message
+    accepted = f"{block}.enabled=true,{block}.externalTrafficPolicy=Local,networkPolicy.allowFrom={{10.0.0.0/8}}"
+    assert helm_template.objects("--set", accepted, *skip)
+
+
+def test_cidrs_go_with_cluster_ips(helm_template):
+    assert helm_template.objects(
+        "--set", "perWorker.enabled=true,perWorker.type=ClusterIP,networkPolicy.allowFrom={10.0.0.0/8}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--set", "networkPolicy.allowFrom={10.0.0.1}"), "a CIDR, such as"),
+        (("--set", "networkPolicy.allowFrom={10.0.0.0/33}"), "a CIDR, such as"),
+        (("--set", "networkPolicy.allowFrom={example.com}"), "a CIDR, such as"),
+        (("--set-json", "networkPolicy.internalFrom=[{}]"), "internalFrom"),
+        (("--set-json", 'networkPolicy.internalFrom=[{"ipBlock":{}}]'), "ipBlock"),
+        (("--set", "networkPolicy.enabled=false,networkPolicy.allowFrom={10.0.0.0/8}"), "networkPolicy.enabled=true"),
+        (
+            ("--set", "networkPolicy.enabled=false", "--set-json", 'networkPolicy.internalFrom=[{"podSelector":{}}]'),
+            "networkPolicy.enabled=true",
+        ),
+    ],
+)
+def test_schema_refuses(helm_template, arguments, word):
+    assert word in helm_template.refuses(*arguments)
