@@ -18,6 +18,7 @@ CLIENTS = {
     "kubelet-client": ("kubelet-client", "system:masters"),
     "front-proxy": ("front-proxy-client", ""),
     "coredns": ("system:coredns", ""),
+    "kube-router": ("system:kube-router", ""),
 }
 
 

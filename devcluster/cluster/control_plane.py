@@ -9,29 +9,46 @@ from typing import Any
 from . import certificates, settings
 from .processes import in_namespace, run, start, wait
 
-# Permissions of the DNS server, a default StorageClass, and the Service that leads to the DNS server: it is no pod, so
-# its endpoints are written by hand.
+
+def grant(user: str, *rules: tuple[str, str, list[str]]) -> list[dict[str, Any]]:
+    """Return the objects that let one of our programs read; a rule is an API group, its resources, the verbs."""
+    api, name = "rbac.authorization.k8s.io", f"system:{user}"
+    return [
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [
+                {"apiGroups": [group], "resources": resources.split(), "verbs": verbs}
+                for group, resources, verbs in rules
+            ],
+        },
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": api, "kind": "User", "name": name}],
+        },
+    ]
+
+
+READ = ["list", "watch"]
+# Permissions of the programs that are not Kubernetes' own, a default StorageClass, and the Service that leads to the
+# DNS server: it is no pod, so its endpoints are written by hand.
 OBJECTS: list[dict[str, Any]] = [
-    {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": "system:coredns"},
-        "rules": [
-            {
-                "apiGroups": [""],
-                "resources": ["endpoints", "services", "pods", "namespaces"],
-                "verbs": ["list", "watch"],
-            },
-            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
-        ],
-    },
-    {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "system:coredns"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:coredns"}],
-    },
+    *grant(
+        "coredns",
+        ("", "endpoints services pods namespaces", READ),
+        ("discovery.k8s.io", "endpointslices", READ),
+    ),
+    *grant(
+        "kube-router",
+        ("", "endpoints services pods namespaces nodes", READ),
+        ("", "nodes", ["get"]),
+        ("discovery.k8s.io", "endpointslices", READ),
+        ("networking.k8s.io", "networkpolicies", READ),
+    ),
     {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

@@ -22,6 +22,7 @@ PACKAGES = {
     "/usr/sbin/runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "/usr/sbin/iptables": "iptables",
+    "/usr/sbin/ipset": "ipset",
     "/usr/sbin/nft": "nftables",
     "/usr/sbin/ip": "iproute2",
     "/usr/bin/nsenter": "util-linux",
@@ -49,6 +50,7 @@ BUILDS: dict[str, tuple[str, str, str, list[str], list[str]]] = {
         [f"{CONTAINERD}/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")], [],
     ),
     "coredns": ("2 minutes", "-s -w", "", ["github.com/coredns/coredns"], []),
+    "kube-router": ("2 minutes", "-s -w", "", ["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"], []),
     "pause": ("seconds", "-s -w", "", ["."], []),
 }  # fmt: skip
 

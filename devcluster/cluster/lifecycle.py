@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from . import certificates, control_plane, install, network, node, processes, settings
+from . import certificates, control_plane, install, network, network_policy, node, processes, settings
 from .processes import DevclusterError, run, wait
 
 Say = Callable[[str], None]
@@ -90,12 +90,20 @@ def finish_nodes(names: list[str]) -> None:
     for name in names:
         if (node.folder(name) / "external").exists():
             node.publish_external_ips(name)
+        network_policy.start(name)  # Not earlier: it ends at once if the Node has no address yet.
     for name in names:
         wait(
             f"Ready of {name}",
             lambda name=name: any(found["metadata"]["name"] == name and node_ready(found) for found in live_nodes()),  # type: ignore[misc]
             90,
             f"{name}-kubelet",
+        )
+    for name in names:
+        wait(
+            f"The first rules of kube-router on {name}",
+            lambda name=name: network_policy.enforced(name),  # type: ignore[misc]
+            30,
+            f"{name}-kube-router",
         )
 
 
@@ -115,8 +123,10 @@ def leftovers() -> list[str]:
 def down(say: Say) -> None:
     """End the cluster and remove everything of it, also what a crash left half made."""
     names = network.namespaces()
-    doomed = processes.in_namespaces(names) - processes.ancestors()
-    processes.end(doomed)
+    for _ in range(10):  # What a killed `up` had begun may start a process meanwhile.
+        if not (doomed := processes.in_namespaces(names) - processes.ancestors()):
+            break
+        processes.end(doomed)
     # Mounts of the kubelet live in the nodes' mount namespaces and went with them; a crash may leave some here.
     for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
         point = line.split()[1]
@@ -129,6 +139,8 @@ def down(say: Say) -> None:
     }
     for name in cgroups:
         wait(f"The removal of the cgroups of {name}", lambda name=name: removed(name), 10)  # type: ignore[misc]
+    if settings.STATE.exists():  # Else the volumes are not ours.
+        shutil.rmtree(settings.VOLUMES, ignore_errors=True)
     shutil.rmtree(settings.STATE, ignore_errors=True)
     left = leftovers()
     if left:

@@ -30,6 +30,9 @@ def create_fabric() -> None:
         ip address add {settings.FABRIC_IPV4}/24 dev {settings.BRIDGE}
         ip -6 address add {settings.FABRIC_IPV6}/64 dev {settings.BRIDGE} nodad
         ip link set {settings.BRIDGE} up
+        # The nodes' router: a pod reaches the external address of another node through it.
+        echo 1 > /proc/sys/net/ipv4/ip_forward
+        echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
         """,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "go"
 STATE = Path("/var/lib/twister2-job-devcluster")
+VOLUMES = Path("/tmp/hostpath_pv")  # Where Kubernetes' host-path provisioner writes; no flag changes it.
 LOCK = Path("/run/twister2-job-devcluster.lock")
 PREFIX = "t2dev"  # Of namespaces, links and cgroups: a link's name has room for 15 characters.
 FABRIC = f"{PREFIX}-fabric"  # The network namespace of the control plane; whatever talks to the cluster runs in it.

@@ -1,4 +1,4 @@
-"""What the tests of the development cluster share. They start and stop a cluster of their own.
+"""What the tests of the development cluster share. They start and stop a cluster of their own, one for all modules.
 
 A cluster that is up when they start is somebody's: they never touch it, but skip (in CI: fail) and say so.
 """
@@ -72,14 +72,52 @@ def fetch_in_pod(pod: str, *addresses: str) -> dict[str, str]:
 
 FETCH = """
 import json, sys, urllib.request
-answers = {}
-for address in sys.argv[1:]:
+from concurrent.futures import ThreadPoolExecutor
+def fetch(address):
     try:
-        answers[address] = urllib.request.urlopen(f"http://{address}/hostname", timeout=5).read().decode().strip()
+        return urllib.request.urlopen(f"http://{address}/hostname", timeout=5).read().decode().strip()
     except OSError as error:
-        answers[address] = f"no answer: {error}"
-print(json.dumps(answers))
+        return f"no answer: {error}"
+with ThreadPoolExecutor(64) as pool:
+    print(json.dumps(dict(zip(sys.argv[1:], pool.map(fetch, sys.argv[1:])))))
 """
+
+
+def node_port_addresses(service: str = "web-nodeport") -> list[str]:
+    """Return ADDRESS:NODEPORT of every node's addresses, both families, ExternalIP included."""
+    port = get("service", service)["spec"]["ports"][0]["nodePort"]
+    status = json.loads(devcluster("status", "-o", "json").stdout)
+    addresses = [
+        one["address"]
+        for node in status["nodes"]
+        for one in node["addresses"]
+        if one["type"] in ("InternalIP", "ExternalIP")
+    ]
+    return [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in addresses]
+
+
+def pod_addresses() -> dict[str, str]:
+    """Return ADDRESS:PORT of the web servers' pods, both families, each with the pod's name."""
+    return {
+        f"[{entry['ip']}]:8080" if ":" in entry["ip"] else f"{entry['ip']}:8080": pod["metadata"]["name"]
+        for pod in get("pods", "-l", "app=web")["items"]
+        for entry in pod["status"]["podIPs"]
+    }
+
+
+def through_port_forward(pod: str) -> str:
+    """Fetch `/hostname` from a pod through `kubectl port-forward`; return the answer."""
+    script = f"""
+kubectl --namespace {NAMESPACE} port-forward pod/{pod} 18080:8080 >/dev/null & forward=$!
+trap 'kill $forward' EXIT
+for attempt in $(seq 50); do
+  sleep 0.1
+  "$0" -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:18080/hostname", timeout=5).read().decode())' \
+    2>/dev/null && exit 0
+done
+exit 1
+"""
+    return inside("sh", "-c", script, sys.executable).strip()
 
 
 def eventually(what: str, step: Callable[[], Any], seconds: float) -> Any:
@@ -107,6 +145,7 @@ class Machine:
     links: set[str] = field(default_factory=set)
     routes: str = ""
     rules: str = ""
+    address_sets: str = ""
     forwarding: str = ""
     processes: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
@@ -142,6 +181,7 @@ def machine() -> Machine:
     seen.links = {link["ifname"] for link in links}
     seen.routes = output("ip", "route", "show", "table", "all") + output("ip", "-6", "route", "show", "table", "all")
     seen.rules = output("nft", "list", "ruleset")
+    seen.address_sets = output("ipset", "list", "-name")
     seen.forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
     seen.folders = {str(path) for path in (STATE, HOSTPATH) if path.exists()}
     return seen
@@ -173,7 +213,7 @@ class Cluster:
     seconds: float
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster(clean_machine: Machine) -> Iterator[Cluster]:
     """A cluster of three nodes; while it started, a second `up` was tried."""
     began = time.monotonic()
@@ -188,7 +228,7 @@ def cluster(clean_machine: Machine) -> Iterator[Cluster]:
     devcluster("down")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def web(cluster: Cluster) -> dict[str, dict[str, Any]]:
     """A StatefulSet of web servers, one a node, that answer `/hostname`; with a headless and a NodePort Service."""
     inside("kubectl", "create", "namespace", NAMESPACE)

@@ -1,10 +1,9 @@
-"""The development cluster keeps its promises. The tests run in the order they stand in: the last takes it down."""
+"""The development cluster keeps its promises. The tests run in the order they stand in, and test_teardown.py last."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,7 +16,6 @@ import pytest
 from tests.conftest import REPOSITORY, helm_binaries
 from tests.devcluster.conftest import (
     DEVCLUSTER,
-    HOSTPATH,
     NAMESPACE,
     WEB_PODS,
     Cluster,
@@ -31,7 +29,10 @@ from tests.devcluster.conftest import (
     is_ours,
     kubectl,
     machine,
+    node_port_addresses,
+    pod_addresses,
     pod_spec,
+    through_port_forward,
 )
 
 OTHER_WAY = "make demo CLUSTER=current"
@@ -186,11 +187,7 @@ def test_pods_reach_each_other_across_nodes_by_headless_name(web: Pods) -> None:
 
 
 def test_pods_reach_each_other_across_nodes_in_both_families(web: Pods) -> None:
-    expected = {}
-    for name, pod in web.items():
-        for entry in pod["status"]["podIPs"]:
-            address = entry["ip"]
-            expected[f"[{address}]:8080" if ":" in address else f"{address}:8080"] = name
+    expected = pod_addresses()
     assert len(expected) == 2 * WEB_PODS
     assert fetch_in_pod("web-1", *expected) == expected
 
@@ -216,19 +213,6 @@ def test_a_name_that_was_asked_for_too_early_is_found_as_soon_as_its_pod_is_ther
         kubectl("delete", "pod", "late")
 
 
-def node_port_addresses() -> list[str]:
-    """Return ADDRESS:NODEPORT of every node's addresses, both families, ExternalIP included."""
-    port = get("service", "web-nodeport")["spec"]["ports"][0]["nodePort"]
-    status = json.loads(devcluster("status", "-o", "json").stdout)
-    addresses = [
-        one["address"]
-        for node in status["nodes"]
-        for one in node["addresses"]
-        if one["type"] in ("InternalIP", "ExternalIP")
-    ]
-    return [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in addresses]
-
-
 def test_node_ports_answer_on_every_address_of_every_node(web: Pods) -> None:
     addresses = node_port_addresses()
     assert len(addresses) == 8, "two of each of three nodes, and two ExternalIPs"
@@ -241,8 +225,10 @@ def test_node_ports_answer_on_every_address_of_every_node(web: Pods) -> None:
 
 
 def test_node_ports_answer_pods_on_every_address_of_every_node(web: Pods) -> None:
-    answers = fetch_in_pod("web-0", *node_port_addresses())
-    assert {address: answer for address, answer in answers.items() if answer not in web} == {}
+    addresses = node_port_addresses()
+    for pod in web:  # One a node.
+        answers = fetch_in_pod(pod, *addresses)
+        assert {address: answer for address, answer in answers.items() if answer not in web} == {}, pod
 
 
 # kubectl's long connections, permissions, storage, images.
@@ -258,17 +244,7 @@ def test_logs_show_what_a_pod_printed(web: Pods) -> None:
 
 
 def test_port_forward_reaches_a_pod(web: Pods) -> None:
-    script = f"""
-kubectl --namespace {NAMESPACE} port-forward pod/web-2 18080:8080 >/dev/null & forward=$!
-trap 'kill $forward' EXIT
-for attempt in $(seq 50); do
-  sleep 0.1
-  "$0" -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:18080/hostname", timeout=5).read().decode())' \
-    2>/dev/null && exit 0
-done
-exit 1
-"""
-    assert inside("sh", "-c", script, sys.executable).strip() == "web-2"
+    assert through_port_forward("web-2") == "web-2"
 
 
 def test_rbac_is_enforced(web: Pods) -> None:
@@ -370,22 +346,3 @@ def test_there_is_no_other_node(cluster: Cluster) -> None:
     done = devcluster("node", "kill", "node-9")
     assert done.returncode == 1
     assert "node-9" in sentence(done.stderr)
-
-
-# Down. It stands last: the cluster is gone afterwards.
-
-
-def test_down_leaves_nothing(clean_machine: Machine, cluster: Cluster) -> None:
-    bystander = subprocess.Popen([sys.executable, str(DEVCLUSTER), "exec", "--", "sleep", "60"])
-    try:
-        time.sleep(0.5)
-        began = time.monotonic()
-        done = devcluster("down")
-        assert done.returncode == 0, done.stderr
-        assert time.monotonic() - began < 30
-    finally:
-        bystander.kill()
-        bystander.wait()
-    eventually("nothing to be left", lambda: machine() == clean_machine, 5)
-    assert devcluster("status").returncode == 3
-    shutil.rmtree(HOSTPATH, ignore_errors=True)

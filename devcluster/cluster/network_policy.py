@@ -1,0 +1,66 @@
+"""NetworkPolicy: kube-router on every node, which turns the policies into rules of the node's own packet filter."""
+
+from __future__ import annotations
+
+from . import node, processes, settings
+
+FOLDER = settings.STATE / "kube-router"  # Comes first in kube-router's PATH.
+# kube-router 2.1.0 can't do two families at once. It names its IPv6 sets `inet6:KUBE-...` and leaves `inet6:` out of
+# the rules, which ip6tables-restore then refuses: so the prefix is put there on the way. And what it reads back with
+# `ipset save` are the sets of both families, so that it writes old contents of one family over the new: so it is shown
+# none and makes all it needs anew each time, and the sets that no rule needs any more are removed here instead.
+PROGRAMS = {
+    "ip6tables-restore": """#!/bin/sh
+sed 's/--match-set KUBE-/--match-set inet6:KUBE-/g' | exec /usr/sbin/ip6tables-restore "$@"
+""",
+    "ipset": """#!/bin/sh
+[ "$1" = save ] || exec /usr/sbin/ipset "$@"
+/usr/sbin/ipset list -terse |
+  awk '/^Name:/ {name = $2} /^References: 0$/ {print "destroy " name}' |
+  /usr/sbin/ipset restore
+""",
+}
+# kube-router takes IPv6's neighbour discovery, its ARP, for traffic that a policy must allow: a pod with an egress rule
+# would find no other over IPv6. It keeps what its chains begin with.
+ALLOW_NEIGHBOURS = """
+for chain in KUBE-ROUTER-INPUT KUBE-ROUTER-FORWARD KUBE-ROUTER-OUTPUT; do
+  ip6tables -N $chain 2>/dev/null || continue  # A node that was dead has its rules still.
+  for kind in neighbour-solicitation neighbour-advertisement; do
+    ip6tables -A $chain -p ipv6-icmp --icmpv6-type $kind -j ACCEPT
+  done
+done
+"""
+
+
+def start(name: str) -> None:
+    """Start kube-router on a node whose Node object has its addresses; it does nothing but NetworkPolicy."""
+    FOLDER.mkdir(exist_ok=True)
+    for program, script in PROGRAMS.items():
+        (FOLDER / program).write_text(script)
+        (FOLDER / program).chmod(0o755)
+    processes.run(*node.inside(name, "sh", "-e"), text=ALLOW_NEIGHBOURS)
+    command = node.inside(
+        name,
+        settings.binaries() / "kube-router",
+        f"--kubeconfig={settings.kubeconfig('kube-router')}",
+        f"--hostname-override={name}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--enable-cni=false",
+        "--enable-ipv4=true",
+        "--enable-ipv6=true",
+        f"--service-cluster-ip-range={settings.SERVICE_CIDRS}",
+        f"--service-node-port-range={settings.NODE_PORT_RANGE.replace('-', ':')}",
+        "--health-port=0",
+    )
+    processes.start(f"{name}-kube-router", command, {"PATH": f"{FOLDER}:/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def enforced(name: str) -> bool:
+    """Tell whether kube-router has written its rules on a node once, in both families."""
+    rules = [
+        processes.run(*node.inside(name, program, "-S", "KUBE-ROUTER-FORWARD"), check=False)
+        for program in ("iptables", "ip6tables")
+    ]
+    return all("explicitly ACCEPT" in found for found in rules)
