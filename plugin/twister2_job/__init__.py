@@ -8,14 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .client import Endpoint
     from .errors import JobError
-    from .job import AsyncJob, Job, list_jobs, list_jobs_async
+    from .job import AsyncJob, list_jobs_async
     from .model import Address, JobAddresses, JobStatus, Release, Worker
+    from .sync import Job, list_jobs
 
 __version__ = "0.1.0"
 __all__ = [
     "Address",
     "AsyncJob",
+    "Endpoint",
     "Job",
     "JobAddresses",
     "JobError",
@@ -28,7 +31,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "Endpoint": "client",
     "JobError": "errors",
+    "Job": "sync",
+    "list_jobs": "sync",
     "Address": "model",
     "JobAddresses": "model",
     "JobStatus": "model",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from . import nodes as node_table
 from . import workers as worker_table
@@ -18,6 +17,7 @@ ADVERTISED_HOST = "twister2-job/advertised-host"
 ADVERTISED_PORT = "twister2-job/advertised-port"
 ADDRESS_TYPE = "twister2-job/address-type"
 MODE = "twister2-job/mode"
+POD_NAME = "statefulset.kubernetes.io/pod-name"
 REVISION = "twister2-job/revision"
 NODES_FORBIDDEN = (
     "You may not read nodes, so these are the nodes' addresses as the pods see them, often internal ones; outside the "
@@ -49,15 +49,20 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     mode = annotations.get(MODE, "")
     shared: list[Address] = []
     own: dict[int, list[Address]] = {}
+    by_id = {w.id: w for w in workers}
+    places = _Places(cluster)
     for service in sorted(exposures, key=lambda s: str(s["metadata"]["name"])):
         label = service["metadata"]["labels"].get(WORKER, "")
-        behind = [w for w in workers if w.id == number(label, -1)] if label else workers
-        found = [_with_url(a, mode) for a in _service(service, behind, cluster, address_type)]
+        behind = [by_id[number(label)]] if label and number(label, -1) in by_id else [] if label else workers
+        found = [_with_url(a, mode) for a in _service(service, behind, places, address_type)]
         if label:
             own.setdefault(number(label, -1), []).extend(found)
         else:
             shared.extend(found)
-    reserved = [Worker(w, -1, "", 0, reason="reserved") for w in own if all(w != x.id for x in workers)]
+    known = {w.id for w in workers}
+    pods = {number(s["metadata"]["labels"].get(WORKER, ""), -1): _pod_of(s) for s in exposures}
+    groups = worker_table.worker_sets(cluster.objects)
+    reserved = [worker_table.reserved(groups, w, pods[w]) for w in own if w not in known]
     rows = [replace(w, addresses=tuple(_sorted(own.get(w.id, [])))) for w in [*workers, *reserved]]
     everything = [*shared, *(a for w in rows for a in w.addresses)]
     guessed = any(address.source == node_table.POD_HOST_IP for address in everything)
@@ -73,9 +78,25 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     )
 
 
+def _pod_of(service: Object) -> str:
+    """Return the name of the one pod that the Service of a worker leads to."""
+    return str((service["spec"].get("selector") or {}).get(POD_NAME, ""))
+
+
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
-    """Put load balancers and advertised hosts before node addresses, which are in order already; sorting is stable."""
-    return sorted(addresses, key=lambda a: (a.state != "available", a.via != "loadBalancer", a.source != "advertised"))
+    """Put load balancers and advertised hosts first, and last what only clients inside the cluster reach.
+
+    Node addresses are in order already, and sorting is stable.
+    """
+    return sorted(
+        addresses,
+        key=lambda a: (
+            a.state != "available",
+            a.via != "loadBalancer",
+            a.source != "advertised",
+            a.source in node_table.INSIDE_ONLY,
+        ),
+    )
 
 
 def _with_url(address: Address, mode: str) -> Address:
@@ -102,7 +123,23 @@ def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
     return "pending", f"{which} ({first.pod}): {first.reason}"
 
 
-def _service(service: Object, behind: Sequence[Worker], cluster: Cluster, address_type: str) -> list[Address]:
+class _Places:
+    """The addresses of the nodes, worked out once for all Services of a job."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Read the nodes, or without the right to, what the pods tell of theirs."""
+        self.may_read_nodes = cluster.nodes is not None
+        self._pods = {p["metadata"]["name"]: p for p in worker_table.of_kind(cluster.objects, "Pod")}
+        self._nodes = node_table.addresses_of_nodes(cluster.nodes or [])
+
+    def of(self, behind: Sequence[Worker]) -> list[NodeAddress]:
+        """Return the addresses of the Ready nodes; without the right to read nodes those of the workers' pods."""
+        if self.may_read_nodes:
+            return self._nodes
+        return node_table.addresses_of_pods(self._pods[w.pod] for w in behind if w.pod in self._pods)
+
+
+def _service(service: Object, behind: Sequence[Worker], places: _Places, address_type: str) -> list[Address]:
     """Return the addresses of one Service."""
     metadata, spec = service["metadata"], service["spec"]
     via = metadata["labels"][EXPOSURE]
@@ -121,17 +158,20 @@ def _service(service: Object, behind: Sequence[Worker], cluster: Cluster, addres
             reason=reason,
         )
         node_port = number(port.get("nodePort"))
-        outside = number(port.get("port")) if balanced else node_port
-        if host := annotations.get(ADVERTISED_HOST, ""):
+        outside = number(port.get("port")) if balanced or not node_port else node_port
+        if state == "reserved" and not balanced:
+            # Which node it will be is not known, but the number is.
+            result.append(replace(base, number=outside))
+        elif host := annotations.get(ADVERTISED_HOST, ""):
             advertised = number(annotations.get(ADVERTISED_PORT)) if index == 0 else 0
             own = replace(base, host=host, number=advertised or outside, family=family(host), source="advertised")
             result.append(own)
         elif balanced:
             result += _load_balancer(service, base, outside)
         elif node_port:
-            result += _node_port(service, replace(base, number=node_port), behind, cluster, preferred)
+            result += _node_port(service, replace(base, number=node_port), behind, places, preferred)
         else:
-            result.append(replace(base, state="failed", reason=f"Service type {spec.get('type')} ends in the cluster"))
+            result += _cluster_ip(service, replace(base, number=outside))
     return result
 
 
@@ -152,18 +192,21 @@ def _load_balancer(service: Object, base: Address, outside: int) -> list[Address
     return [replace(base, host=h, number=outside, family=family(h), source="loadBalancer") for h in hosts]
 
 
+def _cluster_ip(service: Object, base: Address) -> list[Address]:
+    """Return the DNS name and the cluster IPs of a Service that only clients inside the cluster reach."""
+    metadata, spec = service["metadata"], service["spec"]
+    name = f"{metadata['name']}.{metadata.get('namespace', '')}.svc"
+    hosts = [h for h in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if h and h != "None"]
+    named = replace(base, host=name, source=node_table.SERVICE_DNS)
+    return [named, *(replace(base, host=h, family=family(h), source=node_table.CLUSTER_IP) for h in hosts)]
+
+
 def _node_port(
-    service: Object, base: Address, behind: Sequence[Worker], cluster: Cluster, preferred: str
+    service: Object, base: Address, behind: Sequence[Worker], places: _Places, preferred: str
 ) -> list[Address]:
     """Return one address for each node address that leads to the Service."""
     hosting = frozenset(w.node for w in behind if w.ready and w.node)
-    if cluster.nodes is None:
-        pods: list[Any] = [p for p in worker_table.of_kind(cluster.objects, "Pod")]
-        mine = {w.pod for w in behind}
-        known = node_table.addresses_of_pods(p for p in pods if p["metadata"]["name"] in mine)
-    else:
-        known = node_table.addresses_of_nodes(cluster.nodes)
-    usable: list[NodeAddress] = known
+    known = usable = places.of(behind)
     if service["spec"].get("externalTrafficPolicy") == "Local":
         usable = [a for a in known if a.node in hosting]
     elif WORKER in service["metadata"]["labels"]:
@@ -171,7 +214,7 @@ def _node_port(
         usable = [a for a in known if a.node in {w.node for w in behind}] or known
     if not usable:
         if base.state == "available":
-            why = "no node is Ready" if cluster.nodes is not None else "no pod tells its node's address yet"
+            why = "no node is Ready" if places.may_read_nodes else "no pod tells its node's address yet"
             base = replace(base, state="pending", reason=why)
         return [base]
     chosen = node_table.ordered(usable, preferred=preferred, hosting=hosting)

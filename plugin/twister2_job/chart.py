@@ -37,3 +37,9 @@ def find(path: str = "") -> Path:
     if not chosen.is_file() and not (chosen / "Chart.yaml").is_file():
         raise ChartError(f"There is no chart at {path}.", "Check --chart: a folder with a Chart.yaml, or a .tgz.")
     return chosen
+
+
+def version(chart: Path) -> str:
+    """Return the version of a chart in a folder."""
+    text = (chart / "Chart.yaml").read_text()
+    return next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("version:"))

@@ -4,100 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import __version__, output
+from . import output
+from .arguments import parser
 from .errors import NotExposedError, PendingError, UsageError
 from .job import AsyncJob, list_jobs_async
 from .model import JobAddresses
-
-VALUE_OPTIONS = ("-f", "--values", "--set", "--set-string", "--set-json", "--set-file", "--set-literal")
-FLAGS = ("--reuse-values", "--reset-values", "--reset-then-reuse-values", "--skip-schema-validation")
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Verbatim(argparse.Action):
-    """Collects Helm's own options in the order in which they were given, to be handed on as they are."""
-
-    def __call__(self, _parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        """Append the option, and its value if it has one."""
-        given = [option or ""] if self.nargs == 0 else [option or "", str(values)]
-        namespace.arguments = [*(namespace.arguments or []), *given]
-
-
-def seconds(text: str) -> float:
-    """Return a duration in seconds: a number of seconds, or 90s, 5m, 1h30m as Helm has it."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if not parts or "".join(a + b for a, b in parts) != text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write seconds, or 90s, 5m, 1h30m")
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
+from .nodes import INSIDE_ONLY
 
 
 def say(text: str) -> None:
     """Tell the user something that is not the result."""
     print(f"twister2-job: {text}", file=sys.stderr, flush=True)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-n", "--namespace", default="", help="Kubernetes namespace (default: the kubeconfig's)")
-    common.add_argument("--kube-context", default="", help="context of the kubeconfig")
-    common.add_argument("--kubeconfig", default="", help="path of a kubeconfig")
-    common.add_argument("--debug", action="store_true", help="show tracebacks")
-    change = argparse.ArgumentParser(add_help=False)
-    change.add_argument("--chart", default="", help="folder or .tgz of another chart (default: the packaged one)")
-    change.add_argument("--timeout", type=seconds, default=300.0, help="time until the workers must be ready (300, 5m)")
-    change.add_argument("--rollback-on-failure", action="store_true", help="undo also when the time is out")
-    for option in VALUE_OPTIONS[2:]:
-        change.add_argument(option, action=Verbatim, dest="arguments", metavar="KEY=VALUE", help=f"Helm's {option}")
-    change.add_argument(*VALUE_OPTIONS[:2], action=Verbatim, dest="arguments", metavar="FILE", help="Helm's --values")
-
-    top = argparse.ArgumentParser(
-        prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers."
-    )
-    top.add_argument("--version", action="version", version=f"twister2-job {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, text: str, *parents: argparse.ArgumentParser, job: bool = True) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents])
-        if job:
-            added.add_argument("name", metavar="NAME", help="name of the job: the Helm release")
-        return added
-
-    def printed(to: argparse.ArgumentParser, *forms: str) -> None:
-        to.add_argument("-o", "--output", choices=forms, default="table", help="form of the output (default: table)")
-
-    forms = ("table", "json", "yaml", "plain", "env")
-    install = command("install", "Install a job, wait for its workers and print their addresses.", change)
-    install.add_argument("--create-namespace", action="store_true", help="make the namespace if it is missing")
-    printed(install, *forms)
-    upgrade = command("upgrade", "Upgrade a job, wait for its workers and print their addresses.", change)
-    for option in FLAGS[:3]:
-        upgrade.add_argument(option, action=Verbatim, dest="arguments", nargs=0, help=f"Helm's {option}")
-    printed(upgrade, *forms)
-    address = command("address", "Print the addresses of a job's workers, best first.")
-    printed(address, *forms)
-    address.add_argument("--first", action="store_true", help="only the best address")
-    address.add_argument("--worker", type=int, metavar="ID", help="only those of this worker")
-    address.add_argument("--port", default="", metavar="NAME", help="only those of this port")
-    address.add_argument(
-        "--address-type", default="", metavar="TYPE", help="node addresses of this type first: InternalIP, ..."
-    )
-    printed(command("status", "Show release, workers and exposures of a job."), "table", "json", "yaml")
-    every = command("list", "List the jobs, also those that Helm alone installed.", job=False)
-    every.add_argument("-A", "--all-namespaces", action="store_true", help="those of all namespaces")
-    printed(every, "table", "json", "yaml", "plain")
-    remove = command("uninstall", "Remove a job and its Services.")
-    remove.add_argument("--wait", action="store_true", help="until pods and Services are gone")
-    remove.add_argument("--timeout", type=seconds, default=300.0, help="time for it (300, 5m)")
-    command("chart", "Print the path of the packaged chart, for bare Helm.", job=False)
-    return top
 
 
 def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:
@@ -115,7 +36,7 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
     if form == "env":
         print(output.addresses_env(report))
         return
-    found = output.chosen(report, worker=worker, port=port)
+    found = output.narrowed(report, worker=worker, port=port).all()
     usable = [a.address for a in found if a.state == "available" and a.address]
     if not found:
         what = " ".join(
@@ -135,9 +56,10 @@ async def try_addresses(report: JobAddresses) -> None:
     """Tell whether the echo worker answers at the addresses from here, and if not, which command leads to it."""
     from .probe import ask_all
 
-    if report.mode != "echo" or not report.all():
+    outside = [address for address in report.all() if address.source not in INSIDE_ONLY]
+    if report.mode != "echo" or not outside:
         return
-    answers = await ask_all(report.all())
+    answers = await ask_all(outside)
     if not answers:
         return
     good = [answer for answer in answers if not answer.failure]
@@ -155,21 +77,62 @@ async def try_addresses(report: JobAddresses) -> None:
 
 
 async def command_change(job: AsyncJob, arguments: argparse.Namespace) -> int:
-    """Install or upgrade, then print the addresses."""
+    """Install, upgrade, pin or unpin, then print the addresses and publish them."""
     options: dict[str, Any] = {
-        "arguments": arguments.arguments or [],
         "chart": arguments.chart,
         "timeout": arguments.timeout,
         "rollback_on_failure": arguments.rollback_on_failure,
+        "publish": False,  # After they are printed: nobody waits for it.
     }
+    if arguments.command in ("install", "upgrade"):
+        options["arguments"] = arguments.arguments or []
     if arguments.command == "install":
-        options["create_namespace"] = arguments.create_namespace
-    report = await (job.install(**options) if arguments.command == "install" else job.upgrade(**options))
+        report = await job.install(create_namespace=arguments.create_namespace, **options)
+    elif arguments.command == "upgrade":
+        report = await job.upgrade(**options)
+    elif arguments.command == "pin":
+        report = await job.pin(file=arguments.file or f"{arguments.name}-ports.yaml", **options)
+    else:
+        report = await job.unpin(**options)
     if arguments.output != "plain" or report.all():
         print_addresses(report, arguments)
+    sys.stdout.flush()
+    await job.try_publish(report)
     if arguments.command == "install":
-        sys.stdout.flush()
         await try_addresses(report)
+    return 0
+
+
+async def command_follow(job: AsyncJob, arguments: argparse.Namespace) -> int:
+    """Print or publish the addresses, each time they change, until the user ends it."""
+    from .follow import changes
+
+    last: JobAddresses | None = None
+    async for report in job.follow(address_type=getattr(arguments, "address_type", "")):
+        if arguments.command == "publish":
+            await job.publish(report)
+            say(f"published {sum(a.state == 'available' for a in report.all())} addresses")
+        elif arguments.output in ("json", "yaml"):
+            print(output.structured(report.to_dict(), arguments.output, line=True), flush=True)
+        else:
+            shown = output.narrowed(report, worker=arguments.worker, port=arguments.port)
+            if lines := changes(last, shown):
+                print("\n".join(lines), flush=True)
+            last = shown
+    return 0
+
+
+async def command_check(job: AsyncJob, arguments: argparse.Namespace) -> int:
+    """Connect to every address and tell what came of it."""
+    from . import check
+
+    report = await job.addresses()
+    result = await check.check(
+        report, expect=arguments.expect, timeout=arguments.timeout, worker_port=arguments.worker_port
+    )
+    table = arguments.output == "table"
+    print(check.table(result) if table else output.structured(result.to_dict(), arguments.output))
+    check.require(result)
     return 0
 
 
@@ -191,10 +154,22 @@ async def dispatch(arguments: argparse.Namespace) -> int:
             print(output.structured([release.to_dict() for release in releases], arguments.output))
         return 0
     job = AsyncJob(arguments.name, say=say, **where)
-    if arguments.command in ("install", "upgrade"):
+    if arguments.command in ("install", "upgrade", "pin", "unpin"):
         return await command_change(job, arguments)
+    if getattr(arguments, "watch", False):
+        return await command_follow(job, arguments)
     if arguments.command == "address":
         print_addresses(await job.addresses(address_type=arguments.address_type), arguments)
+    elif arguments.command == "publish":
+        report = await job.addresses()
+        await job.publish(report)
+        say(f"published {sum(a.state == 'available' for a in report.all())} addresses")
+    elif arguments.command == "check":
+        return await command_check(job, arguments)
+    elif arguments.command == "forward":
+        from .forward import forward
+
+        await forward(job, worker=arguments.worker, port=arguments.port, local=arguments.local, say=say)
     elif arguments.command == "status":
         status = await job.status()
         table = arguments.output == "table"
@@ -208,6 +183,6 @@ async def dispatch(arguments: argparse.Namespace) -> int:
 def run(words: Sequence[str]) -> int:
     """Parse the command line and run it."""
     arguments = parser().parse_args(words)
-    if getattr(arguments, "worker", None) is not None and arguments.output == "env":
+    if getattr(arguments, "worker", None) is not None and getattr(arguments, "output", "") == "env":
         raise UsageError("--worker has no effect with -o env, which lists all workers.", "Leave one of them out.")
     return asyncio.run(dispatch(arguments))

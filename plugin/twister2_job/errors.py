@@ -24,6 +24,9 @@ EXIT_CODES: dict[int, str] = {
     18: "refused by Kubernetes (admission, quota, invalid object)",
     19: "namespace missing",
     20: "another operation on this release, or the deletion of its last run, is still going on",
+    21: "local port taken, or not allowed",
+    22: "the forward to a worker broke and could not be made again",
+    23: "an address does not answer, the wrong worker does, or none can be checked",
     130: "interrupted (Ctrl-C)",
     143: "terminated (SIGTERM)",
 }
@@ -160,3 +163,21 @@ class BusyError(JobError):
     """Another operation on the release, or the deletion of its last run, is still going on."""
 
     exit_code = 20
+
+
+class LocalPortError(JobError):
+    """A port of this machine is taken, or this user may not open it."""
+
+    exit_code = 21
+
+
+class ForwardLostError(JobError):
+    """The forward to a worker broke and could not be made again."""
+
+    exit_code = 22
+
+
+class UnansweredError(JobError):
+    """An address does not answer, the wrong worker does, or none can be checked."""
+
+    exit_code = 23

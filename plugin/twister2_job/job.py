@@ -1,17 +1,19 @@
-"""The Python API: `AsyncJob` and `list_jobs_async`, and the same without `await` as `Job` and `list_jobs`."""
+"""The Python API: `AsyncJob` and `list_jobs_async`; `sync.py` has the same without `await`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from .errors import JobNotFoundError
+from .errors import JobError, JobNotFoundError
 from .model import JobAddresses, JobStatus, Release
 from .settings import Connection
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from .client import Endpoint
 
 
 def _silent(text: str) -> None:
@@ -55,7 +57,7 @@ class AsyncJob:
         Args:
             **options: `values` (paths of values files), `set` (KEY=VALUE as of Helm's --set), `arguments` (any of
                 Helm's value options, verbatim), `chart` (path), `timeout` (seconds, 300), `create_namespace` (False),
-                `rollback_on_failure` (False).
+                `rollback_on_failure` (False), `publish` (write the addresses into the job's ConfigMap, True).
 
         Raises:
             JobExistsError: There is a release of this name.
@@ -64,8 +66,9 @@ class AsyncJob:
         """
         from .lifecycle import Lifecycle
 
+        publish = options.pop("publish", True)
         revision = await Lifecycle(self.connection, self._say).install(_request(self.name, options))
-        return replace(await self.addresses(), revision=revision)
+        return await self._changed(revision, publish)
 
     async def upgrade(self, **options: Any) -> JobAddresses:
         """Upgrade the job, wait for its workers and return its addresses; arguments as for `install`.
@@ -77,8 +80,112 @@ class AsyncJob:
         """
         from .lifecycle import Lifecycle
 
+        publish = options.pop("publish", True)
         revision = await Lifecycle(self.connection, self._say).upgrade(_request(self.name, options))
-        return replace(await self.addresses(), revision=revision)
+        return await self._changed(revision, publish)
+
+    async def _changed(self, revision: int, publish: bool) -> JobAddresses:
+        """Return the addresses after a change of the release."""
+        report = replace(await self.addresses(), revision=revision)
+        if publish:
+            await self.try_publish(report)
+        return report
+
+    async def pin(self, *, file: str = "", **options: Any) -> JobAddresses:
+        """Make the node ports that the job has now values of its release, so that they outlive scaling.
+
+        The numbers are the job's as long as its Services exist; with `file` a later install gets them again, if nobody
+        else took them meanwhile.
+
+        Args:
+            file: Path of a values file to write them to; empty means none.
+            **options: `chart`, `timeout`, `rollback_on_failure` and `publish` as for `upgrade`.
+
+        Raises:
+            NotExposedError: The job has no node port.
+            UsageError: The file is somebody else's, or the release is of another version of the chart.
+        """
+        from pathlib import Path
+
+        from . import pin
+
+        live, values, _ = await self._pinnable(options)
+        numbers = pin.live_numbers(live)
+        pin.require_numbers(self.name, numbers)
+        if file:
+            pin.check_file(Path(file))
+        report = await self.upgrade(arguments=["--reset-values"], all_values=pin.merged(values, numbers), **options)
+        if file:
+            pin.write_file(Path(file), self.name, numbers)
+            self._say(f"the node ports are in {file}")
+        return report
+
+    async def unpin(self, **options: Any) -> JobAddresses:
+        """Take every fixed node port out of the release's values; Kubernetes keeps the numbers of living Services.
+
+        Args:
+            **options: As for `pin`.
+        """
+        from . import pin
+
+        _, values, workers = await self._pinnable(options)
+        return await self.upgrade(arguments=["--reset-values"], all_values=pin.unpinned(values, workers), **options)
+
+    async def _pinnable(self, options: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any], int]:
+        """Return the live objects, the values of the release, and the number of workers."""
+        from .helm import Helm
+        from .kube import Kubectl
+        from .lifecycle import check_same_chart
+        from .workers import table
+
+        helm = Helm(self.connection)
+        cluster, values, history = await asyncio.gather(
+            Kubectl(self.connection).cluster(self.name, nodes=False),
+            helm.values(self.name),
+            helm.history(self.name),
+        )
+        check_same_chart(self.name, history, options.get("chart", ""))
+        return cluster.objects, values, len(table(cluster.objects))
+
+    async def publish(self, report: JobAddresses | None = None) -> JobAddresses:
+        """Write the addresses into the ConfigMap that the workers have mounted; they see it within about a minute.
+
+        Args:
+            report: The addresses; None means to read them.
+
+        Raises:
+            JobNotFoundError: There is no such job, or an older chart made it.
+        """
+        from .kube import Kubectl
+        from .publish import publish
+
+        report = report or await self.addresses()
+        await publish(Kubectl(self.connection), report)
+        return report
+
+    async def try_publish(self, report: JobAddresses) -> None:
+        """Publish after a change; a failure is told, and is none of the change's."""
+        try:
+            await self.publish(report)
+        except JobError as error:
+            self._say(f"The workers are not told their addresses: {error}")
+
+    async def follow(self, *, address_type: str = "") -> AsyncIterator[JobAddresses]:
+        """Yield the addresses as they are, then each time they have changed, until the caller stops.
+
+        Args:
+            address_type: As for `addresses`.
+
+        Raises:
+            JobNotFoundError: There is no such job, or none any more.
+        """
+        from .follow import follow
+        from .kube import Kubectl
+
+        async for report in follow(
+            Kubectl(self.connection), self.name, lambda: self.addresses(address_type=address_type)
+        ):
+            yield report
 
     async def addresses(self, *, address_type: str = "") -> JobAddresses:
         """Return the addresses of the workers, read live.
@@ -100,6 +207,20 @@ class AsyncJob:
                 f"There is no job {self.name} in namespace {where}.", "`twister2-job list -A` shows all."
             )
         return report(self.name, cluster, address_type=address_type)
+
+    def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
+        """Return a context manager that yields (host, port) of a worker: an exposure that answers, else a forward.
+
+        Args:
+            worker: Worker ID; None means any ready worker.
+            port: Name of the worker's port.
+
+        Raises:
+            JobError: There is no such job, worker or port, or the worker is not ready.
+        """
+        from .client import connect
+
+        return connect(self, worker, port, self._say)
 
     async def status(self) -> JobStatus:
         """Return release, workers and exposures as they are.
@@ -126,7 +247,7 @@ class AsyncJob:
         release = Release(
             self.name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
         )
-        workers = tuple(w for w in addresses.workers if w.group >= 0)
+        workers = tuple(w for w in addresses.workers if not w.reserved)
         return JobStatus(release, addresses.mode, workers, addresses)
 
     async def uninstall(self, *, wait: bool = False, timeout: float = 300) -> None:
@@ -146,12 +267,13 @@ class AsyncJob:
 
 def _request(name: str, options: dict[str, Any]) -> Any:
     """Return the request for the keyword arguments of `install` and `upgrade`."""
-    from .lifecycle import Request
+    from .prepare import Request
 
     values: Sequence[str] = options.pop("values", ())
     sets: Sequence[str] = options.pop("set", ())
     arguments = [part for path in values for part in ("--values", str(path))]
     arguments += [part for pair in sets for part in ("--set", pair)]
+    options["values"] = options.pop("all_values", None)
     return Request(name, arguments=[*arguments, *options.pop("arguments", ())], **options)
 
 
@@ -174,49 +296,3 @@ async def list_jobs_async(
     connection = Connection(namespace or default.namespace, kube_context or default.context, kubeconfig)
     releases = await Helm(connection).releases(all_namespaces=all_namespaces)
     return [r for r in releases if re.fullmatch(r"twister2-job-\d.*", r.chart)]
-
-
-def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end, also where a loop runs already (a notebook): then in a thread of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-class Job:
-    """`AsyncJob` without `await`; same arguments, results and errors."""
-
-    def __init__(self, name: str, **options: Any) -> None:
-        """Name a job; arguments as for `AsyncJob`."""
-        self._job = AsyncJob(name, **options)
-        self.name = name
-
-    def install(self, **options: Any) -> JobAddresses:
-        """Install the job, wait for its workers and return its addresses; see `AsyncJob.install`."""
-        return run_sync(self._job.install(**options))
-
-    def upgrade(self, **options: Any) -> JobAddresses:
-        """Upgrade the job, wait for its workers and return its addresses; see `AsyncJob.upgrade`."""
-        return run_sync(self._job.upgrade(**options))
-
-    def addresses(self, *, address_type: str = "") -> JobAddresses:
-        """Return the addresses of the workers, read live; see `AsyncJob.addresses`."""
-        return run_sync(self._job.addresses(address_type=address_type))
-
-    def status(self) -> JobStatus:
-        """Return release, workers and exposures as they are; see `AsyncJob.status`."""
-        return run_sync(self._job.status())
-
-    def uninstall(self, *, wait: bool = False, timeout: float = 300) -> None:
-        """Remove the job; see `AsyncJob.uninstall`."""
-        run_sync(self._job.uninstall(wait=wait, timeout=timeout))
-
-
-def list_jobs(**options: Any) -> list[Release]:
-    """Return the releases of this chart; see `list_jobs_async`."""
-    return run_sync(list_jobs_async(**options))

@@ -6,52 +6,25 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 from . import chart as charts
+from . import preflight
 from .errors import (
-    BusyError,
     JobError,
     JobExistsError,
     JobNotFoundError,
     NameRefusedError,
     OutOfTimeError,
     PortTakenError,
+    UsageError,
 )
-from .helm import Helm, Revision, apply, load_pyhelm3
+from .helm import Helm, Revision, apply
 from .kube import Kubectl, selector
+from .prepare import PENDING, Preparation, Prepared, Request
 from .settings import Connection
-from .wait import Say, Watcher
-from .workers import number, of_kind
-
-PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
-REMNANT_AGE = 10.0
-"""Seconds a pending release is given to be finished by whoever works on it, before it counts as a remnant."""
-LEFTOVER_AGE = 30.0
-"""Seconds that Services of an earlier run of the same name get to disappear."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to install or upgrade to.
-
-    Attributes:
-        name: Name of the job (the Helm release).
-        arguments: Helm's own options (`-f FILE`, `--set KEY=VALUE`, ...), in order.
-        chart: Folder or .tgz of another chart; empty means the packaged one.
-        timeout: Seconds until the workers must be ready.
-        create_namespace: Make the namespace if it is missing.
-        rollback_on_failure: Undo also when the time is out.
-    """
-
-    name: str
-    arguments: Sequence[str] = ()
-    chart: str = ""
-    timeout: float = 300
-    create_namespace: bool = False
-    rollback_on_failure: bool = False
+from .wait import Say
+from .workers import Object, number
 
 
 def check_name(name: str) -> None:
@@ -76,23 +49,30 @@ def check_chart_of(name: str, history: Sequence[Revision]) -> None:
         )
 
 
+def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None:
+    """Raise UsageError when an upgrade with the packaged chart would bring another version of it.
+
+    Args:
+        name: Name of the job.
+        history: The release's history.
+        chart: The chart that the user chose; then it is the user's decision.
+    """
+    check_chart_of(name, history)
+    own = f"{charts.NAME}-{charts.version(charts.packaged())}"
+    if history and not chart and history[-1].chart != own:
+        raise UsageError(
+            f"The job {name} was made with the chart {history[-1].chart}, and this command brings {own}.",
+            f"`twister2-job upgrade {name}` first, or give --chart.",
+        )
+
+
 class Lifecycle:
     """Changes one job; `say` is told in sentences what happens meanwhile."""
 
     def __init__(self, connection: Connection, say: Say) -> None:
         """Find both programs before anything is changed."""
         self.helm, self.kubectl, self.say = Helm(connection), Kubectl(connection), say
-
-    async def _settled(self, name: str) -> list[Revision]:
-        """Return the history once nobody works on the release any more, or `REMNANT_AGE` seconds have passed."""
-        history = await self.helm.history(name)
-        until = time.monotonic() + REMNANT_AGE
-        if history and history[-1].status in PENDING:
-            self.say(f"Release {name} is {history[-1].status}; waiting {REMNANT_AGE:.0f} s for whoever works on it.")
-        while history and history[-1].status in PENDING and time.monotonic() < until:
-            await asyncio.sleep(1)
-            history = await self.helm.history(name)
-        return history
+        self.preparation = Preparation(self.helm, self.kubectl, say)
 
     async def install(self, request: Request) -> int:
         """Install a job and wait for its workers.
@@ -108,7 +88,8 @@ class Lifecycle:
         check_name(request.name)
         deadline = time.monotonic() + request.timeout
         path = charts.find(request.chart)
-        async with self._prepared(request, path, upgrade=False) as (client, history, watcher):
+        async with self.preparation.of(request, path, upgrade=False) as prepared:
+            history, watcher = prepared.history, prepared.watcher
             check_chart_of(request.name, history)
             if history and history[-1].status in PENDING:
                 await self.helm.uninstall(request.name)
@@ -119,10 +100,12 @@ class Lifecycle:
                     f"Use `twister2-job upgrade {request.name}`, or uninstall it first.",
                 )
             made = request.create_namespace and not await self._namespace_exists()
+            if not made:  # A namespace that is still to be made holds nothing that could be in the way.
+                await self._preflight([], prepared)
             watcher.start()
             try:
-                revision, sets = await apply(
-                    client, self.helm, request.name, path, request.arguments,
+                revision = await apply(
+                    prepared.client, self.helm, request.name, path, request.arguments, values=request.values or {},
                     create_namespace=request.create_namespace, timeout=request.timeout,
                 )  # fmt: skip
             except (JobError, asyncio.CancelledError) as error:
@@ -131,7 +114,7 @@ class Lifecycle:
                     raise await self._with_holder(error) from None
                 raise
             try:
-                await watcher.ready(sets, deadline=deadline, say=self.say)
+                await watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
             except OutOfTimeError as error:
                 if request.rollback_on_failure:
                     await self._undo(request.name, made)
@@ -157,7 +140,8 @@ class Lifecycle:
         check_name(request.name)
         deadline = time.monotonic() + request.timeout
         path = charts.find(request.chart)
-        async with self._prepared(request, path, upgrade=True) as (client, history, watcher):
+        async with self.preparation.of(request, path, upgrade=True) as prepared:
+            history, watcher = prepared.history, prepared.watcher
             check_chart_of(request.name, history)
             live = next((r.number for r in reversed(history) if r.status in ("deployed", "superseded")), 0)
             if not history or history[-1].status in ("uninstalled", "uninstalling"):
@@ -165,7 +149,9 @@ class Lifecycle:
                     f"There is no job {request.name} in this namespace.",
                     f"`twister2-job install {request.name}` makes it.",
                 )
+            objects = prepared.live
             if history[-1].status in PENDING:
+                objects = objects if live else []
                 if live:
                     await self.helm.rollback(request.name, live)
                 else:
@@ -175,12 +161,16 @@ class Lifecycle:
                     + (f"went back to revision {live}." if live else "removed the remnant.")
                 )
             try:
-                revision, sets = await apply(
-                    client, self.helm, request.name, path, request.arguments,
+                await self._preflight(objects, prepared)
+                if lost := preflight.given_up(objects, prepared.rendered):
+                    named = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+                    self.say(f"{named}: these Services and their node ports are given up; perWorker.count keeps them.")
+                revision = await apply(
+                    prepared.client, self.helm, request.name, path, request.arguments, values=request.values or {},
                     create_namespace=False, timeout=request.timeout,
                 )  # fmt: skip
                 watcher.start()
-                await watcher.ready(sets, deadline=deadline, say=self.say)
+                await watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
             except JobError as error:
                 raise await self._failed_upgrade(error, request, live) from None
             return revision
@@ -214,50 +204,11 @@ class Lifecycle:
                     f"Look at them: kubectl get pods,services -l {selector(name)}",
                 )
 
-    @contextlib.asynccontextmanager
-    async def _prepared(
-        self, request: Request, path: Path, *, upgrade: bool
-    ) -> AsyncIterator[tuple[object, list[Revision], Watcher]]:
-        """Do side by side what doesn't change anything: render, import pyhelm3, read history and leftovers."""
-        reuses = any(a.startswith(("--reuse-values", "--reset-then-reuse-values")) for a in request.arguments)
-        # Without values of its own an upgrade keeps the old ones, which only Helm knows: it checks them itself.
-        rendered = not upgrade or (request.arguments and not reuses)
-        kept = [a for a in request.arguments if a not in ("--reset-values",)]
-        tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(asyncio.to_thread(load_pyhelm3, self.helm.path))]
-        tasks.append(asyncio.ensure_future(self._settled(request.name)))
-        if rendered:
-            tasks.append(asyncio.ensure_future(self.helm.template(request.name, path, kept, upgrade=upgrade)))
-        if not upgrade:
-            tasks.append(asyncio.ensure_future(self._no_leftovers(request.name)))
+    async def _preflight(self, live: Sequence[Object], prepared: Prepared) -> None:
         try:
-            if rendered:
-                await tasks[2]  # Wrong values are told first, even without a cluster.
-            client, history = (await asyncio.gather(*tasks))[:2]
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        watcher = Watcher(self.kubectl, request.name)
-        try:
-            yield client, history, watcher  # type: ignore[misc]
-        finally:
-            await watcher.close()
-
-    async def _no_leftovers(self, name: str) -> None:
-        """Wait until no Service of an earlier run is being deleted: an install would adopt it, and then lose it."""
-        until = time.monotonic() + LEFTOVER_AGE
-        while True:
-            objects = (await self.kubectl.cluster(name, nodes=False)).objects
-            going = [
-                s["metadata"]["name"] for s in of_kind(objects, "Service") if s["metadata"].get("deletionTimestamp")
-            ]
-            if not going:
-                return
-            if time.monotonic() > until:
-                raise BusyError(
-                    f"Service {going[0]} of an earlier run is still being deleted.", "Wait, or take another job name."
-                )
-            await asyncio.sleep(1)
+            await preflight.check(self.kubectl, live, prepared.rendered)
+        except PortTakenError as error:
+            raise await self._with_holder(error) from None
 
     async def _namespace_exists(self) -> bool:
         name = await self.kubectl.namespace()
@@ -285,7 +236,7 @@ class Lifecycle:
             for port in s["spec"].get("ports") or []
             if port.get("nodePort") in taken
         ]
-        return PortTakenError(f"{error.message[:-1]}: {', '.join(held)}." if held else error.message, error.hint)
+        return PortTakenError(f"{error.message.rstrip('.')}: {', '.join(held)}." if held else error.message, error.hint)
 
     async def _failed_upgrade(self, error: JobError, request: Request, live: int) -> JobError:
         """Add to an upgrade's error what is live now, after going back if that was asked for."""

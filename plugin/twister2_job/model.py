@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = "v1"
@@ -22,7 +22,8 @@ class Address:
         url: The address as a URL; http for the echo worker, tcp or udp otherwise.
         family: IPv4, IPv6, or empty for DNS names.
         node: Node of the address; empty if it is not a node's.
-        source: Where the host comes from: a node address type, podHostIP, advertised, loadBalancer, or empty.
+        source: Where the host comes from: a node address type, podHostIP, advertised, loadBalancer, serviceDNS or
+            clusterIP (these two for clients inside the cluster), or empty.
         service: Name of the Service.
         state: available, pending, reserved or failed.
         reason: Why it is not available; empty if it is.
@@ -44,12 +45,15 @@ class Address:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data."""
-        return asdict(self)
+        return dict(vars(self))  # Not asdict(), which copies deeply: a job may have thousands.
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker of the job: `id` is Twister2's worker ID, `container` its index in the pod."""
+    """One worker of the job: `id` is Twister2's worker ID, `container` its index in the pod.
+
+    A `reserved` one doesn't run: the job is suspended, or has a Service for it ahead of its growth.
+    """
 
     id: int
     group: int
@@ -59,6 +63,7 @@ class Worker:
     ready: bool = False
     restarts: int = 0
     reason: str = ""
+    reserved: bool = False
     addresses: tuple[Address, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

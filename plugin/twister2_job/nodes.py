@@ -12,6 +12,10 @@ ADDRESS_TYPES = ("ExternalDNS", "ExternalIP", "InternalDNS", "InternalIP", "Host
 POD_HOST_IP = "podHostIP"
 """Source of an address that comes from a pod, because the user may not read nodes."""
 
+SERVICE_DNS, CLUSTER_IP = "serviceDNS", "clusterIP"
+INSIDE_ONLY = (SERVICE_DNS, CLUSTER_IP)
+"""Sources of addresses that only clients inside the cluster reach."""
+
 
 @dataclass(frozen=True)
 class NodeAddress:

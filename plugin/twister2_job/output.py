@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .model import Address, JobAddresses, JobStatus, Release
 
+READABLE = 200_000
+"""Characters of JSON up to which it is indented."""
 
-def structured(data: Any, form: str) -> str:
-    """Return data as `json` or `yaml`."""
+
+def structured(data: Any, form: str, *, line: bool = False) -> str:
+    """Return data as `json` or `yaml`; with `line` one document of a stream: JSON on one line, YAML after `---`."""
     if form == "json":
-        return json.dumps(data, indent=2)
+        text = json.dumps(data)
+        # Nobody reads a megabyte, and indenting it takes longer than all the rest.
+        return text if line or len(text) > READABLE else json.dumps(data, indent=2)
     import yaml
 
-    return str(yaml.safe_dump(data, sort_keys=False)).rstrip()
+    return f"{'---' + chr(10) if line else ''}{yaml.safe_dump(data, sort_keys=False)}".rstrip()
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -28,10 +34,18 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def chosen(report: JobAddresses, *, worker: int | None, port: str) -> list[Address]:
-    """Return the addresses of one worker, or all; of one port, or all."""
-    found = report.all() if worker is None else [a for w in report.workers if w.id == worker for a in w.addresses]
-    return [address for address in found if not port or address.port == port]
+def narrowed(report: JobAddresses, *, worker: int | None, port: str) -> JobAddresses:
+    """Return the report with the addresses of one worker (the shared ones are nobody's), or of one port, alone."""
+
+    def of_port(addresses: Iterable[Address]) -> tuple[Address, ...]:
+        return tuple(address for address in addresses if not port or address.port == port)
+
+    workers = tuple(w for w in report.workers if worker is None or w.id == worker)
+    return replace(
+        report,
+        shared=of_port(report.shared) if worker is None else (),
+        workers=tuple(replace(w, addresses=of_port(w.addresses)) for w in workers),
+    )
 
 
 def _row(who: str, address: Address) -> list[str]:

@@ -34,9 +34,9 @@ def rolled_out(item: Mapping[str, Any]) -> bool:
     return updated and same and number(status.get("readyReplicas")) == wanted == number(status.get("replicas"))
 
 
-async def watch(kubectl: Kubectl, job: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield the job's StatefulSets: first as they are, then at each change, until kubectl ends."""
-    argv = kubectl.argv("get", "statefulsets", "-l", selector(job), "--watch", "-o", "json")
+async def watch(kubectl: Kubectl, job: str, kind: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield the job's objects of one kind: first as they are, then at each change, until kubectl ends."""
+    argv = kubectl.argv("get", kind, "-l", selector(job), "--watch", "-o", "json")
     with kubectl.connection.kubectl_environment() as env:
         async with stream(argv, env=env) as reader:
             decoder, text = json.JSONDecoder(), ""
@@ -74,7 +74,7 @@ class Watcher:
 
     async def _follow(self) -> None:
         while True:  # The API server ends watches now and then.
-            async for item in watch(self._kubectl, self._job):
+            async for item in watch(self._kubectl, self._job, "statefulsets"):
                 self._seen[item["metadata"]["name"]] = item
                 self._changed.set()
             await asyncio.sleep(1)

@@ -11,6 +11,7 @@ Object = Mapping[str, Any]
 
 GROUP = "twister2-job/group"
 FIRST_WORKER = "twister2-job/first-worker"
+INSTANCES = "twister2-job/instances"
 WORKERS_PER_POD = "twister2-job/workers-per-pod"
 CONTAINER = "twister2-container-"
 
@@ -91,6 +92,24 @@ def table(objects: Sequence[Object]) -> list[Worker]:
                 index = number(metadata["labels"][GROUP])
                 workers.append(_worker(worker, index, name, container, pods.get(name)))
     return sorted(workers, key=lambda w: w.id)
+
+
+def reserved(groups: Sequence[Object], worker: int, pod: str) -> Worker:
+    """Return the row of a worker that doesn't run but has a Service: a suspended job's, or one that may come later.
+
+    Args:
+        groups: The StatefulSets of the worker groups.
+        worker: ID of the worker.
+        pod: Name of the pod that its Service leads to.
+    """
+    for group in groups:
+        metadata = group["metadata"]
+        if pod.rpartition("-")[0] == metadata["name"]:
+            annotations = metadata.get("annotations") or {}
+            in_pod = max(1, number(annotations.get(WORKERS_PER_POD), 1))
+            container = (worker - number(annotations.get(FIRST_WORKER))) % in_pod
+            return Worker(worker, number(metadata["labels"][GROUP]), pod, container, reserved=True)
+    return Worker(worker, 0, pod, 0, reserved=True)
 
 
 def _worker(worker: int, group: int, name: str, container: int, pod: Object | None) -> Worker:

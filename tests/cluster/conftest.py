@@ -6,9 +6,10 @@ tests make and delete namespaces, which nobody wants on a cluster that is not na
 
 from __future__ import annotations
 
-import http.client
+import itertools
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -18,15 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.conftest import CHART, helm_path
+from tests.cluster import asking
+from tests.cluster.asking import Target
+from tests.cluster.asking import ask as ask
+from tests.conftest import CHART, REPOSITORY, helm_path
 from tests.conftest import run as run_command
 
 HELM_VERSIONS = ("3.19.0", "4.3.1")
 # The cluster's network has no way out: pip installs from the wheels that `make setup` has fetched.
 WHEELS = Path(sys.prefix) / "wheels"
+COMMAND = str(Path(sys.executable).parent / "twister2-job")
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)} if WHEELS.is_dir() else {}
 ADDRESS_TYPES = ("InternalIP", "ExternalIP")
+# For what no version of Helm can make different: how packets go.
+only_newest_helm = pytest.mark.parametrize("helm", HELM_VERSIONS[-1:], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -138,6 +146,29 @@ class Release:
         """Return the pods' UIDs: a pod that was replaced has another one."""
         return {name: pod["metadata"]["uid"] for name, pod in self.pods().items()}
 
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Return the live Services by name."""
+        labels = f"app.kubernetes.io/instance={self.name}"
+        listed = json.loads(self.kube("-n", self.namespace, "get", "services", "-l", labels, "-o", "json"))
+        return {service["metadata"]["name"]: service for service in listed["items"]}
+
+    def worker_ports(self) -> dict[int, dict[str, int]]:
+        """Return the live node ports of the workers' own Services by worker ID and port name; none with ClusterIP."""
+        return {
+            int(service["metadata"]["labels"]["twister2-job/worker"]): {
+                port["name"]: port["nodePort"] for port in service["spec"]["ports"] if "nodePort" in port
+            }
+            for service in self.services().values()
+            if service["metadata"]["labels"].get("twister2-job/exposure") == "perWorker"
+        }
+
+    def reach_from(self, pod: str, targets: list[Target], timeout: float = 5) -> list[list[dict[str, Any]]]:
+        """Ask the targets from inside a pod of the namespace, as `reach` does from here."""
+        code = Path(asking.__file__).read_text()
+        words = ("-n", self.namespace, "exec", pod, "--", "python3", "-c", code, json.dumps(targets), str(timeout))
+        answers: list[list[dict[str, Any]]] = json.loads(self.kube(*words))
+        return answers
+
     def node_ports(self) -> dict[str, int]:
         """Return the live node ports by port name."""
         return {
@@ -149,6 +180,16 @@ class Release:
 def release(run: Callable[..., Any], kube: Callable[..., str], job: str, namespace: str) -> Release:
     """A release that is not installed yet."""
     return Release(run, kube, job, namespace)
+
+
+_fixed_ports = itertools.cycle(range(4))
+
+
+@pytest.fixture
+def fixed_port() -> int:
+    """A node port that no other test fixes: every process that runs tests has a few of its own, one after the other."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return 30000 + process % 8 * 4 + next(_fixed_ports)
 
 
 @pytest.fixture(scope="session")
@@ -164,17 +205,6 @@ def nodes(cluster_kubeconfig: str) -> dict[str, list[str]]:
     }
 
 
-def ask(host: str, port: int, timeout: float = 5) -> dict[str, Any]:
-    """Ask an echo worker by HTTP who it is."""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
-    try:
-        connection.request("GET", "/")
-        answer: dict[str, Any] = json.loads(connection.getresponse().read())
-    finally:
-        connection.close()
-    return answer
-
-
 def eventually(step: Callable[[], Any], seconds: float = 30) -> Any:
     """Return the first true result of `step`; the last error or result is the failure's text."""
     end = time.monotonic() + seconds
@@ -187,3 +217,77 @@ def eventually(step: Callable[[], Any], seconds: float = 30) -> Any:
             result = error
         assert time.monotonic() < end, f"not within {seconds} s: {result}"
         time.sleep(0.2)
+
+
+@pytest.fixture
+def command(run: Callable[..., Any], namespace: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command in the test's namespace."""
+
+    def runner(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        result: subprocess.CompletedProcess[str] = run(COMMAND, *words, "--namespace", namespace, **options)
+        return result
+
+    return runner
+
+
+def refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """Assert the exit code and the words of the message, and that it is no traceback."""
+    assert result.returncode == code, f"{result.returncode}: {result.stdout}{result.stderr}"
+    assert all(word in result.stderr for word in words), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def left(kube: Callable[..., str], namespace: str) -> Callable[[], list[str]]:
+    """Tell what is in the namespace beside what every namespace has."""
+
+    def names() -> list[str]:
+        kinds = "statefulsets,services,configmaps,serviceaccounts,secrets,networkpolicies"
+        found = json.loads(kube("-n", namespace, "get", kinds, "-o", "json"))["items"]
+        return [
+            one["metadata"]["name"] for one in found if one["metadata"]["name"] not in ("kube-root-ca.crt", "default")
+        ]
+
+    return names
+
+
+@pytest.fixture
+def restricted_kubeconfig(
+    kube: Callable[..., str], namespace: str, cluster_kubeconfig: str, tmp_path: Path
+) -> Callable[..., str]:
+    """A kubeconfig of a ServiceAccount without rights; returns a function that takes the token to put into it."""
+    kube("-n", namespace, "create", "serviceaccount", "user")
+
+    def write(token: str = "") -> str:
+        token = token or kube("-n", namespace, "create", "token", "user").strip()
+        view = json.loads(kube("--kubeconfig", cluster_kubeconfig, "config", "view", "--raw", "-o", "json"))
+        view["users"] = [{"name": "user", "user": {"token": token}}]
+        view["contexts"][0]["context"]["user"] = "user"
+        path = tmp_path / "restricted"
+        path.write_text(json.dumps(view))
+        path.chmod(0o600)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def bind_documented_role(kube: Callable[..., str], namespace: str) -> Callable[[], None]:
+    """Give that ServiceAccount the Role that docs/wrapper.md shows, and nothing else."""
+
+    def bind() -> None:
+        text = (REPOSITORY / "docs" / "wrapper.md").read_text()
+        found = re.search(r"```yaml\n(.*?kind: Role\n.*?)```", text, re.DOTALL)
+        assert found, "docs/wrapper.md shows no Role"
+        role = yaml.safe_load(found[1])
+        role["metadata"]["namespace"] = namespace
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "user", "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": "user", "namespace": namespace}],
+        }
+        kube("create", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))
+
+    return bind

@@ -5,44 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import pytest
+from tests.cluster.conftest import COMMAND, ask, eventually, refused
 
-from tests.cluster.conftest import ask, eventually
-
-COMMAND = str(Path(sys.executable).parent / "twister2-job")
 ON = ("--set", "nodePort.enabled=true")
-
-
-@pytest.fixture
-def command(run, namespace):
-    """Run the command in the test's namespace."""
-
-    def runner(*words, **options):
-        return run(COMMAND, *words, "--namespace", namespace, **options)
-
-    return runner
-
-
-@pytest.fixture
-def left(kube, namespace):
-    """Tell what is in the namespace beside what every namespace has."""
-
-    def names():
-        kinds = "statefulsets,services,configmaps,serviceaccounts,secrets"
-        found = json.loads(kube("-n", namespace, "get", kinds, "-o", "json"))["items"]
-        return [
-            one["metadata"]["name"] for one in found if one["metadata"]["name"] not in ("kube-root-ca.crt", "default")
-        ]
-
-    return names
-
-
-def refused(result, code, *words):
-    assert result.returncode == code, f"{result.returncode}: {result.stdout}{result.stderr}"
-    assert all(word in result.stderr for word in words), result.stderr
-    assert "Traceback" not in result.stderr
 
 
 def test_install_prints_addresses_that_answer(command, job):
@@ -187,47 +153,8 @@ def test_a_pending_release_is_repaired(command, run, kube, job, namespace):
     assert result.returncode == 0 and "interrupted" in result.stderr, result.stderr
 
 
-def role_from_docs(namespace):
-    import re
-
-    import yaml
-
-    from tests.conftest import REPOSITORY
-
-    text = (REPOSITORY / "docs" / "wrapper.md").read_text()
-    role = yaml.safe_load(re.search(r"```yaml\n(.*?kind: Role\n.*?)```", text, re.DOTALL).group(1))
-    role["metadata"]["namespace"] = namespace
-    return role
-
-
-@pytest.fixture
-def restricted_kubeconfig(kube, namespace, cluster_kubeconfig, tmp_path):
-    """A kubeconfig of a ServiceAccount; returns a function that takes the token to put into it."""
-    kube("-n", namespace, "create", "serviceaccount", "user")
-
-    def write(token=""):
-        token = token or kube("-n", namespace, "create", "token", "user").strip()
-        view = json.loads(kube("--kubeconfig", cluster_kubeconfig, "config", "view", "--raw", "-o", "json"))
-        view["users"] = [{"name": "user", "user": {"token": token}}]
-        view["contexts"][0]["context"]["user"] = "user"
-        path = tmp_path / "restricted"
-        path.write_text(json.dumps(view))
-        path.chmod(0o600)
-        return str(path)
-
-    return write
-
-
-def test_the_documented_role_is_enough(command, kube, job, namespace, restricted_kubeconfig):
-    role = role_from_docs(namespace)
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "user", "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]},
-        "subjects": [{"kind": "ServiceAccount", "name": "user", "namespace": namespace}],
-    }
-    kube("create", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))
+def test_the_documented_role_is_enough(command, job, restricted_kubeconfig, bind_documented_role):
+    bind_documented_role()
     mine = ("--kubeconfig", restricted_kubeconfig())
     installed = command("install", job, *ON, *mine)
     assert installed.returncode == 0, installed.stderr

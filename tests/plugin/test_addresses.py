@@ -2,10 +2,16 @@
 
 import copy
 import json
+from dataclasses import fields
+from importlib import resources
 
+import jsonschema
 import pytest
 from twister2_job.addresses import Cluster, report
-from twister2_job.output import addresses_env, addresses_table, chosen
+from twister2_job.model import Address
+from twister2_job.output import addresses_env, addresses_table, narrowed
+
+SCHEMA = json.loads(resources.files("twister2_job").joinpath("address.schema.json").read_text())
 
 
 def node(name, *addresses, ready="True"):
@@ -152,21 +158,7 @@ def test_json_has_the_documented_fields_and_no_null():
     data = json.loads(text)
     assert set(data) == {"schemaVersion", "job", "namespace", "revision", "shared", "workers", "warnings"}
     assert data["schemaVersion"] == "v1" and "null" not in text
-    fields = {
-        "via",
-        "port",
-        "protocol",
-        "host",
-        "number",
-        "address",
-        "url",
-        "family",
-        "node",
-        "source",
-        "service",
-        "state",
-    }
-    assert all(set(address) == fields | {"reason"} for address in data["shared"])
+    jsonschema.validate(data, SCHEMA)
     assert data["shared"][0]["url"] == "http://203.0.113.2:31000"
     assert set(data["workers"][0]) == {"id", "group", "pod", "container", "node", "ready", "addresses"}
 
@@ -189,5 +181,113 @@ def test_table_and_env(exposed):
     assert ("203.0.113.2:31000" in addresses_table(found)) is exposed
     assert ("no worker is exposed" in addresses_table(found)) is not exposed
     assert addresses_env(found) == ("TWISTER2_JOB_ADDRESS=203.0.113.2:31000" if exposed else "")
-    assert bool(chosen(found, worker=None, port="worker")) is exposed
-    assert chosen(found, worker=None, port="ui") == []
+    assert bool(narrowed(found, worker=None, port="worker").all()) is exposed
+    assert narrowed(found, worker=None, port="ui").all() == []
+
+
+OWN = {
+    "kind": "Service",
+    "metadata": {"namespace": "data"},
+    "spec": {
+        "type": "NodePort",
+        "externalTrafficPolicy": "Cluster",
+        "clusterIPs": ["10.96.0.7", "fd00:96::7"],
+        "ports": [
+            {"name": "worker", "port": 9000, "nodePort": 31000, "protocol": "TCP"},
+            {"name": "ui", "port": 9001, "nodePort": 31100, "protocol": "TCP"},
+        ],
+    },
+}
+
+
+def own(worker, pod_name, **spec):
+    """Return the Service of one worker; node ports are 31000 and 31100 + its ID."""
+    service = copy.deepcopy(OWN)
+    labels = {"twister2-job/exposure": "perWorker", "twister2-job/worker": str(worker)}
+    service["metadata"] |= {"name": f"job-w-{worker}", "labels": labels}
+    service["spec"] |= {"selector": {"statefulset.kubernetes.io/pod-name": pod_name}, **spec}
+    for port in service["spec"]["ports"]:
+        port["nodePort"] += worker
+    return service
+
+
+def per_worker(*services, pods=None, nodes=NODES, instances=2):
+    """Return the report of a job with Services of single workers."""
+    pods = [pod(0, "node-1"), pod(1, "node-2")] if pods is None else pods
+    return report("job", Cluster([HEADLESS, stateful_set(instances), *services, *pods], nodes))
+
+
+def of(found, worker, port="worker"):
+    """Return the addresses of one worker's port, with their states if not available."""
+    row = next(one for one in found.workers if one.id == worker)
+    return [a.address if a.state == "available" else a.state for a in row.addresses if a.port == port]
+
+
+def test_each_worker_has_the_addresses_of_its_own_node():
+    found = per_worker(own(0, "job-0-0"), own(1, "job-0-1"))
+    assert found.shared == ()
+    assert of(found, 0) == ["10.0.0.1:31000", "[fd00::1]:31000"] and of(found, 0, "ui")[0] == "10.0.0.1:31100"
+    assert of(found, 1) == ["203.0.113.2:31001", "10.0.0.2:31001"]
+    jsonschema.validate(found.to_dict(), SCHEMA)
+
+
+def test_other_ready_nodes_stand_in_for_a_node_that_is_not_ready():
+    found = per_worker(own(0, "job-0-0"), pods=[pod(0, "node-3")], instances=1)
+    assert of(found, 0) == ["203.0.113.2:31000", "10.0.0.1:31000", "10.0.0.2:31000", "[fd00::1]:31000"]
+
+
+def test_with_the_local_policy_only_the_workers_node_counts():
+    local = own(0, "job-0-0", externalTrafficPolicy="Local")
+    assert of(per_worker(local, pods=[pod(0, "node-3")], instances=1), 0) == ["pending"]
+    assert of(per_worker(local, instances=1), 0) == ["10.0.0.1:31000", "[fd00::1]:31000"]
+
+
+def test_reserved_services_are_named_with_the_pod_that_will_come():
+    found = per_worker(own(0, "job-0-0"), own(2, "job-0-2"))
+    row = next(one for one in found.workers if one.id == 2)
+    assert (row.reserved, row.group, row.pod, row.container, row.ready) == (True, 0, "job-0-2", 0, False)
+    assert {(a.state, a.number) for a in row.addresses} == {("reserved", 31002), ("reserved", 31102)}
+    assert "suspended or smaller" in row.addresses[0].reason
+    jsonschema.validate(found.to_dict(), SCHEMA)
+
+
+def test_a_worker_without_a_service_is_in_the_table_without_addresses():
+    found = per_worker(own(0, "job-0-0"))
+    assert [(one.id, bool(one.addresses)) for one in found.workers] == [(0, True), (1, False)]
+
+
+def test_without_the_right_to_read_nodes_the_workers_pod_tells_its_host():
+    found = per_worker(own(0, "job-0-0"), own(1, "job-0-1"), pods=[pod(0, "node-1")], nodes=None)
+    assert of(found, 0) == ["10.9.9.9:31000", "[fd00::9]:31000"] and of(found, 1) == ["pending"]
+    assert len(found.warnings) == 1
+
+
+def test_cluster_ips_are_listed_with_their_name_in_the_cluster():
+    service = own(0, "job-0-0", type="ClusterIP")
+    service["spec"]["ports"] = [{"name": "worker", "port": 9000, "protocol": "TCP"}]
+    found = per_worker(service, instances=1)
+    assert of(found, 0) == ["job-w-0.data.svc:9000", "10.96.0.7:9000", "[fd00:96::7]:9000"]
+    row = found.workers[0]
+    assert [(a.source, a.family) for a in row.addresses] == [
+        ("serviceDNS", ""),
+        ("clusterIP", "IPv4"),
+        ("clusterIP", "IPv6"),
+    ]
+    jsonschema.validate(found.to_dict(), SCHEMA)
+
+
+def test_one_worker_and_env():
+    found = per_worker(own(0, "job-0-0"), own(1, "job-0-1"), own(2, "job-0-2"))
+    assert [a.address for a in narrowed(found, worker=1, port="ui").all()] == ["203.0.113.2:31101", "10.0.0.2:31101"]
+    assert addresses_env(found).splitlines() == [
+        "TWISTER2_JOB_WORKER_0_ADDRESS=10.0.0.1:31000",
+        "TWISTER2_JOB_WORKER_0_UI_ADDRESS=10.0.0.1:31100",
+        "TWISTER2_JOB_WORKER_1_ADDRESS=203.0.113.2:31001",
+        "TWISTER2_JOB_WORKER_1_UI_ADDRESS=203.0.113.2:31101",
+    ]
+
+
+def test_the_schema_names_the_fields_of_an_address():
+    assert set(SCHEMA["definitions"]["address"]["properties"]) == {field.name for field in fields(Address)}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**per_worker(own(0, "job-0-0")).to_dict(), "revision": None}, SCHEMA)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from twister2_job import __version__
-from twister2_job.cli import seconds
+from twister2_job.arguments import seconds
 from twister2_job.errors import EXIT_CODES, JobError
 
 from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_path, run

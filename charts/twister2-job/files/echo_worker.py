@@ -1,7 +1,7 @@
 """The echo worker: says who it is to whoever connects, so that an exposure can be tried and measured.
 
 It listens on every port of the worker, over TCP and UDP, IPv4 and IPv6. A client that sends nothing for half a second,
-or anything at all, gets one line of JSON and the connection is closed; a client that asks in HTTP gets the same in HTTP.
+or anything at all, gets one line of JSON and the connection is closed; one that asks in HTTP gets the same in HTTP.
 Standard library only, Python 3.8 or later. Arguments: FIRST_WORKER_ID WORKERS_PER_POD GROUP NAME=PORT [NAME=PORT ...]
 """
 

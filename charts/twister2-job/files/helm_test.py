@@ -3,8 +3,9 @@
 The plan is JSON in the environment variable PLAN: {"job", "domain", "groups": [{"name", "firstWorker", "instances",
 "workersPerPod"}], "stride", "ports": {NAME: PORT}, "exposures": [{"host", "ports": {NAME: [PORT, STEP]}, "workers"}],
 "connect"}. The plan's `ports` are those of container 0. An exposure with `workers` has a Service for each of so many
-workers: `{worker}` in its host is the worker's ID, and worker i has the port PORT + i * STEP. Ports are only connected to when "connect" says so: a stray connection can kill the worker of a
-Twister2 job. Prints a line for each step; exit code 1 if one failed.
+workers: `{worker}` in its host is the worker's ID, and worker i has the port PORT + i * STEP. Ports are only connected
+to when "connect" says so: a stray connection can kill the worker of a Twister2 job. Prints a line for each step; exit
+code 1 if one failed.
 """
 
 import json

@@ -1,0 +1,98 @@
+"""Pins the node ports of a job: the numbers that Kubernetes gave become values, and stay as long as the Services do."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .addresses import EXPOSURE, WORKER
+from .errors import NotExposedError, UsageError
+from .workers import Object, number, of_kind
+
+HEADER = "# Written by `twister2-job pin`: the node ports of the job"
+Values = dict[str, Any]
+
+
+def live_numbers(objects: Sequence[Object]) -> Values:
+    """Return, as values, the node ports of the job's live Services; empty if it has none.
+
+    Args:
+        objects: The job's Services; other kinds are ignored.
+    """
+    shared: dict[str, int] = {}
+    own: dict[str, Values] = {}
+    for service in of_kind(objects, "Service"):
+        labels = service["metadata"].get("labels") or {}
+        listed = service["spec"].get("ports") or []
+        ports = {port.get("name") or "worker": port["nodePort"] for port in listed if port.get("nodePort")}
+        if EXPOSURE not in labels or not ports:
+            continue
+        if labels.get(WORKER) is None:
+            shared = ports
+        else:
+            own[labels[WORKER]] = {"nodePorts": ports}
+    values: Values = {}
+    if shared:
+        values["nodePort"] = {"enabled": True, "port": 0, "nodePorts": shared}
+    if own:
+        ordered = {worker: own[worker] for worker in sorted(own, key=number)}
+        values["perWorker"] = {"enabled": True, "type": "NodePort", "count": len(own), "overrides": ordered}
+    return values
+
+
+def merged(base: Values, more: Values) -> Values:
+    """Return `base` with `more` on top, mapping by mapping, as Helm merges values."""
+    result = copy.deepcopy(base)
+    for key, value in more.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+def unpinned(values: Values, workers: int) -> Values:
+    """Return `values` without any node port number.
+
+    Args:
+        values: The user's values of the release.
+        workers: Number of workers; a count of Services that is just this goes as well, since 0 means the same.
+    """
+    result = copy.deepcopy(values)
+    for block, keys in (("nodePort", ("port", "nodePorts")), ("perWorker", ("nodePortBase",))):
+        for key in keys:
+            (result.get(block) or {}).pop(key, None)
+    own = result.get("perWorker") or {}
+    for override in (own.get("overrides") or {}).values():
+        override.pop("nodePorts", None)
+    if "overrides" in own:
+        own["overrides"] = {worker: override for worker, override in own["overrides"].items() if override}
+    if own.get("count") == workers:
+        del own["count"]
+    return result
+
+
+def require_numbers(job: str, values: Values) -> None:
+    """Raise NotExposedError when there is nothing to pin."""
+    if not values:
+        raise NotExposedError(
+            f"The job {job} has no node port to pin.",
+            f"`twister2-job upgrade {job} --set nodePort.enabled=true` (or perWorker.enabled=true) opens some.",
+        )
+
+
+def check_file(path: Path) -> None:
+    """Raise UsageError unless `path` can be written without losing anything of the user's."""
+    if path.exists() and not path.read_text(errors="replace").startswith(HEADER):
+        raise UsageError(f"{path} exists and is not of `twister2-job pin`.", "Move it away, or choose another --file.")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"The folder {path.parent.resolve()} can't be written to.", "Choose another --file.")
+
+
+def write_file(path: Path, job: str, values: Values) -> None:
+    """Write the numbers as a values file for a later install of the job."""
+    import yaml
+
+    use = f"# {job}. A later install gets them again with: twister2-job install {job} -f ... -f {path.name}\n"
+    path.write_text(f"{HEADER}\n{use}{yaml.safe_dump(values, sort_keys=False)}")

@@ -1,0 +1,218 @@
+"""What would go wrong, found before anything is changed: worker IDs, node ports, quotas; all problems at once.
+
+It needs the rights of one namespace only. Fixed node ports are tried against the API server: a dry run reserves
+nothing, but it does report a taken port. Ports that Kubernetes picks cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .addresses import EXPOSURE, WORKER
+from .errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
+from .kube import Kubectl
+from .messages import translate
+from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, number, of_kind, worker_sets
+
+_SERVICE = re.compile(r'(?:Service|services) "([^"]+)" is (?:invalid|forbidden)')
+_TAKEN = re.compile(r"spec\.ports\[(\d+)\]\.nodePort: Invalid value: (\d+): provided port is already allocated")
+_QUOTA = re.compile(r"exceeded quota: (\S+), requested: ([^,\s]+), used: ([^,\s]+), limited: ([^,\s]+)")
+_QUOTA_KEYS = ("services", "count/services", "services.nodeports")
+
+
+@dataclass
+class Findings:
+    """What was found: each text is `values path: problem; remedy`."""
+
+    values: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    quota: list[str] = field(default_factory=list)
+
+    def error(self) -> JobError | None:
+        """Return one error with all problems, of the kind of the first; None if there is none."""
+        told = "\n  ".join([*self.values, *self.taken, *self.quota])
+        if self.values:
+            return ValuesError(told)
+        if self.taken:
+            return PortTakenError(told)
+        return RefusedError(told) if self.quota else None
+
+
+def _ports(service: Object) -> list[Mapping[str, Any]]:
+    return list(service["spec"].get("ports") or [])
+
+
+def _path(service: Object, index: int) -> str:
+    """Return the values path that decides on a node port."""
+    port = _ports(service)[index].get("name") or "worker"
+    worker = (service["metadata"].get("labels") or {}).get(WORKER)
+    if worker is not None:
+        return f"perWorker.overrides.{worker}.nodePorts.{port} (or perWorker.nodePortBase.{port})"
+    return f"nodePort.nodePorts.{port}{' (or nodePort.port)' if index == 0 else ''}"
+
+
+def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
+    """Return a problem for each group whose workers would get other IDs; only the last group may change its size.
+
+    Args:
+        live: The job's objects in the cluster.
+        rendered: Those of the upgrade.
+    """
+
+    def groups(objects: Sequence[Object]) -> list[tuple[int, int, int]]:
+        notes = [s["metadata"].get("annotations") or {} for s in worker_sets(objects)]
+        return [
+            (number(n.get(FIRST_WORKER)), number(n.get(INSTANCES)), number(n.get(WORKERS_PER_POD), 1)) for n in notes
+        ]
+
+    def path(group: int, key: str) -> str:
+        return f"computeResources[{group - 1}].{key}" if group else key
+
+    problems = []
+    old, new = groups(live), groups(rendered)
+    for group, (before, after) in enumerate(zip(old, new, strict=False)):
+        if before[2] != after[2]:
+            problems.append(
+                f"{path(group, 'workersPerPod')}: {before[2]} of the running job would become {after[2]}, and the IDs "
+                "of its workers would move to other pods; install a job of another name instead"
+            )
+        elif before[1] != after[1] and group < min(len(old), len(new)) - 1:
+            problems.append(
+                f"{path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and worker "
+                f"{old[group + 1][0]} would become worker {new[group + 1][0]}, with all behind it: addresses would "
+                "lead to other workers; change only the last group, or add one behind it"
+            )
+    return problems
+
+
+def given_up(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
+    """Return the names of live per-worker Services that the upgrade would delete, with their node ports."""
+    kept = {s["metadata"]["name"] for s in of_kind(rendered, "Service")}
+    return [
+        s["metadata"]["name"]
+        for s in of_kind(live, "Service")
+        if WORKER in (s["metadata"].get("labels") or {}) and s["metadata"]["name"] not in kept
+    ]
+
+
+def swapped(live: Sequence[Object], rendered: Sequence[Object]) -> dict[tuple[str, int], str]:
+    """Return a problem for each node port that another Service of the same job has now, by (Service, port's index).
+
+    Kubernetes changes one Service after the other and refuses a port as long as another Service has it.
+    """
+    holder = {
+        port["nodePort"]: service["metadata"]["name"]
+        for service in of_kind(live, "Service")
+        for port in _ports(service)
+        if port.get("nodePort")
+    }
+    problems = {}
+    for service in of_kind(rendered, "Service"):
+        name = service["metadata"]["name"]
+        for index, port in enumerate(_ports(service)):
+            wanted = port.get("nodePort")
+            if wanted and holder.get(wanted, name) != name:
+                problems[name, index] = (
+                    f"{_path(service, index)}: node port {wanted} is that of Service {holder[wanted]} of this job, and "
+                    f"Kubernetes can't move it in one step; first give {holder[wanted]} another port, or expose that "
+                    "worker no longer, and move it in a second upgrade"
+                )
+    return problems
+
+
+def _exposures(objects: Iterable[Object]) -> list[Object]:
+    return [s for s in of_kind(objects, "Service") if EXPOSURE in (s["metadata"].get("labels") or {})]
+
+
+async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Object]) -> None:
+    """Check everything.
+
+    Args:
+        kubectl: The client.
+        live: The job's objects in the cluster; empty for an install.
+        rendered: The objects of the install or upgrade.
+
+    Raises:
+        ValuesError: The IDs of running workers would move, or node ports change places.
+        PortTakenError: Other Services have node ports that the values want.
+        RefusedError: A quota has no room.
+    """
+    findings = Findings(values=moved_workers(live, rendered) if live else [])
+    swaps = swapped(live, rendered)
+    findings.values += swaps.values()
+    now = {s["metadata"]["name"]: s for s in of_kind(live, "Service")}
+    wanted = []
+    for service in _exposures(rendered):
+        name = service["metadata"]["name"]
+        has = {port.get("nodePort") for port in _ports(now[name])} if name in now else set()
+        fixed = {(index, port["nodePort"]) for index, port in enumerate(_ports(service)) if port.get("nodePort")}
+        if any(value not in has and (name, index) not in swaps for index, value in fixed):
+            wanted.append(service)
+    made = [s for s in _exposures(rendered) if s["metadata"]["name"] not in now]
+    # One Service with a free port is refused or made as a whole, so that case needs no look at the quotas.
+    looks = [_quotas(kubectl, made)] if len(made) > 1 else []
+    tries = [
+        _dry_run(kubectl, verb, chosen)
+        for verb, chosen in (
+            ("create", [s for s in wanted if s["metadata"]["name"] not in now]),
+            ("replace", [s for s in wanted if s["metadata"]["name"] in now]),
+        )
+        if chosen
+    ]
+    for found in await asyncio.gather(*looks, *tries):
+        findings.taken += found.taken
+        findings.quota += [text for text in found.quota if text not in findings.quota]
+    if error := findings.error():
+        raise error
+
+
+async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> Findings:
+    """Let the API server try Services without making them."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(services)})
+    result = await kubectl.run(verb, "--dry-run=server", "-f", "-", "-o", "name", stdin=text)
+    found = Findings()
+    by_name = {s["metadata"]["name"]: s for s in services}
+    unknown = []
+    for line in filter(str.strip, result.err.splitlines()):
+        named = _SERVICE.search(line)
+        service = by_name.get(named[1]) if named else None
+        taken, quota = _TAKEN.findall(line), _QUOTA.search(line)
+        if service and taken:
+            found.taken += [
+                f"{_path(service, int(index))}: node port {port} is used by another Service; leave it out to get a "
+                "free one, or choose another"
+                for index, port in taken
+            ]
+        elif quota:
+            found.quota.append(f"quota {quota[1]}: {quota[2]} requested, {quota[3]} used, {quota[4]} allowed")
+        elif "Warning:" not in line and "already exists" not in line:
+            unknown.append(line)
+    if result.code and not (found.taken or found.quota) and unknown:
+        raise translate("\n".join(unknown), "kubectl")
+    return found
+
+
+async def _quotas(kubectl: Kubectl, made: Sequence[Object]) -> Findings:
+    """Compare the new Services with what the namespace's quotas leave; without the right to look, find nothing."""
+    try:
+        quotas = await kubectl.items("resourcequotas")
+    except NoRightsError:
+        return Findings()
+    node_ports = sum(len(_ports(s)) for s in made if s["spec"].get("type") == "NodePort")
+    needed = {"services": len(made), "count/services": len(made), "services.nodeports": node_ports}
+    found = Findings()
+    for quota in quotas:
+        status = quota.get("status", {})
+        for key in _QUOTA_KEYS:
+            allowed, used = status.get("hard", {}).get(key), status.get("used", {}).get(key, "0")
+            if allowed is not None and number(used) + needed[key] > number(allowed):
+                found.quota.append(
+                    f"quota {quota['metadata']['name']}: {key} {used} of {allowed} are used and this needs "
+                    f"{needed[key]} more; expose fewer (perWorker.count, ports), or ask for a larger quota"
+                )
+    return found

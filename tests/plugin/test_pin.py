@@ -1,0 +1,72 @@
+"""`pin` and `unpin` as functions over values; the upgrade itself is tested in tests/cluster."""
+
+import pytest
+import yaml
+from twister2_job.errors import NotExposedError, UsageError
+from twister2_job.pin import HEADER, check_file, live_numbers, merged, require_numbers, unpinned, write_file
+
+from tests.conftest import HELM_VERSIONS, Template
+from tests.plugin.test_preflight import with_live_ports
+
+VALUES = {"additionalPorts": [{"name": "ui"}], "perWorker": {"enabled": True}, "nodePort": {"enabled": True}}
+
+
+def live():
+    arguments = ("--set", "nodePort.enabled=true,perWorker.enabled=true", "--set", "additionalPorts[0].name=ui")
+    return with_live_ports(Template(HELM_VERSIONS[-1]).objects(*arguments))
+
+
+def test_every_live_number_becomes_a_value():
+    numbers = live_numbers(live())
+    assert numbers["nodePort"]["enabled"] is True and set(numbers["nodePort"]["nodePorts"]) == {"worker", "ui"}
+    assert numbers["perWorker"]["count"] == 2
+    assert [sorted(one["nodePorts"]) for one in numbers["perWorker"]["overrides"].values()] == [["ui", "worker"]] * 2
+
+
+def test_the_pinned_values_render_the_live_numbers(tmp_path):
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(merged(VALUES, live_numbers(live()))))
+    found = Template(HELM_VERSIONS[0]).objects("-f", str(path))
+    services = [one for one in found if one["kind"] == "Service"]
+    expected = [one for one in live() if one["kind"] == "Service"]
+    assert [one["spec"].get("ports") for one in services] == [one["spec"].get("ports") for one in expected]
+
+
+def test_values_of_the_users_stay():
+    base = {
+        "nodePort": {"port": 30001, "advertisedHost": "h"},
+        "perWorker": {"overrides": {"0": {"advertisedHost": "x"}}},
+    }
+    both = merged(base, live_numbers(live()))
+    assert both["nodePort"]["port"] == 0 and both["nodePort"]["advertisedHost"] == "h"
+    assert set(both["perWorker"]["overrides"]["0"]) == {"advertisedHost", "nodePorts"}
+    assert base["nodePort"]["port"] == 30001
+
+
+def test_unpinned_values_hold_no_number():
+    pinned = merged({**VALUES, "perWorker": {"enabled": True, "nodePortBase": {"ui": 30000}}}, live_numbers(live()))
+    pinned["perWorker"]["overrides"]["1"]["advertisedHost"] = "h"
+    values = unpinned(pinned, 2)
+    assert values["nodePort"] == {"enabled": True}
+    assert values["perWorker"] == {
+        "enabled": True, "type": "NodePort", "overrides": {"1": {"advertisedHost": "h"}},
+    }  # fmt: skip
+    assert unpinned(pinned, 1)["perWorker"]["count"] == 2
+    assert "nodePorts" in pinned["perWorker"]["overrides"]["1"]
+
+
+def test_nothing_to_pin():
+    objects = Template(HELM_VERSIONS[-1]).objects("--set", "perWorker.enabled=true,perWorker.type=ClusterIP")
+    with pytest.raises(NotExposedError, match="no node port to pin"):
+        require_numbers("job", live_numbers(objects))
+
+
+def test_a_file_of_the_users_is_not_overwritten(tmp_path):
+    path = tmp_path / "job-ports.yaml"
+    check_file(path)
+    write_file(path, "job", {"nodePort": {"enabled": True}})
+    assert path.read_text().startswith(HEADER) and yaml.safe_load(path.read_text()) == {"nodePort": {"enabled": True}}
+    check_file(path)
+    path.write_text("mine: true")
+    with pytest.raises(UsageError, match="--file"):
+        check_file(path)
