@@ -26,7 +26,9 @@ def main(words: list[str] | None = None) -> int:
         print(f"twister2-job: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("twister2-job: interrupted; `twister2-job status NAME` shows what is there.", file=sys.stderr)
+        changes = words[:1] in (["install"], ["upgrade"], ["uninstall"], ["pin"], ["unpin"])
+        told = "; `twister2-job status NAME` shows what is there" if changes else ""
+        print(f"twister2-job: interrupted{told}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # The reader of our output, `head` for example, has enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

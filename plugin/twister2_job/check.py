@@ -223,18 +223,19 @@ def _causes(result: CheckResult) -> list[str]:
         f"compare with `kubectl --namespace {result.namespace} get endpointslices`",
         "failed": f"`kubectl --namespace {result.namespace} describe service` shows why",
     }
-    inside = [r for r in result.silent if r.address.source in INSIDE_ONLY and r.state != WRONG]
     lines = []
-    if inside:
+    left = [r for r in result.silent if r.state == WRONG or r.address.source not in INSIDE_ONLY]
+    if len(left) < len(result.silent):
+        inside = [r for r in result.silent if r.state != WRONG and r.address.source in INSIDE_ONLY]
         lines.append(f"{_these(inside)}: they are meant for clients inside the cluster; {through}")
-    left = [r for r in result.silent if r not in inside]
-    nodes = [r for r in result.results if r.address.source in (*ADDRESS_TYPES, POD_HOST_IP) and r.state != SKIPPED]
+    node_sources = (*ADDRESS_TYPES, POD_HOST_IP)
+    nodes = [r for r in result.results if r.address.source in node_sources and r.state != SKIPPED]
     if nodes and all(r.state in (TIMED_OUT, NO_ROUTE) for r in nodes):
         lines.append(
             f"{_these(nodes)}: no node is reachable from this machine (a firewall or security group, a private "
             f"network, kind or minikube on a Mac); {through}"
         )
-        left = [r for r in left if r not in nodes]
+        left = [r for r in left if r.address.source not in node_sources or r.state == SKIPPED]
     for state, remedy in remedies.items():
         if found := [r for r in left if (r.address.state if r.state == SKIPPED else r.state) == state]:
             lines.append(f"{_these(found)}: {remedy}")

@@ -14,6 +14,7 @@ from .errors import NotExposedError, PendingError, UsageError
 from .job import AsyncJob, list_jobs_async
 from .model import JobAddresses
 from .nodes import INSIDE_ONLY
+from .signals import until_signalled
 
 
 def say(text: str) -> None:
@@ -28,7 +29,7 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
     for warning in report.warnings:
         say(warning)
     if form in ("json", "yaml"):
-        print(output.structured(report.to_dict(), form))
+        print(output.structured(output.narrowed(report, worker=worker, port=port).to_dict(), form))
         return
     if form == "table" and worker is None and not port and not first:
         print(output.addresses_table(report))
@@ -54,7 +55,7 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
 
 async def try_addresses(report: JobAddresses) -> None:
     """Tell whether the echo worker answers at the addresses from here, and if not, which command leads to it."""
-    from .probe import ask_all
+    from .probe import MOST, ask_all
 
     outside = [address for address in report.all() if address.source not in INSIDE_ONLY]
     if report.mode != "echo" or not outside:
@@ -64,15 +65,17 @@ async def try_addresses(report: JobAddresses) -> None:
         return
     good = [answer for answer in answers if not answer.failure]
     if len(good) == len(answers):
-        say(f"all {len(good)} addresses answer from here")
+        some = f"the first {len(good)} of {len(outside)}" if len(outside) > MOST else f"all {len(good)}"
+        say(f"{some} addresses answer from here")
         return
     failures = "; ".join(f"{a.address.address}: {a.failure}" for a in answers if a.failure)
     say(f"{len(good)} of {len(answers)} addresses answer from here ({failures})")
     if not good:
         pod = next((w.pod for w in report.workers if w.ready), f"{report.job}-0-0")
         say(
-            "the nodes are not reachable from this machine (kind or minikube on a Mac, a firewall); this command leads "
-            f"to a worker at localhost:9000: kubectl --namespace {report.namespace} port-forward pod/{pod} 9000"
+            "the nodes are not reachable from this machine (kind or minikube on a Mac, a firewall), or they are still "
+            f"learning of many new Services (`twister2-job check {report.job}` asks again); this command leads to a "
+            f"worker at localhost:9000: kubectl --namespace {report.namespace} port-forward pod/{pod} 9000:worker"
         )
 
 
@@ -94,7 +97,7 @@ async def command_change(job: AsyncJob, arguments: argparse.Namespace) -> int:
         report = await job.pin(file=arguments.file or f"{arguments.name}-ports.yaml", **options)
     else:
         report = await job.unpin(**options)
-    if arguments.output != "plain" or report.all():
+    if arguments.output != "plain" or any(a.state == "available" and a.address for a in report.all()):
         print_addresses(report, arguments)
     sys.stdout.flush()
     await job.try_publish(report)
@@ -112,13 +115,13 @@ async def command_follow(job: AsyncJob, arguments: argparse.Namespace) -> int:
         if arguments.command == "publish":
             await job.publish(report)
             say(f"published {sum(a.state == 'available' for a in report.all())} addresses")
-        elif arguments.output in ("json", "yaml"):
-            print(output.structured(report.to_dict(), arguments.output, line=True), flush=True)
-        else:
-            shown = output.narrowed(report, worker=arguments.worker, port=arguments.port)
-            if lines := changes(last, shown):
-                print("\n".join(lines), flush=True)
-            last = shown
+            continue
+        shown = output.narrowed(report, worker=arguments.worker, port=arguments.port)
+        if arguments.output in ("json", "yaml"):
+            print(output.structured(shown.to_dict(), arguments.output, line=True), flush=True)
+        elif lines := changes(last, shown):
+            print("\n".join(lines), flush=True)
+        last = shown
     return 0
 
 
@@ -183,6 +186,10 @@ async def dispatch(arguments: argparse.Namespace) -> int:
 def run(words: Sequence[str]) -> int:
     """Parse the command line and run it."""
     arguments = parser().parse_args(words)
-    if getattr(arguments, "worker", None) is not None and getattr(arguments, "output", "") == "env":
-        raise UsageError("--worker has no effect with -o env, which lists all workers.", "Leave one of them out.")
-    return asyncio.run(dispatch(arguments))
+    if arguments.command == "address":
+        form, choice = arguments.output, arguments.worker is not None or arguments.port
+        if form == "env" and (choice or arguments.first):
+            raise UsageError("-o env lists the best address of everything.", "Leave --worker, --port and --first out.")
+        if arguments.first and (arguments.watch or form in ("json", "yaml")):
+            raise UsageError("--first prints one bare address.", "Leave it out, or use it with -o plain alone.")
+    return asyncio.run(until_signalled(dispatch(arguments)))

@@ -130,7 +130,6 @@ async def _answers(address: Address) -> bool:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection(place[0], address.number)
                 writer.close()
-                await writer.wait_closed()
                 return True
         return False
 

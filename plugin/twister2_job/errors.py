@@ -27,6 +27,7 @@ EXIT_CODES: dict[int, str] = {
     21: "local port taken, or not allowed",
     22: "the forward to a worker broke and could not be made again",
     23: "an address does not answer, the wrong worker does, or none can be checked",
+    129: "hung up: the terminal was closed (SIGHUP)",
     130: "interrupted (Ctrl-C)",
     143: "terminated (SIGTERM)",
 }

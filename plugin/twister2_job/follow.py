@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from .errors import NoClusterError
 from .kube import Kubectl
 from .model import JobAddresses
 from .wait import watch
@@ -18,14 +20,17 @@ NODES_EVERY = 15.0
 
 
 async def _wake(kubectl: Kubectl, job: str, kind: str, changed: asyncio.Event) -> None:
-    while True:  # The API server ends watches now and then.
+    pause = 1.0
+    while True:  # The API server ends watches now and then; whoever may not watch gets slower looks instead.
+        began = time.monotonic()
         async for _ in watch(kubectl, job, kind):
             changed.set()
-        await asyncio.sleep(1)
+        pause = 1.0 if time.monotonic() - began > NODES_EVERY else min(2 * pause, NODES_EVERY)
+        await asyncio.sleep(pause)
 
 
 async def follow(
-    kubectl: Kubectl, job: str, read: Callable[[], Awaitable[JobAddresses]]
+    kubectl: Kubectl, job: str, read: Callable[[], Awaitable[JobAddresses]], say: Callable[[str], None]
 ) -> AsyncIterator[JobAddresses]:
     """Yield the addresses of a job: as they are, then whenever they have changed, until the caller stops.
 
@@ -33,6 +38,7 @@ async def follow(
         kubectl: The client that watches.
         job: Name of the job.
         read: Reads the addresses.
+        say: Is told when the cluster does not answer for a while.
 
     Raises:
         JobError: The addresses can't be read, for example since the job is gone.
@@ -43,7 +49,14 @@ async def follow(
     try:
         while True:
             changed.clear()
-            report = await read()
+            try:
+                report = await read()
+            except NoClusterError as error:
+                if last is None:
+                    raise
+                say(f"{error} Trying again in {NODES_EVERY:.0f} s.")
+                await asyncio.sleep(NODES_EVERY)
+                continue
             if report != last:
                 last = report
                 yield report

@@ -33,6 +33,18 @@ class Revision:
     updated: str = ""
 
 
+def current(history: Sequence[Revision]) -> Revision:
+    """Return the revision whose values an upgrade keeps: the deployed one, as Helm does it.
+
+    Under a pending revision, which is undone first, it is the newest that was deployed before; without any the last.
+    """
+    pending = history[-1].status.startswith("pending")
+    for status in ("deployed", *(["superseded"] if pending else [])):
+        if found := [revision for revision in history if revision.status == status]:
+            return found[-1]
+    return history[-1]
+
+
 class Helm:
     """Helm for one connection; `path` is the program."""
 
@@ -104,13 +116,14 @@ class Helm:
             raise translate(result.err, "helm")
         return await asyncio.to_thread(_documents, result.out)
 
-    async def values(self, name: str) -> dict[str, Any]:
-        """Return the values that the user gave for the newest revision; they may hold secrets.
+    async def values(self, name: str, revision: int) -> dict[str, Any]:
+        """Return the values that the user gave for a revision; they may hold secrets.
 
         Raises:
             JobNotFoundError: There is no such release.
         """
-        found: dict[str, Any] = json.loads(await self.output("get", "values", name, "--output", "json")) or {}
+        words = ("get", "values", name, "--revision", str(revision))
+        found: dict[str, Any] = json.loads(await self.output(*words, "--output", "json")) or {}
         return found
 
     async def history(self, name: str) -> list[Revision]:

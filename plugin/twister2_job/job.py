@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import JobError, JobNotFoundError
+from .errors import JobError, JobNotFoundError, OutOfTimeError
 from .model import JobAddresses, JobStatus, Release
 from .settings import Connection
 
@@ -50,6 +51,10 @@ class AsyncJob:
         self.name = name
         self.connection = Connection(namespace or default.namespace, kube_context or default.context, kubeconfig)
         self._say = say
+
+    def _missing(self, namespace: str) -> JobNotFoundError:
+        told = f"There is no job {self.name} in namespace {namespace}."
+        return JobNotFoundError(told, "`twister2-job list -A` shows all.")
 
     async def install(self, **options: Any) -> JobAddresses:
         """Install the job, wait for its workers and return its addresses.
@@ -113,8 +118,13 @@ class AsyncJob:
         numbers = pin.live_numbers(live)
         pin.require_numbers(self.name, numbers)
         if file:
-            pin.check_file(Path(file))
-        report = await self.upgrade(arguments=["--reset-values"], all_values=pin.merged(values, numbers), **options)
+            pin.check_file(Path(file), self.name)
+        try:
+            report = await self.upgrade(arguments=["--reset-values"], all_values=pin.merged(values, numbers), **options)
+        except OutOfTimeError:  # The workers are late, but the numbers are values of the release by now.
+            if file and not options.get("rollback_on_failure"):
+                pin.write_file(Path(file), self.name, numbers)
+            raise
         if file:
             pin.write_file(Path(file), self.name, numbers)
             self._say(f"the node ports are in {file}")
@@ -133,18 +143,17 @@ class AsyncJob:
 
     async def _pinnable(self, options: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any], int]:
         """Return the live objects, the values of the release, and the number of workers."""
-        from .helm import Helm
+        from .helm import Helm, current
         from .kube import Kubectl
         from .lifecycle import check_same_chart
         from .workers import table
 
-        helm = Helm(self.connection)
-        cluster, values, history = await asyncio.gather(
-            Kubectl(self.connection).cluster(self.name, nodes=False),
-            helm.values(self.name),
-            helm.history(self.name),
-        )
+        helm, kubectl = Helm(self.connection), Kubectl(self.connection)
+        cluster, history = await asyncio.gather(kubectl.cluster(self.name, nodes=False), helm.history(self.name))
+        if not history:
+            raise self._missing(await kubectl.namespace())
         check_same_chart(self.name, history, options.get("chart", ""))
+        values = await helm.values(self.name, current(history).number)
         return cluster.objects, values, len(table(cluster.objects))
 
     async def publish(self, report: JobAddresses | None = None) -> JobAddresses:
@@ -182,9 +191,8 @@ class AsyncJob:
         from .follow import follow
         from .kube import Kubectl
 
-        async for report in follow(
-            Kubectl(self.connection), self.name, lambda: self.addresses(address_type=address_type)
-        ):
+        read = functools.partial(self.addresses, address_type=address_type)
+        async for report in follow(Kubectl(self.connection), self.name, read, self._say):
             yield report
 
     async def addresses(self, *, address_type: str = "") -> JobAddresses:
@@ -202,10 +210,7 @@ class AsyncJob:
         kubectl = Kubectl(self.connection)
         cluster = await kubectl.cluster(self.name)
         if not cluster.objects:
-            where = await kubectl.namespace()
-            raise JobNotFoundError(
-                f"There is no job {self.name} in namespace {where}.", "`twister2-job list -A` shows all."
-            )
+            raise self._missing(await kubectl.namespace())
         return report(self.name, cluster, address_type=address_type)
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
@@ -239,9 +244,7 @@ class AsyncJob:
         )
         check_chart_of(self.name, history)
         if not history:
-            raise JobNotFoundError(
-                f"There is no job {self.name} in namespace {namespace}.", "`twister2-job list -A` shows all."
-            )
+            raise self._missing(namespace)
         newest = history[-1]
         addresses = replace(report(self.name, cluster), revision=newest.number, namespace=namespace)
         release = Release(
@@ -288,11 +291,9 @@ async def list_jobs_async(
         kube_context: As for `AsyncJob`.
         kubeconfig: As for `AsyncJob`.
     """
-    import re
-
     from .helm import Helm
 
     default = Connection()
     connection = Connection(namespace or default.namespace, kube_context or default.context, kubeconfig)
     releases = await Helm(connection).releases(all_namespaces=all_namespaces)
-    return [r for r in releases if re.fullmatch(r"twister2-job-\d.*", r.chart)]
+    return [r for r in releases if r.chart.removeprefix("twister2-job-")[:1].isdigit()]

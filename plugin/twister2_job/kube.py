@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from .addresses import Cluster
@@ -14,6 +16,7 @@ from .process import Result, run
 from .settings import Connection, find_kubectl
 
 KINDS = "pods,statefulsets"
+OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
 
@@ -145,4 +148,6 @@ class Kubectl:
         if self.connection.namespace:
             return self.connection.namespace
         result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}", env=env)
+        if result.code and os.environ.get("KUBERNETES_SERVICE_HOST") and OWN_NAMESPACE.is_file():
+            return OWN_NAMESPACE.read_text().strip()  # No kubeconfig, in a pod: kubectl and Helm take the pod's own.
         return result.out.strip() or "default"

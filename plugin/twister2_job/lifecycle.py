@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from . import chart as charts
 from . import preflight
 from .errors import (
+    BusyError,
     JobError,
     JobExistsError,
     JobNotFoundError,
@@ -18,13 +18,13 @@ from .errors import (
     OutOfTimeError,
     PortTakenError,
     UsageError,
+    ValuesError,
 )
 from .helm import Helm, Revision, apply
 from .kube import Kubectl, selector
-from .prepare import PENDING, Preparation, Prepared, Request
+from .prepare import PENDING, Preparation, Request
 from .settings import Connection
 from .wait import Say
-from .workers import Object, number
 
 
 def check_name(name: str) -> None:
@@ -66,6 +66,14 @@ def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None
         )
 
 
+def reuse_hint(error: JobError, request: Request) -> JobError:
+    """Return the error of an upgrade, with the remedy if --reuse-values is what the schema refuses."""
+    if isinstance(error, ValuesError) and "--reuse-values" in request.arguments:
+        why = "--reuse-values keeps the defaults of the old chart too, which may lack new values"
+        return ValuesError(error.message, f"{why}; use --reset-then-reuse-values.")
+    return error
+
+
 class Lifecycle:
     """Changes one job; `say` is told in sentences what happens meanwhile."""
 
@@ -91,7 +99,8 @@ class Lifecycle:
         async with self.preparation.of(request, path, upgrade=False) as prepared:
             history, watcher = prepared.history, prepared.watcher
             check_chart_of(request.name, history)
-            if history and history[-1].status in PENDING:
+            lives = any(r.status in ("deployed", "superseded") for r in history)
+            if history and history[-1].status in PENDING and (not lives or history[-1].status == "uninstalling"):
                 await self.helm.uninstall(request.name)
                 self.say(f"Release {request.name} was {history[-1].status}, left by an interrupted run; removed it.")
             elif history and history[-1].status != "uninstalled":
@@ -101,24 +110,28 @@ class Lifecycle:
                 )
             made = request.create_namespace and not await self._namespace_exists()
             if not made:  # A namespace that is still to be made holds nothing that could be in the way.
-                await self._preflight([], prepared)
+                await preflight.check(self.kubectl, [], prepared.rendered)
             watcher.start()
             try:
                 revision = await apply(
                     prepared.client, self.helm, request.name, path, request.arguments, values=request.values or {},
                     create_namespace=request.create_namespace, timeout=request.timeout,
                 )  # fmt: skip
+            except (BusyError, JobExistsError):
+                raise  # Somebody else was quicker: what is there is theirs.
             except (JobError, asyncio.CancelledError) as error:
-                await asyncio.shield(self._undo(request.name, made))
+                undone = await asyncio.shield(self._undo(request.name, made))
                 if isinstance(error, PortTakenError):
-                    raise await self._with_holder(error) from None
-                raise
+                    error = await preflight.with_holders(self.kubectl, error)
+                if isinstance(error, JobError) and undone:
+                    raise type(error)(error.message, f"{error.hint} {undone}".strip()) from None
+                raise error from None
             try:
                 await watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
             except OutOfTimeError as error:
                 if request.rollback_on_failure:
-                    await self._undo(request.name, made)
-                    raise OutOfTimeError(error.message, "The release was removed again.") from None
+                    undone = await self._undo(request.name, made)
+                    raise OutOfTimeError(error.message, undone or "The release was removed again.") from None
                 raise OutOfTimeError(
                     error.message,
                     f"\nThe release stays: `twister2-job status {request.name}` shows it, "
@@ -149,30 +162,31 @@ class Lifecycle:
                     f"There is no job {request.name} in this namespace.",
                     f"`twister2-job install {request.name}` makes it.",
                 )
-            objects = prepared.live
+            objects, values, before = prepared.live, request.values or {}, history[-1].number
             if history[-1].status in PENDING:
-                objects = objects if live else []
                 if live:
                     await self.helm.rollback(request.name, live)
+                    objects, before = await self.preparation.live(request.name), before + 1
                 else:
                     await self.helm.uninstall(request.name)
+                    objects, before, values = [], 0, prepared.values or {}  # Helm has forgotten them with the release.
                 self.say(
                     f"Release {request.name} was {history[-1].status}, left by an interrupted run; "
                     + (f"went back to revision {live}." if live else "removed the remnant.")
                 )
             try:
-                await self._preflight(objects, prepared)
+                await preflight.check(self.kubectl, objects, prepared.rendered)
                 if lost := preflight.given_up(objects, prepared.rendered):
                     named = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
                     self.say(f"{named}: these Services and their node ports are given up; perWorker.count keeps them.")
                 revision = await apply(
-                    prepared.client, self.helm, request.name, path, request.arguments, values=request.values or {},
+                    prepared.client, self.helm, request.name, path, request.arguments, values=values,
                     create_namespace=False, timeout=request.timeout,
                 )  # fmt: skip
                 watcher.start()
                 await watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
             except JobError as error:
-                raise await self._failed_upgrade(error, request, live) from None
+                raise await self._failed_upgrade(reuse_hint(error, request), request, live, before) from None
             return revision
 
     async def uninstall(self, name: str, *, wait: bool, timeout: float) -> None:
@@ -204,52 +218,48 @@ class Lifecycle:
                     f"Look at them: kubectl get pods,services -l {selector(name)}",
                 )
 
-    async def _preflight(self, live: Sequence[Object], prepared: Prepared) -> None:
-        try:
-            await preflight.check(self.kubectl, live, prepared.rendered)
-        except PortTakenError as error:
-            raise await self._with_holder(error) from None
-
     async def _namespace_exists(self) -> bool:
         name = await self.kubectl.namespace()
         result = await self.kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
         return bool(result.code or result.out.strip())  # Without the right to look: not ours to delete.
 
-    async def _undo(self, name: str, made_namespace: bool) -> None:
-        """Remove what a failed install made."""
-        with contextlib.suppress(JobError):
+    async def _undo(self, name: str, made_namespace: bool) -> str:
+        """Remove what a failed install made; return a sentence if that fails too."""
+        try:
             await self.helm.uninstall(name, timeout=30)
-        if made_namespace:
+        except JobNotFoundError:
+            pass  # Helm had not begun.
+        except JobError as error:
+            return f"Undoing it failed too ({error.message}); `twister2-job uninstall {name}` removes what is left."
+        # Another job may have come into the namespace meanwhile.
+        if made_namespace and not await self.helm.releases(all_namespaces=False):
             where = await self.kubectl.namespace()
             await self.kubectl.run("delete", "namespace", where, "--wait=false", "--ignore-not-found", namespaced=False)
+        return ""
 
-    async def _with_holder(self, error: PortTakenError) -> PortTakenError:
-        """Name the Service that has the port, if the user may look into all namespaces."""
-        taken = {number(text) for text in re.findall(r"\d+", error.message)}
-        try:
-            services = await self.kubectl.items("services", "--all-namespaces", namespaced=False)
-        except JobError:
-            return PortTakenError(error.message, f"{error.hint} (You may not list Services of other namespaces.)")
-        held = [
-            f"{port['nodePort']} by {s['metadata']['namespace']}/{s['metadata']['name']}"
-            for s in services
-            for port in s["spec"].get("ports") or []
-            if port.get("nodePort") in taken
-        ]
-        return PortTakenError(f"{error.message.rstrip('.')}: {', '.join(held)}." if held else error.message, error.hint)
+    async def _failed_upgrade(self, error: JobError, request: Request, live: int, before: int) -> JobError:
+        """Add to an upgrade's error what is live now, after going back if that was asked for.
 
-    async def _failed_upgrade(self, error: JobError, request: Request, live: int) -> JobError:
-        """Add to an upgrade's error what is live now, after going back if that was asked for."""
+        Args:
+            error: What went wrong.
+            request: The upgrade.
+            live: Newest revision that was deployed; 0 if none was.
+            before: Newest revision before the upgrade.
+        """
         if isinstance(error, PortTakenError):
-            error = await self._with_holder(error)
-        with contextlib.suppress(JobError):
+            error = await preflight.with_holders(self.kubectl, error)
+        kind, hint = type(error), error.hint
+        try:
             history = await self.helm.history(request.name)
-            if request.rollback_on_failure and live and history[-1].number > live:
+            if not history:
+                return error
+            changed = history[-1].number > before
+            if changed and request.rollback_on_failure and live:
                 await self.helm.rollback(request.name, live)
-                return type(error)(error.message, f"{error.hint} Went back to revision {live}.".strip())
-            state = f"The release is at revision {history[-1].number} ({history[-1].status})"
-            if history[-1].number > live > 0 and history[-1].status == "failed":
-                state += f"; what the refused revision did not change runs as revision {live} left it"
-            hint = f"{error.hint}\n{state}; `twister2-job status {request.name}` shows what is live."
-            return type(error)(error.message, hint)
-        return error
+                return kind(error.message, f"{hint} Went back to revision {live}.".strip())
+        except JobError as problem:
+            return kind(error.message, f"{hint} Finding out what is live, or going back, failed: {problem}".strip())
+        state = f"The release is at revision {history[-1].number} ({history[-1].status})"
+        if changed and live and history[-1].status == "failed":
+            state += f"; what the refused revision did not change runs as revision {live} left it"
+        return kind(error.message, f"{hint}\n{state}; `twister2-job status {request.name}` shows what is live.")

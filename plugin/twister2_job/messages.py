@@ -144,6 +144,8 @@ def _release(text: str) -> JobError | None:
     low = text.lower()
     if "another operation (install/upgrade/rollback) is in progress" in low:
         return errors.BusyError("Another Helm operation on this release is in progress.", "Try again when it is done.")
+    if "cannot re-use a name" in low or re.search(r'"sh\.helm\.release\.[^"]+" already exists', low):
+        return errors.JobExistsError("A release of this name was made meanwhile.", "`twister2-job list` shows it.")
     if "cannot be imported into the current release" in low or "already exists" in low:
         return errors.RefusedError(own_words(text), "Take another job name, or delete that object.")
     if "release: not found" in low or "has no deployed releases" in low:

@@ -12,7 +12,7 @@ from .addresses import EXPOSURE, WORKER
 from .errors import NotExposedError, UsageError
 from .workers import Object, number, of_kind
 
-HEADER = "# Written by `twister2-job pin`: the node ports of the job"
+HEADER = "# Written by `twister2-job pin`: the node ports of job"
 Values = dict[str, Any]
 
 
@@ -82,10 +82,12 @@ def require_numbers(job: str, values: Values) -> None:
         )
 
 
-def check_file(path: Path) -> None:
-    """Raise UsageError unless `path` can be written without losing anything of the user's."""
-    if path.exists() and not path.read_text(errors="replace").startswith(HEADER):
-        raise UsageError(f"{path} exists and is not of `twister2-job pin`.", "Move it away, or choose another --file.")
+def check_file(path: Path, job: str) -> None:
+    """Raise UsageError unless `path` can be written without losing anything: another job's numbers, for example."""
+    if path.exists() and not path.read_text(errors="replace").startswith(f"{HEADER} {job}\n"):
+        raise UsageError(
+            f"{path} exists and is not of `twister2-job pin {job}`.", "Move it away, or choose another --file."
+        )
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"The folder {path.parent.resolve()} can't be written to.", "Choose another --file.")
 
@@ -94,5 +96,5 @@ def write_file(path: Path, job: str, values: Values) -> None:
     """Write the numbers as a values file for a later install of the job."""
     import yaml
 
-    use = f"# {job}. A later install gets them again with: twister2-job install {job} -f ... -f {path.name}\n"
-    path.write_text(f"{HEADER}\n{use}{yaml.safe_dump(values, sort_keys=False)}")
+    use = f"# A later install gets them again with: twister2-job install {job} -f ... -f {path.name}\n"
+    path.write_text(f"{HEADER} {job}\n{use}{yaml.safe_dump(values, sort_keys=False)}")

@@ -15,7 +15,7 @@ from typing import Any
 
 from .addresses import EXPOSURE, WORKER
 from .errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
-from .kube import Kubectl
+from .kube import LIMIT, Kubectl
 from .messages import translate
 from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, number, of_kind, worker_sets
 
@@ -81,11 +81,16 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
                 f"{path(group, 'workersPerPod')}: {before[2]} of the running job would become {after[2]}, and the IDs "
                 "of its workers would move to other pods; install a job of another name instead"
             )
-        elif before[1] != after[1] and group < min(len(old), len(new)) - 1:
+        elif before[1] != after[1] and group < len(old) - 1:
+            if group < len(new) - 1:
+                moves = f"worker {old[group + 1][0]} would become worker {new[group + 1][0]}, with all behind it"
+            elif after[1] > before[1]:
+                moves = f"worker {old[group + 1][0]} of the next group, which goes, would become one of this group"
+            else:
+                continue  # The groups behind go, and none takes their IDs.
             problems.append(
-                f"{path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and worker "
-                f"{old[group + 1][0]} would become worker {new[group + 1][0]}, with all behind it: addresses would "
-                "lead to other workers; change only the last group, or add one behind it"
+                f"{path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and {moves}: "
+                "addresses would lead to other workers; change only the last group, or add one behind it"
             )
     return problems
 
@@ -171,10 +176,18 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
         raise error
 
 
+def quantity(text: object) -> int | None:
+    """Return a count as quotas write it (Kubernetes writes 1000 as `1k`); None if it is none."""
+    found = re.fullmatch(r"(\d+)([kMG]?)", str(text))
+    return int(found[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2]] if found else None
+
+
 async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> Findings:
     """Let the API server try Services without making them."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(services)})
-    result = await kubectl.run(verb, "--dry-run=server", "-f", "-", "-o", "name", stdin=text)
+    # kubectl sends one Service after the other, and over a long line each takes a moment.
+    limit = LIMIT + 0.5 * len(services)
+    result = await kubectl.run(verb, "--dry-run=server", "-f", "-", "-o", "name", stdin=text, timeout=limit)
     found = Findings()
     by_name = {s["metadata"]["name"]: s for s in services}
     unknown = []
@@ -184,7 +197,7 @@ async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> F
         taken, quota = _TAKEN.findall(line), _QUOTA.search(line)
         if service and taken:
             found.taken += [
-                f"{_path(service, int(index))}: node port {port} is used by another Service; leave it out to get a "
+                f"{_path(service, int(index))}: node port {port} is used already; leave it out to get a "
                 "free one, or choose another"
                 for index, port in taken
             ]
@@ -195,6 +208,25 @@ async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> F
     if result.code and not (found.taken or found.quota) and unknown:
         raise translate("\n".join(unknown), "kubectl")
     return found
+
+
+async def with_holders(kubectl: Kubectl, error: PortTakenError) -> PortTakenError:
+    """Return the error with the names of the Services that have the ports, if the user may look into all namespaces."""
+    if " by " in error.message:
+        return error  # They are named already.
+    taken = {number(text) for text in re.findall(r"\d+", error.message)}
+    try:
+        services = await kubectl.items("services", "--all-namespaces", namespaced=False)
+    except JobError:
+        return PortTakenError(error.message, f"{error.hint} (You may not list Services of other namespaces.)".strip())
+    held = [
+        f"{port['nodePort']} by {s['metadata']['namespace']}/{s['metadata']['name']}"
+        for s in services
+        for port in s["spec"].get("ports") or []
+        if port.get("nodePort") in taken
+    ]
+    named = f"{error.message.rstrip('.')}: {', '.join(held)}." if held else error.message
+    return PortTakenError(named, error.hint)
 
 
 async def _quotas(kubectl: Kubectl, made: Sequence[Object]) -> Findings:
@@ -210,7 +242,8 @@ async def _quotas(kubectl: Kubectl, made: Sequence[Object]) -> Findings:
         status = quota.get("status", {})
         for key in _QUOTA_KEYS:
             allowed, used = status.get("hard", {}).get(key), status.get("used", {}).get(key, "0")
-            if allowed is not None and number(used) + needed[key] > number(allowed):
+            room = quantity(allowed)
+            if room is not None and (quantity(used) or 0) + needed[key] > room:
                 found.quota.append(
                     f"quota {quota['metadata']['name']}: {key} {used} of {allowed} are used and this needs "
                     f"{needed[key]} more; expose fewer (perWorker.count, ports), or ask for a larger quota"

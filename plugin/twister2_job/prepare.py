@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BusyError, JobNotFoundError
-from .helm import Helm, Revision, load_pyhelm3
+from .helm import Helm, Revision, current, load_pyhelm3
 from .kube import Kubectl
 from .wait import Say, Watcher
 from .workers import Object, of_kind
@@ -49,12 +49,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was found out: the release's history, its live objects, and what Helm would make of the request."""
+    """What was found out: the release's history, its live objects, and what Helm would make of the request.
+
+    `values` are those of the release that the request keeps; None if it keeps none.
+    """
 
     client: Any
     history: list[Revision]
     live: Sequence[Object]
     rendered: list[dict[str, Any]]
+    values: dict[str, Any] | None
     watcher: Watcher
 
     @property
@@ -75,6 +79,7 @@ class Preparation:
     def __init__(self, helm: Helm, kubectl: Kubectl, say: Say) -> None:
         """Keep the programs; `say` is told what is waited for."""
         self.helm, self.kubectl, self.say = helm, kubectl, say
+        self._waited = False
 
     @contextlib.asynccontextmanager
     async def of(self, request: Request, path: Path, *, upgrade: bool) -> AsyncIterator[Prepared]:
@@ -92,18 +97,20 @@ class Preparation:
 
         begin(asyncio.to_thread(load_pyhelm3, self.helm.path))
         history = begin(self._settled(request.name))
-        objects = begin(self._live(request.name) if upgrade else self._without_leftovers(request.name))
+        objects = begin(self.live(request.name) if upgrade else self._without_leftovers(request.name))
         rendered = begin(self._rendered(request, path, history, upgrade=upgrade))
         try:
             await rendered  # Wrong values are told first, even without a cluster.
             client, *_ = await asyncio.gather(*tasks)
+            live = await self.live(request.name) if self._waited else objects.result()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         watcher = Watcher(self.kubectl, request.name)
         try:
-            yield Prepared(client, history.result(), objects.result(), rendered.result(), watcher)
+            documents, values = rendered.result()
+            yield Prepared(client, history.result(), live, documents, values, watcher)
         finally:
             await watcher.close()
 
@@ -112,20 +119,22 @@ class Preparation:
         history = await self.helm.history(name)
         until = time.monotonic() + REMNANT_AGE
         if history and history[-1].status in PENDING:
+            self._waited = True
             self.say(f"Release {name} is {history[-1].status}; waiting {REMNANT_AGE:.0f} s for whoever works on it.")
         while history and history[-1].status in PENDING and time.monotonic() < until:
             await asyncio.sleep(1)
             history = await self.helm.history(name)
         return history
 
-    async def _live(self, name: str) -> Sequence[Object]:
+    async def live(self, name: str) -> Sequence[Object]:
+        """Return the job's objects in the cluster."""
         return (await self.kubectl.cluster(name, nodes=False)).objects
 
     async def _without_leftovers(self, name: str) -> Sequence[Object]:
         """Wait until no Service of an earlier run is being deleted: an install would adopt it, and then lose it."""
         until = time.monotonic() + LEFTOVER_AGE
         while True:
-            objects = await self._live(name)
+            objects = await self.live(name)
             going = [
                 s["metadata"]["name"] for s in of_kind(objects, "Service") if s["metadata"].get("deletionTimestamp")
             ]
@@ -139,15 +148,16 @@ class Preparation:
 
     async def _rendered(
         self, request: Request, path: Path, history: asyncio.Future[list[Revision]], *, upgrade: bool
-    ) -> list[dict[str, Any]]:
-        """Render the chart with the values that the release will have."""
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """Render the chart with the values that the release will have; return the objects and the values kept."""
         reset = ("--reset-values", "--reuse-values", "--reset-then-reuse-values")
         options = [a for a in request.arguments if a.partition("=")[0] not in reset]
         values = request.values
         if upgrade and keeps_values(request):
-            if not await asyncio.shield(history):
-                return []  # There is nothing to upgrade; the caller says so.
+            known = await asyncio.shield(history)
+            if not known:
+                return [], None  # There is nothing to upgrade; the caller says so.
             with contextlib.suppress(JobNotFoundError):
-                values = await self.helm.values(request.name)
+                values = await self.helm.values(request.name, current(known).number)
         text = json.dumps(values) if values is not None else None
-        return await self.helm.template(request.name, path, options, upgrade=upgrade, values=text)
+        return await self.helm.template(request.name, path, options, upgrade=upgrade, values=text), values

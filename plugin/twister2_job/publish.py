@@ -43,7 +43,10 @@ def _best(report: JobAddresses) -> JobAddresses:
     """Return the report with the first address of each port alone."""
 
     def firsts(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-        return tuple({(a.via, a.port): a for a in reversed(addresses)}.values())[::-1]
+        found: dict[tuple[str, str], Address] = {}
+        for address in addresses:
+            found.setdefault((address.via, address.port), address)
+        return tuple(found.values())
 
     workers = tuple(replace(worker, addresses=firsts(worker.addresses)) for worker in report.workers)
     return replace(report, shared=firsts(report.shared), workers=workers, warnings=(*report.warnings, SHORTENED))

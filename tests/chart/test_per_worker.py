@@ -129,6 +129,7 @@ def test_helm_test_asks_every_exposed_worker(newest):
     assert plan(*GROUPS, "--set", "perWorker.count=9") == [
         {"host": "job-w-{worker}.default.svc", "ports": {"worker": [9000, 0], "ui": [9001, 0]}, "workers": 6}
     ]
+    assert plan("--set", "perWorker.internalTrafficPolicy=Local") == []
     base = ("--set", "perWorker.count=1,perWorker.servicePortBase.worker=500,nodePort.enabled=true")
     assert [(one["ports"], one["workers"]) for one in plan(*base)] == [
         ({"worker": [9000, 0]}, 0),
@@ -213,6 +214,11 @@ def test_schema_refuses(helm_template, values, word):
             "perWorker.count=2769,perWorker.maxServices=10000",
             "2769 Services with 1 ports each need more node ports than the 2768 of the cluster",
         ),
+        (
+            "perWorker.overrides.0.advertisedPort=443",
+            "perWorker.overrides.0.advertisedPort: it has no effect without a host",
+        ),
+        ("nodePort.enabled=true,nodePort.advertisedPort=1", "nodePort.advertisedPort: it has no effect without a host"),
         ("perWorker.servicePortBase.worker=65535", "65535 + 2 workers ends at 65536, above 65535; take 65534 or lower"),
         (
             "additionalPorts[0].name=ui,perWorker.servicePortBase.worker=9000",

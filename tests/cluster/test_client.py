@@ -19,6 +19,7 @@ from twister2_job.forward import Forward, forward
 from tests.cluster.conftest import HELM_VERSIONS, ask, eventually
 from tests.conftest import REPOSITORY, helm_path, run
 
+pytestmark = pytest.mark.xdist_group("client")  # All share one job.
 SHAPE = [
     "instances=2,workersPerPod=2",
     "additionalPorts[0].name=ui",
@@ -144,7 +145,7 @@ def test_an_error_in_the_block_is_the_callers_and_leaves_nothing(where):
 
 def test_an_exposure_that_answers_is_used(where, exposed, nodes):
     own = [a for w in exposed().workers if w.id == 3 for a in w.addresses if a.port == "ui"]
-    eventually(lambda: ask(own[0].host, own[0].number)["worker"] == 3)
+    eventually(lambda: ask(own[0].host, own[0].number)["worker"] == 3, 60)
     with Job(**where).connect(worker=3, port="ui") as endpoint:
         assert ask(*endpoint)["worker"] == 3
         assert endpoint.via == "perWorker" and endpoint.address == own[0].address
@@ -278,7 +279,7 @@ def test_forward_runs_until_it_is_cancelled(where):
     assert said[0].endswith(f"-> worker 1, port worker (pod {where['name']}-0-0)") and processes(where) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_the_command_ends_with_its_kubectl(where, number, code):
     command = str(Path(sys.executable).parent / "twister2-job")
     words = [command, "forward", where["name"], "-n", where["namespace"], "--kubeconfig", where["kubeconfig"]]

@@ -37,11 +37,11 @@ def test_nodes_have_both_families_and_an_external_ip(nodes):
     assert max(len(found) for found in nodes.values()) > min(len(found) for found in nodes.values()), addresses
 
 
-def test_a_fixed_port_is_honoured(release, nodes):
-    release.install(*ON, "--set", "nodePort.port=30077")
-    assert release.node_ports() == {"worker": 30077}
+def test_a_fixed_port_is_honoured(release, nodes, fixed_port):
+    release.install(*ON, "--set", f"nodePort.port={fixed_port}")
+    assert release.node_ports() == {"worker": fixed_port}
     address = next(iter(nodes.values()))[0]
-    assert eventually(lambda: ask(address, 30077))["job"] == release.name
+    assert eventually(lambda: ask(address, fixed_port))["job"] == release.name
     release.helm("uninstall", "--wait")
 
 

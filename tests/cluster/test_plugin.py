@@ -10,6 +10,9 @@ from tests.cluster.conftest import OFFLINE
 from tests.conftest import REPOSITORY, helm_path
 from tests.conftest import run as run_command
 
+# All of them make plugin/.venv or dist/ in the checkout, so they run one after the other.
+pytestmark = pytest.mark.xdist_group("plugin")
+
 
 @pytest.fixture(params=["checkout", "tarball"])
 def plugin_source(request, tmp_path):

@@ -74,7 +74,10 @@ def test_helm_test_fails_when_a_worker_does_not_answer(release):
     assert "FAILED: port worker of worker 0" in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("values", CI_VALUES, ids=[path.stem for path in CI_VALUES])
+# One file's runs with the versions of Helm come one after the other: some files fix node ports.
+@pytest.mark.parametrize(
+    "values", [pytest.param(path, marks=pytest.mark.xdist_group(path.stem), id=path.stem) for path in CI_VALUES]
+)
 def test_every_ci_values_file_runs(release, values):
     release.install("-f", str(values))
     release.helm("uninstall", "--wait", "--timeout", "60s")

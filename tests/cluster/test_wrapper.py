@@ -1,12 +1,13 @@
 """The command on a real cluster: what it prints answers, what is refused leaves nothing, what breaks is repaired."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 
-from tests.cluster.conftest import COMMAND, ask, eventually, refused
+from tests.cluster.conftest import COMMAND, ask, eventually, only_newest_helm, refused
 
 ON = ("--set", "nodePort.enabled=true")
 
@@ -39,6 +40,20 @@ def test_curl_of_the_first_address(command, run, job, namespace):
     assert command("install", job, *ON).returncode == 0
     script = f"curl --silent --fail http://$({COMMAND} address {job} -n {namespace} -o plain --first)"
     assert json.loads(run("bash", "-c", script).stdout)["job"] == job
+
+
+@only_newest_helm
+def test_where_no_address_answers_a_command_is_told_that_does(command, environment, job):
+    """A kind or minikube on a Mac, a firewall: here an advertised host that no packet reaches."""
+    result = command("install", job, *ON, "--set", "nodePort.advertisedHost=192.0.2.1,workerPort=9100")
+    assert result.returncode == 0 and "0 of 1 addresses answer from here" in result.stderr, result.stderr
+    told = re.search(r"localhost:9000: (kubectl .*)", result.stderr)[1].split()
+    assert told[-1] == "9000:worker"
+    told[-1] = ":worker"  # Any free port: another test may use 9000.
+    with subprocess.Popen(told, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        port = int(re.search(r"127.0.0.1:(\d+)", process.stdout.readline())[1])
+        assert ask("127.0.0.1", port)["job"] == job
+        process.terminate()
 
 
 def test_an_existing_job_is_not_touched(command, job):

@@ -19,6 +19,7 @@ from twister2_job.errors import ForwardLostError, NoClusterError, NotExposedErro
 from twister2_job.forward import Forward, find
 from twister2_job.model import Address, JobAddresses, Worker
 from twister2_job.settings import Connection
+from twister2_job.signals import until_signalled
 from twister2_job.tunnel import held
 
 
@@ -279,6 +280,38 @@ def test_ctrl_c_while_the_synchronous_client_waits_ends_kubectl(kubectl, tmp_pat
     assert len(runs()) == 1 and time.monotonic() - began < 3
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_a_process_that_was_just_started_is_ended(number):
+    """Raised in the handler, the signal would come between the start of the process and our knowing of it."""
+    ended = []
+
+    async def work():
+        os.kill(os.getpid(), number)
+        ended.append("start")  # Not interrupted here,
+        try:
+            await asyncio.sleep(60)  # but here, where a process is ended.
+        finally:
+            ended.append("end")
+
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
+        asyncio.run(until_signalled(work()))
+    assert ended == ["start", "end"] and signal.getsignal(number) == before
+
+
+def test_an_ignored_signal_stays_ignored():
+    async def work():
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        return "done"
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert asyncio.run(until_signalled(work())) == "done"
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_kubectl_that_ignores_sigterm_is_killed_with_its_children(kubectl, monkeypatch):

@@ -63,10 +63,12 @@ def test_nothing_to_pin():
 
 def test_a_file_of_the_users_is_not_overwritten(tmp_path):
     path = tmp_path / "job-ports.yaml"
-    check_file(path)
+    check_file(path, "job")
     write_file(path, "job", {"nodePort": {"enabled": True}})
     assert path.read_text().startswith(HEADER) and yaml.safe_load(path.read_text()) == {"nodePort": {"enabled": True}}
-    check_file(path)
+    check_file(path, "job")
+    with pytest.raises(UsageError, match="--file"):
+        check_file(path, "another")
     path.write_text("mine: true")
     with pytest.raises(UsageError, match="--file"):
-        check_file(path)
+        check_file(path, "job")

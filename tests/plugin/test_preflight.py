@@ -2,8 +2,9 @@
 
 import copy
 
+import pytest
 from twister2_job.errors import PortTakenError, RefusedError, ValuesError
-from twister2_job.preflight import Findings, given_up, moved_workers, swapped
+from twister2_job.preflight import Findings, given_up, moved_workers, quantity, swapped
 
 from tests.conftest import HELM_VERSIONS, Template
 
@@ -31,6 +32,11 @@ def test_only_the_last_group_may_grow_or_shrink():
     assert moved_workers(live, rendered(groups='[{"instances":1,"workersPerPod":2},{"instances":5}]')) == []
     (problem,) = moved_workers(live, rendered("--set", "instances=3"))
     assert problem.startswith("instances: 2 of the running job would become 3, and worker 2 would become worker 3")
+    (problem,) = moved_workers(
+        rendered(groups='[{"instances":1,"workersPerPod":2}]'), rendered("--set", "instances=4", groups="[]")
+    )
+    assert "worker 2 of the next group, which goes, would become one of this group" in problem
+    assert moved_workers(live, rendered("--set", "instances=1", groups="[]")) == []
     (problem,) = moved_workers(live, rendered(groups='[{"instances":4,"workersPerPod":2},{"instances":1}]'))
     assert problem.startswith("computeResources[0].instances: 1 of the running job would become 4")
 
@@ -42,9 +48,8 @@ def test_a_group_behind_the_last_may_come_and_go():
 
 
 def test_workers_per_pod_may_not_change():
-    (problem,) = moved_workers(rendered(), rendered(groups='[{"instances":1,"workersPerPod":2},{"workersPerPod":3}]'))[
-        :1
-    ]
+    changed = '[{"instances":1,"workersPerPod":2},{"instances":1,"workersPerPod":3}]'
+    (problem,) = moved_workers(rendered(), rendered(groups=changed))
     assert problem.startswith("computeResources[1].workersPerPod: 1 of the running job would become 3")
 
 
@@ -82,3 +87,8 @@ def test_all_problems_are_told_at_once_and_the_first_kind_decides():
     assert isinstance(Findings(taken=["x"], quota=["y"]).error(), PortTakenError)
     assert isinstance(Findings(quota=["y"]).error(), RefusedError)
     assert Findings().error() is None
+
+
+@pytest.mark.parametrize(("text", "count"), [("3", 3), ("1k", 1000), ("5M", 5_000_000), (7, 7), ("100m", None)])
+def test_quotas_are_read_as_kubernetes_writes_them(text, count):
+    assert quantity(text) == count

@@ -52,6 +52,9 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 {{- $problems = append $problems (printf "%s: it is %d, but nodePort.enabled=true needs one worker per pod, because a node port reaches one port of a pod; set %s=1 or nodePort.enabled=false" $path (int .workersPerPod) $path) }}
 {{- end }}
 {{- end }}
+{{- if and (int ($nodePort.advertisedPort | default 0)) (not $nodePort.advertisedHost) }}
+{{- $problems = append $problems "nodePort.advertisedPort: it has no effect without a host; set nodePort.advertisedHost too" }}
+{{- end }}
 {{- else }}
 {{- range $key := list "port" "ports" "nodePorts" }}
 {{- if index $nodePort $key }}

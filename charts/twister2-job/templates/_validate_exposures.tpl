@@ -19,6 +19,11 @@
 {{- $problems = append $problems "perWorker.externalTrafficPolicy: Local has no effect with perWorker.type=ClusterIP, which nothing outside reaches; leave it out or set perWorker.type=NodePort" }}
 {{- end }}
 {{- end }}
+{{- range $id, $own := $perWorker.overrides }}
+{{- if and (int ($own.advertisedPort | default 0)) (not ($own.advertisedHost | default $perWorker.hostTemplate)) }}
+{{- $problems = append $problems (printf "perWorker.overrides.%s.advertisedPort: it has no effect without a host; set perWorker.overrides.%s.advertisedHost or perWorker.hostTemplate" $id $id) }}
+{{- end }}
+{{- end }}
 {{- $sample := include "twister2-job.perWorkerHost" (dict "root" . "worker" (dict "id" 0 "pod" "pod")) }}
 {{- if regexMatch "[{}]" $sample }}
 {{- $problems = append $problems (printf "perWorker.hostTemplate: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $perWorker.hostTemplate) }}
