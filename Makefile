@@ -52,11 +52,11 @@ lint: setup  ## Check the style of all Python and shell
 	$(VENV)/bin/mypy
 
 unit: setup  ## Run the tests that need no cluster
-	$(PYTEST) tests/chart tests/plugin
+	$(PYTEST) -n 2 --dist worksteal tests/chart tests/plugin
 
 cluster-test: setup  ## Run the tests on the development cluster
 	$(DEVCLUSTER) up
-	$(DEVCLUSTER) exec -- $(PYTEST) tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
+	$(DEVCLUSTER) exec -- $(PYTEST) -n 3 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 devcluster-test: setup  ## Run the tests of the development cluster itself; it is down afterwards
 	$(DEVCLUSTER) down
@@ -91,6 +91,7 @@ docs: tools  ## Write the table of values in the chart's README anew
 benchmark: setup  ## Measure what the README quotes
 	$(DEVCLUSTER) up
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
+	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/per_worker.py
 
 package: setup  ## Make the Helm plugin's release tarball in dist/
 	sh plugin/scripts/package.sh

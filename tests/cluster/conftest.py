@@ -6,13 +6,17 @@ tests make and delete namespaces, which nobody wants on a cluster that is not na
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,6 +196,22 @@ def fixed_port() -> int:
     return 30000 + process % 8 * 4 + next(_fixed_ports)
 
 
+@contextlib.contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Keep other processes that run tests out of what has this name until it is done here."""
+    path = Path(tempfile.gettempdir()) / f"twister2-job-{os.getuid()}-{name.replace('/', '-')}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the checkout, for what makes files in it: tests that run side by side would meet there."""
+    unwanted = shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__", "dist")
+    return Path(shutil.copytree(REPOSITORY, tmp_path / "checkout", ignore=unwanted))
+
+
 @pytest.fixture(scope="session")
 def nodes(cluster_kubeconfig: str) -> dict[str, list[str]]:
     """The addresses of every node, both families, InternalIP and ExternalIP."""
@@ -216,7 +236,7 @@ def eventually(step: Callable[[], Any], seconds: float = 30) -> Any:
         except (OSError, ValueError, AssertionError) as error:
             result = error
         assert time.monotonic() < end, f"not within {seconds} s: {result}"
-        time.sleep(0.2)
+        time.sleep(0.5)  # Steps start programs, which the machine should have time for.
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ import re
 import sys
 from pathlib import Path
 
+from tests.cluster.conftest import only_newest_helm
 from tests.conftest import REPOSITORY
 
 
+@only_newest_helm
 def test_demo_prints_addresses_that_answer(run, kube, namespace, cluster_kubeconfig, tmp_path):
     path = tmp_path / "kubeconfig"
     path.write_bytes(Path(cluster_kubeconfig).read_bytes())

@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.conftest import HELM_VERSIONS, alone
 from tests.conftest import REPOSITORY
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # These are make's own targets and run as such: `make test` is what runs us, test_demo.py runs `make demo`.
 MAKE = re.compile(r"^make (demo|test)\b")
-# The runs of a page come one after the other, for its fixed node ports; README.md also uses the plugin's folder.
-PAGES = {"docs/chart.md": "docs/chart.md", "docs/wrapper.md": "docs/wrapper.md", "README.md": "plugin"}
+# What bare Helm does is tried with the oldest Helm as well.
+RUNS = [
+    ("docs/chart.md", HELM_VERSIONS[0]),
+    ("docs/chart.md", HELM_VERSIONS[-1]),
+    ("docs/wrapper.md", HELM_VERSIONS[-1]),
+    ("README.md", HELM_VERSIONS[-1]),
+]
 
 
 @pytest.fixture
@@ -26,10 +32,8 @@ def own_kubeconfig(run, kube, namespace, tmp_path, cluster_kubeconfig):
     return str(path)
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=pytest.mark.xdist_group(group)) for page, group in PAGES.items()]
-)
-def test_every_command_works(run, helm, own_kubeconfig, page, tmp_path):
+@pytest.mark.parametrize(("page", "helm"), RUNS, indirect=["helm"])
+def test_every_command_works(run, helm, own_kubeconfig, page, checkout, tmp_path):
     blocks = [block for block in BLOCK.findall((REPOSITORY / page).read_text()) if not MAKE.match(block)]
     assert len(blocks) >= 2
     virtual_environment = tmp_path / "venv"
@@ -42,5 +46,6 @@ def test_every_command_works(run, helm, own_kubeconfig, page, tmp_path):
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     script = "set -euo pipefail\n" + "\n".join(blocks)
-    result = run("bash", "-c", script, cwd=REPOSITORY, env=environment, timeout=300)
+    with alone(page):  # Pages fix node ports.
+        result = run("bash", "-c", script, cwd=checkout, env=environment, timeout=300)
     assert result.returncode == 0, f"{page}: {result.stdout[-2000:]}\n{result.stderr[-2000:]}"

@@ -7,19 +7,16 @@ import tarfile
 import pytest
 
 from tests.cluster.conftest import OFFLINE
-from tests.conftest import REPOSITORY, helm_path
+from tests.conftest import helm_path
 from tests.conftest import run as run_command
-
-# All of them make plugin/.venv or dist/ in the checkout, so they run one after the other.
-pytestmark = pytest.mark.xdist_group("plugin")
 
 
 @pytest.fixture(params=["checkout", "tarball"])
-def plugin_source(request, tmp_path):
+def plugin_source(request, checkout, tmp_path):
     if request.param == "checkout":
-        return str(REPOSITORY / "plugin")
+        return str(checkout / "plugin")
     environment = {**os.environ, **OFFLINE, "TWISTER2_JOB_PLUGIN_PYTHON": sys.executable}
-    made = run_command("sh", REPOSITORY / "plugin" / "scripts" / "package.sh", env=environment)
+    made = run_command("sh", checkout / "plugin" / "scripts" / "package.sh", env=environment)
     assert made.returncode == 0, made.stderr
     with tarfile.open(made.stdout.strip()) as archive:
         archive.extractall(tmp_path / "a folder with spaces", filter="data")
@@ -42,12 +39,12 @@ def test_plugin_reads_addresses(run, release, plugin_source, tmp_path):
 
 
 @pytest.mark.parametrize("version", ["3.17.2", "3.19.0", "4.1.4", "4.3.1"])
-def test_plugin_installs_on_every_helm(version, tmp_path):
+def test_plugin_installs_on_every_helm(version, checkout, tmp_path):
     environment = {**os.environ, **OFFLINE, "HELM_DATA_HOME": str(tmp_path)}
     helm = helm_path(version)
-    installed = run_command(helm, "plugin", "install", REPOSITORY / "plugin", env=environment)
+    installed = run_command(helm, "plugin", "install", checkout / "plugin", env=environment)
     assert installed.returncode == 0, installed.stderr
     assert "twister2-job 0.1.0" in run_command(helm, "twister2-job", "--version", env=environment).stdout
     # A hook that was skipped, or a virtual environment that is gone: the launcher makes it anew.
-    run_command("rm", "-rf", REPOSITORY / "plugin" / ".venv")
+    run_command("rm", "-rf", checkout / "plugin" / ".venv")
     assert "twister2-job 0.1.0" in run_command(helm, "twister2-job", "--version", env=environment).stdout
