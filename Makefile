@@ -56,7 +56,7 @@ unit: setup  ## Run the tests that need no cluster
 
 cluster-test: setup  ## Run the tests on the development cluster
 	$(DEVCLUSTER) up
-	$(DEVCLUSTER) exec -- $(PYTEST) -n 3 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
+	$(DEVCLUSTER) exec -- $(PYTEST) -n 2 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 devcluster-test: setup  ## Run the tests of the development cluster itself; it is down afterwards
 	$(DEVCLUSTER) down

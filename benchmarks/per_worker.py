@@ -16,6 +16,7 @@ import base64
 import itertools
 import json
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("--installs", type=int, default=3, help="rounds of installs of each size")
     parser.add_argument("--reads", type=int, default=10, help="rounds of reads of each size")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # So that `finally` gets its turn.
     namespace = f"benchmark-{secrets.token_hex(3)}"
     seconds(("kubectl", "create", "namespace", namespace))
     each: dict[int, float] = {}
@@ -135,8 +137,8 @@ def main() -> None:
             rounds.clear()
         for less, more in itertools.pairwise(each):
             print(f"one Service of {more} takes {each[more] / each[less]:.2f} times as long as one of {less}")
-    finally:
-        seconds(("kubectl", "delete", "namespace", namespace, "--wait=false"))
+    finally:  # It waits until they are gone: the next run needs their node ports.
+        seconds(("kubectl", "delete", "namespace", namespace))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ def start(name: str) -> None:
         f"--service-cluster-ip-range={settings.SERVICE_CIDRS}",
         f"--service-node-port-range={settings.NODE_PORT_RANGE.replace('-', ':')}",
         "--health-port=0",
+        # On a busy machine a change was missed now and then; it was made good after five minutes, the default.
+        "--iptables-sync-period=10s",
     )
     processes.start(f"{name}-kube-router", command, {"PATH": f"{FOLDER}:/usr/sbin:/usr/bin:/sbin:/bin"})
 

@@ -172,7 +172,10 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
     for found in await asyncio.gather(*looks, *tries):
         findings.taken += found.taken
         findings.quota += [text for text in found.quota if text not in findings.quota]
-    if error := findings.error():
+    error = findings.error()
+    if isinstance(error, PortTakenError):
+        error = await with_holders(kubectl, error)
+    if error:
         raise error
 
 

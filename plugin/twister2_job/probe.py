@@ -19,8 +19,8 @@ from .network import TIMED_OUT, failed, most_open, resolve
 
 LIMIT = 1.5
 """Seconds an address gets at `install`; many are tried side by side."""
-PATIENCE = 3.0
-"""Seconds in which failed addresses are asked again: kube-proxy opens a new node port up to a second late."""
+PATIENCE = 8.0
+"""Seconds in which failed addresses are asked again: a new node port opens late, on a busy cluster by some seconds."""
 PAUSE = 0.2
 """Seconds before a failed address is asked again; each further pause is twice as long."""
 MOST = 64
