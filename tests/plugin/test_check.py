@@ -161,7 +161,7 @@ def test_the_right_workers_answer(echo_workers):
     result = run(report(*own, shared=[address(echo_workers[1]["worker"], via="nodePort")]))
     assert [r.state for r in result.results] == ["answered"] * 7, table(result)
     assert [(r.worker, r.answered_by) for r in result.results] == [(-1, 1), *[(0, 0)] * 3, *[(1, 1)] * 3]
-    assert all(0 < r.milliseconds < 100 for r in result.results)
+    assert all(0 < r.milliseconds < 400 for r in result.results)
     assert result.ok and result.identity == "checked" and require(result) is None
     assert "7 of 7 addresses answer" in table(result) and "not checked" not in table(result)
 
@@ -194,7 +194,7 @@ def test_dropped_packets_time_out():
     with deaf() as port:
         began = time.monotonic()
         assert only(report(address(port)), timeout=0.4).state == "timed out"
-        assert 0.4 <= time.monotonic() - began < 1
+        assert 0.4 <= time.monotonic() - began < 2
 
 
 def test_a_server_that_connects_and_says_nothing_is_no_echo_worker():
@@ -357,7 +357,7 @@ def page():
 def test_expect_asks_a_silent_server_in_http(page):
     found = report(address(closed_port()), address(page), mode="command")
     result = run(found, expect="Worker {worker}<", timeout=1.5).results[1]
-    assert result.state == "answered" and result.milliseconds < 100
+    assert result.state == "answered" and result.milliseconds < 400
     wrong = run(found, expect="Worker 2", timeout=1.5).results[1]
     assert (wrong.state, wrong.reason) == ("wrong worker", "it says '<h1>Worker 1</h1>'")
 
