@@ -41,14 +41,21 @@ def identities(release, table, names=("worker", "ui")):
     }  # fmt: skip
 
 
-def strangers(targets, ask_all=reach):
+def strangers(targets):
     """Ask targets, each with the answer it has to give, and return those that gave another or none."""
-    answers = ask_all([target for target, _ in targets])
+    answers = reach([target for target, _ in targets])
     return [
         (target, answer)
         for (target, expected), (answer,) in zip(targets, answers, strict=True)
         if answer != {"address": target[0], **expected}
     ]
+
+
+def all_right(targets):
+    """Every target gives the answer that it has to give; the failure names some that don't."""
+    wrong = strangers(targets)
+    assert not wrong, f"{len(wrong)} of {len(targets)} answers are wrong: {wrong[:3]}"
+    return True
 
 
 def every(nodes):
@@ -74,8 +81,8 @@ def outside(release, nodes, table, times):
 
 def prove(release, nodes, table=TABLE, times=3):
     """Every worker's address is answered by that worker each time, once every node has learned of its pod."""
-    assert eventually(lambda: not strangers(outside(release, nodes, table, 1)))
-    assert strangers(outside(release, nodes, table, times)) == []
+    assert eventually(lambda: all_right(outside(release, nodes, table, 1)))
+    assert all_right(outside(release, nodes, table, times))
 
 
 def answered(targets):
@@ -88,7 +95,7 @@ def prove_silent(release, nodes, *workers):
     numbers = [port for worker in workers for port in release.worker_ports()[worker].values()]
     targets = [(address, port, "TCP") for address in every(nodes) for port in numbers]
     assert len(targets) > len(nodes)
-    assert eventually(lambda: not answered(targets))
+    assert eventually(lambda: answered(targets) == [])
     assert answered(targets) == []
 
 
@@ -188,8 +195,8 @@ def test_switching_an_exposure_touches_no_pod_and_no_other_exposure(release, nod
         words = [*two_groups, *(("--set", "nodePort.enabled=true") if shared else ())]
         return [*words, *(ON if kind else ()), *(("--set", f"perWorker.type={kind}") if kind else ())]
 
-    def wrong(state, numbers):
-        """Ask every worker at every way in that the state has, and return what did not answer as it should."""
+    def answers_right(state, numbers):
+        """Ask every worker at every way in that the state has; fails with what did not answer as it should."""
         shared, kind = state
         found = []
         if shared:
@@ -203,7 +210,8 @@ def test_switching_an_exposure_touches_no_pod_and_no_other_exposure(release, nod
             asked = release.reach_from(f"{release.name}-0-0", targets)
             for worker, answers in zip(table, asked, strict=True):
                 found += [one for one in answers if one != {"address": one["address"], **who[worker]}]
-        return found
+        assert not found, found[:3]
+        return True
 
     def state_of(services):
         """Return the shared node port and those of the workers, as far as there are any."""
@@ -223,14 +231,14 @@ def test_switching_an_exposure_touches_no_pod_and_no_other_exposure(release, nod
         services = release.services()
         found = state_of(services)
         kept = (after[0] and before[0], before[1] == after[1] == "NodePort")
-        assert release.uids() == uids, step
         assert {f"{release.name}-nodeport" in services, found[0] is not None} == {after[0]}, step
         assert {number is not None for number in found[1].values()} == {after[1] == "NodePort"}, step
         assert {f"{release.name}-w-{worker}" in services for worker in table} == {bool(after[1])}, step
         assert all(not same or found[which] == numbers[which] for which, same in enumerate(kept)), step
         # What was there before answers without a pause; what is new has to be learned by the nodes first.
-        assert wrong((kept[0], "NodePort" if kept[1] else ""), found) == [], step
-        assert eventually(lambda after=after, found=found: not wrong(after, found)), step
+        assert answers_right((kept[0], "NodePort" if kept[1] else ""), found), step
+        assert eventually(lambda after=after, found=found: answers_right(after, found)), step
+        assert release.uids() == uids, step
         numbers = found
 
 
@@ -294,8 +302,8 @@ def test_with_the_local_policy_only_a_workers_own_node_answers(release, nodes):
                 home += [(target, expected) for target in targets]
             else:
                 away += targets
-    assert eventually(lambda: not strangers(home))
-    assert strangers(home * 10) == []
+    assert eventually(lambda: all_right(home))
+    assert all_right(home * 10)
     assert len(away) > len(home) and answered(away) == []
 
 
@@ -311,8 +319,8 @@ def test_a_udp_port_of_a_worker_answers_at_its_own_address(release, nodes):
         for address in every(nodes)
     ]
     assert len(targets) == len(TABLE) * len(every(nodes))
-    assert eventually(lambda: not strangers(targets))
-    assert strangers(targets * 10) == []
+    assert eventually(lambda: all_right(targets))
+    assert all_right(targets * 10)
 
 
 def test_helm_test_asks_every_workers_own_service_and_fails_if_another_worker_answers(release):
