@@ -19,7 +19,11 @@ def check(objects):
     names = [(found["kind"], found["metadata"]["name"]) for found in objects]
     assert len(set(names)) == len(names), "two objects have one name"
     assert all(len(name) <= 63 and re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name) for _, name in names)
-    pods = {found["metadata"]["name"]: found["spec"]["template"] for found in select(objects, "StatefulSet")}
+    pods = {
+        found["metadata"]["name"]: found["spec"]["template"]
+        for found in select(objects, "StatefulSet")
+        if not found["metadata"]["name"].endswith("-jm")
+    }
     services = {found["metadata"]["name"]: found["spec"] for found in select(objects, "Service")}
     for stateful_set in select(objects, "StatefulSet"):
         spec = stateful_set["spec"]
@@ -28,6 +32,7 @@ def check(objects):
         ports = [port for one in spec["template"]["spec"]["containers"] for port in one.get("ports", [])]
         assert len({port["name"] for port in ports}) == len({port["containerPort"] for port in ports}) == len(ports)
     fixed = []
+    services.pop("job-jm", None)  # The job master's own.
     for service in services.values():
         chosen = [pod for pod in pods.values() if service["selector"].items() <= pod["metadata"]["labels"].items()]
         alone = service["selector"].get(POD_NAME)

@@ -36,7 +36,7 @@ def commands(text):
 def test_echo_mode_says_what_runs_and_how_to_change_it(notes):
     text = notes()
     assert "Job job, 2 workers, namespace data." in text
-    assert "echo worker" in text and "set image and command" in text
+    assert "echo worker" in text and "set image and command" in text and "set job.class and job.jar.url" in text
     assert "Nothing is open to the outside." in text and "--set nodePort.enabled=true" in text
 
 
@@ -64,3 +64,19 @@ def test_suspended_is_said(notes):
 
 def test_command_mode_says_nothing_of_the_echo_worker(notes):
     assert "echo" not in notes("--set", "command={sleep}")
+
+
+JOB = ("--set", "job.class=org.example.Worker,job.jar.url=http://files.example.com/a.jar")
+
+
+def test_a_job_is_told_where_its_end_is_seen(notes):
+    text = notes(*JOB)
+    assert "The workers run org.example.Worker" in text and "echo" not in text
+    assert "kubectl --namespace data logs job-jm-0" in text and "twister2-job wait job --namespace data" in text
+
+
+def test_exposing_a_jobs_worker_port_is_warned_of(notes):
+    exposed = (*JOB, "--set", "perWorker.enabled=true")
+    assert "WARNING: the exposed port is the workers' own" in notes(*exposed)
+    assert "WARNING" not in notes(*exposed, "--set", "additionalPorts[0].name=ui")
+    assert "WARNING" not in notes(*JOB)

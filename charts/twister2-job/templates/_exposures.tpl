@@ -1,13 +1,18 @@
 {{- /* What the exposures (the ways in from outside the cluster) share. */}}
 
 {{- /*
-The exposed ports, as JSON {"ports": [...]}: those that `ports` of the exposure names, in the worker's order, or all.
+The exposed ports, as JSON {"ports": [...]}: those that `ports` of the exposure names, in the worker's order, or all. A
+Twister2 job's worker port is not among them while there are others: strangers who connect to it can end the worker.
 Arguments: dict "root" $ "exposure" VALUES
 */}}
 {{- define "twister2-job.exposedPorts" -}}
 {{- $wanted := .exposure.ports }}
 {{- $ports := list }}
-{{- range (include "twister2-job.ports" .root | fromJson).ports }}
+{{- $all := (include "twister2-job.ports" .root | fromJson).ports }}
+{{- if and (not $wanted) (gt (len $all) 1) (eq (include "twister2-job.mode" .root) "twister2") }}
+{{- $all = rest $all }}
+{{- end }}
+{{- range $all }}
 {{- if or (not $wanted) (has .name $wanted) }}
 {{- $ports = append $ports . }}
 {{- end }}

@@ -1,9 +1,13 @@
 {{- /* Labels of every object of the chart. Never in a pod template: the chart's version would restart the workers. */}}
 {{- define "twister2-job.labels" -}}
+{{ include "twister2-job.chartLabels" . }}
+{{ include "twister2-job.selectorLabels" . }}
+{{- end }}
+
+{{- define "twister2-job.chartLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-{{ include "twister2-job.selectorLabels" . }}
 app: twister2
 {{- end }}
 
@@ -27,4 +31,11 @@ t2-job: {{ .Release.Name }}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: test
+{{- end }}
+
+{{- /* What tells the job master's pod from all others. */}}
+{{- define "twister2-job.jobMasterLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: job-master
 {{- end }}

@@ -12,6 +12,25 @@ with it; Twister2 finds its objects by these names, so they may not change.
 {{ .root.Release.Name }}-{{ .group.index }}
 {{- end }}
 
+{{- /* Job master: its Service, StatefulSet, ServiceAccount, Role and NetworkPolicy. */}}
+{{- define "twister2-job.name.jobMaster" -}}
+{{ .Release.Name }}-jm
+{{- end }}
+
+{{- /* The ConfigMap in which Twister2 counts restarts and looks for the word to kill the job. */}}
+{{- define "twister2-job.name.run" -}}
+{{ .Release.Name }}
+{{- end }}
+
+{{- define "twister2-job.name.package" -}}
+{{ .Release.Name }}-package
+{{- end }}
+
+{{- /* Role of the workers of a Twister2 job. */}}
+{{- define "twister2-job.name.role" -}}
+{{ .Release.Name }}
+{{- end }}
+
 {{- define "twister2-job.name.nodePort" -}}
 {{ .Release.Name }}-nodeport
 {{- end }}

@@ -2,9 +2,21 @@
 The table of workers. Every template that names a worker, a group or a port takes it from here.
 */}}
 
-{{- /* echo: the echo worker; command: the user's own command. */}}
+{{- /* twister2: a Twister2 job; command: the user's own command; echo: the echo worker. */}}
 {{- define "twister2-job.mode" -}}
-{{ if or .Values.command .Values.args }}command{{ else }}echo{{ end }}
+{{ if or .Values.job.class (include "twister2-job.jobSource" .) }}twister2{{ else if or .Values.command .Values.args }}command{{ else }}echo{{ end }}
+{{- end }}
+
+{{- /* Where a Twister2 job's classes come from: jar, package, or nothing. */}}
+{{- define "twister2-job.jobSource" -}}
+{{- $found := "" }}
+{{- range $source := list "package" "jar" }}
+{{- $files := index $.Values.job $source }}
+{{- if or $files.url (get ($files.urlSecret | default dict) "name") $files.configMaps }}
+{{- $found = $source }}
+{{- end }}
+{{- end }}
+{{- $found }}
 {{- end }}
 
 {{- /* The image of the workers. */}}
@@ -40,6 +52,9 @@ worker) and what pods of the group have of their own. Worker ID = firstWorker + 
 {{- $inherited := dict }}
 {{- range $key := list "instances" "workersPerPod" "resources" "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" }}
 {{- $_ := set $inherited $key (index $.Values $key) }}
+{{- end }}
+{{- range $key := list "cpu" "ram" "disk" }}
+{{- $_ := set $inherited $key (index $.Values.job $key) }}
 {{- end }}
 {{- $groups := list }}
 {{- $firstWorker := 0 }}

@@ -23,6 +23,8 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     {{- range .ports }}
     - {{ .name }}={{ include "twister2-job.portNumber" (dict "root" $root "container" $container "port" .) }}
     {{- end }}
+  {{- else if eq .mode "twister2" }}
+  {{- include "twister2-job.start" . | trim | nindent 2 }}
   {{- else }}
   {{- with $values.command }}
   command:
@@ -34,26 +36,14 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
   {{- end }}
   {{- end }}
   env:
-    - name: JOB_ID
-      value: {{ $root.Release.Name | quote }}
-    - name: POD_NAME
-      valueFrom:
-        fieldRef:
-          fieldPath: metadata.name
-    - name: HOST_IP
-      valueFrom:
-        fieldRef:
-          fieldPath: status.hostIP
-    - name: HOST_NAME
-      valueFrom:
-        fieldRef:
-          fieldPath: spec.nodeName
-    - name: CONTAINER_NAME
-      value: {{ $name }}
+    {{- include "twister2-job.identity" (dict "root" $root "container" $name) | trim | nindent 4 }}
     - name: WORKER_PORT
       value: {{ $workerPort | quote }}
     - name: TWISTER2_JOB_ADDRESSES_FILE
       value: /run/twister2-job/addresses.json
+    {{- if eq .mode "twister2" }}
+    {{- include "twister2-job.environment" (dict "root" $root "starter" "worker.K8sWorkerStarter" "heap" (floor (mulf .group.ram $values.job.jvmMemoryFraction))) | trim | nindent 4 }}
+    {{- end }}
     {{- with $values.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -85,7 +75,11 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
   startupProbe:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .group.resources }}
+  {{- $resources := .group.resources }}
+  {{- if eq .mode "twister2" }}
+  {{- $resources = include "twister2-job.workerResources" .group | fromJson }}
+  {{- end }}
+  {{- with $resources }}
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -104,7 +98,35 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
       mountPath: /etc/twister2-job
       readOnly: true
     {{- end }}
+    {{- if eq .mode "twister2" }}
+    {{- include "twister2-job.packageMounts" $root | trim | nindent 4 }}
+    {{- end }}
     {{- with $values.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end }}
+
+{{- /* Resources of a worker of a Twister2 job, as JSON: the group's own, or requests of its `cpu` and `ram`. Argument: GROUP */}}
+{{- define "twister2-job.workerResources" -}}
+{{- .resources | default (dict "requests" (dict "cpu" (toString .cpu) "memory" (printf "%dMi" (int .ram)))) | toJson }}
+{{- end }}
+
+{{- /* Environment variables that say which container of which pod this is, as list items. Arguments: dict "root" $ "container" NAME */}}
+{{- define "twister2-job.identity" -}}
+- name: JOB_ID
+  value: {{ .root.Release.Name | quote }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: HOST_IP
+  valueFrom:
+    fieldRef:
+      fieldPath: status.hostIP
+- name: HOST_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+- name: CONTAINER_NAME
+  value: {{ .container }}
 {{- end }}

@@ -1,0 +1,377 @@
+"""Makes the package of a Twister2 job: the `.job` protobuf, the configuration and the jar, as one tar.gz.
+
+The init container of every pod runs it (Python 3.5's standard library is all that Twister2's image has), so the package
+always says what the chart's values say, and is there for restarted and added pods too. The wrapper imports it as well.
+
+    job_package.py PLAN FOLDER [--publish]
+
+PLAN is the JSON file that the chart writes. FOLDER gets <job>.tar.gz and package.env. TWISTER2_JOB_URL names the URL of
+the jar or package; without it the pieces are the files in TWISTER2_JOB_PIECES, in the order of their names.
+--publish writes the job into the job's ConfigMap, where Twister2's scaler looks for it.
+"""
+
+import base64
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import os
+import re
+import ssl
+import struct
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+ARCHIVE = "twister2-job"  # The folder inside the package; Twister2 has this name built in.
+JAR = "job.jar"
+PATIENCE = 120.0  # Seconds that a server may take to come up.
+SILENCE = 30.0  # Seconds without a byte.
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+# Twister2 has a formatter of its own, and makes nothing of the settings of Java's.
+LOGGING = """handlers=java.util.logging.ConsoleHandler
+.level=INFO
+java.util.logging.ConsoleHandler.level=INFO
+java.util.logging.ConsoleHandler.formatter=edu.iu.dsc.tws.common.logging.Twister2LogFormatter
+edu.iu.dsc.tws.common.logging.Twister2LogFormatter.format=\
+[%1$tF %1$tT %1$tz] [%4$s] [%7$s] [%8$s] %3$s: %5$s %6$s %n
+"""
+
+
+class PackageError(Exception):
+    """A sentence that says what is wrong with the jar or the package, and what to do."""
+
+
+# The `.job` file: protobuf, proto3, message tws.proto.job.Job. Field numbers as Twister2 0.8.0 has them.
+
+
+def _varint(number):
+    number &= (1 << 64) - 1
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+def _bytes(field, value):
+    return _varint(field << 3 | 2) + _varint(len(value)) + value if value else b""
+
+
+def _text(field, value):
+    return _bytes(field, value.encode("utf-8"))
+
+
+def _number(field, value, always=False):
+    return _varint(field << 3) + _varint(value) if value or always else b""
+
+
+def _double(field, value):
+    return _varint(field << 3 | 1) + struct.pack("<d", value) if value else b""
+
+
+def encode_job(plan):
+    """Return the bytes of the `.job` file for a plan."""
+    job = _text(1, plan["jobName"]) + _text(2, plan["job"]) + _text(3, plan["class"]) + _text(4, plan["driver"])
+    job += _number(5, sum(group["instances"] * group["workersPerPod"] for group in plan["groups"]))
+    for index, group in enumerate(plan["groups"]):
+        resource = _double(1, float(group["cpu"])) + _number(2, int(group["ram"])) + _double(3, float(group["disk"]))
+        resource += _number(4, group["instances"]) + _number(5, group["workersPerPod"])
+        # Both are in a oneof, and Twister2's client writes them even when they are 0.
+        resource += _number(6, int(group["scalable"]), always=True) + _number(7, index, always=True)
+        job += _bytes(6, resource)
+    # An empty message, not none: Twister2's client writes it. The configuration is in the yaml files.
+    return job + _varint(7 << 3 | 2) + b"\0" + _bytes(8, _text(2, JAR))
+
+
+def _fields(data):
+    """Yield (field number, value) of a protobuf message: numbers, doubles and bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        key = varint()
+        kind = key & 7
+        if kind == 0:
+            yield key >> 3, varint()
+        elif kind == 1:
+            yield key >> 3, struct.unpack("<d", data[at : at + 8])[0]
+            at += 8
+        elif kind == 2:
+            size = varint()
+            if at + size > len(data):
+                raise IndexError("a field ends after the message")
+            yield key >> 3, data[at : at + size]
+            at += size
+        else:
+            raise ValueError("wire type %d" % kind)
+
+
+def decode_job(data):
+    """Return what a `.job` file says, as a dictionary.
+
+    Raises PackageError if it is no protobuf of that kind.
+    """
+    found = {"job_name": "", "job_id": "", "class": "", "driver": "", "workers": 0, "groups": [], "job_file": ""}
+    texts = {1: "job_name", 2: "job_id", 3: "class", 4: "driver"}
+    try:
+        for field, value in _fields(data):
+            if field in texts:
+                found[texts[field]] = value.decode("utf-8")
+            elif field == 5:
+                found["workers"] = value
+            elif field == 6:
+                group = dict(_fields(value))
+                found["groups"].append(
+                    {
+                        "cpu": group.get(1, 0.0),
+                        "ram": group.get(2, 0),
+                        "disk": group.get(3, 0.0),
+                        "instances": group.get(4, 0),
+                        "workersPerPod": group.get(5, 0),
+                        "scalable": bool(group.get(6, 0)),
+                        "index": group.get(7, 0),
+                    }
+                )
+            elif field == 8:
+                found["job_file"] = dict(_fields(value)).get(2, b"").decode("utf-8")
+    except (IndexError, ValueError, AttributeError, TypeError, struct.error) as error:
+        raise PackageError("The .job file of the package can't be read (%s)." % error)
+    return found
+
+
+# The package.
+
+
+def _yaml(values):
+    """Return flat settings as yaml: a line each, the value as JSON, which is yaml too."""
+    lines = []
+    for key in sorted(values):
+        text = json.dumps(values[key], sort_keys=True)
+        if isinstance(values[key], float) and "e" in text and "." not in text:
+            text = text.replace("e", ".0e")  # Without the point, yaml 1.1 takes 1e-05 for a text.
+        lines.append("%s: %s\n" % (json.dumps(key), text))
+    return "".join(lines)
+
+
+def configuration(plan):
+    """Return the package's configuration files: {path: text}. Twister2 reads them in place of its own defaults."""
+    core = dict(plan["config"])
+    core["kubernetes.namespace"] = plan["namespace"]
+    core["twister2.job.master.port"] = plan["masterPort"]
+    network = {
+        # Without this key Twister2 takes the job for an OpenMPI job.
+        "twister2.network.channel.class": "edu.iu.dsc.tws.comms.tcp.TWSTCPChannel",
+        "kubernetes.worker.base.port": plan["workerPort"],
+    }
+    if plan["additionalPorts"]:
+        network["twister2.resource.worker.additional.ports"] = plan["additionalPorts"]
+    for key in network:
+        if key in core:
+            network[key] = core.pop(key)
+    return {
+        "kubernetes/core.yaml": _yaml(core),
+        "kubernetes/network.yaml": _yaml(network),
+        "common/logger.properties": LOGGING,
+    }
+
+
+def write_package(plan, jar, target):
+    """Write the package of a plan with the jar at path `jar` to path `target`."""
+    files = [(plan["job"] + ".job", encode_job(plan))]
+    files += sorted((name, text.encode("utf-8")) for name, text in configuration(plan).items())
+    # The jar is compressed already, and the job's own pods are all that reads this: 1 is quick.
+    with open(target, "wb") as out, gzip.GzipFile("", "wb", 1, out, 0) as packed:
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for name, content in files:
+                entry = tarfile.TarInfo("%s/%s" % (ARCHIVE, name))
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+            entry = tarfile.TarInfo("%s/%s" % (ARCHIVE, JAR))
+            entry.size = os.path.getsize(jar)
+            with open(jar, "rb") as file:
+                tar.addfile(entry, file)
+
+
+def read_package(path):
+    """Return {"job": what its .job file says, "files": {name: bytes of each yaml file}} of a package.
+
+    Raises PackageError if it is none of Twister2's packages.
+    """
+    job, files = None, {}
+    try:
+        with tarfile.open(path, "r:*") as tar:
+            for entry in tar:
+                name = entry.name[2:] if entry.name.startswith("./") else entry.name
+                folder, _, rest = name.partition("/")
+                if folder != ARCHIVE or not entry.isfile():
+                    continue
+                if rest.endswith(".job") and "/" not in rest:
+                    job = decode_job(tar.extractfile(entry).read())
+                elif rest.endswith(".yaml"):
+                    files[rest] = tar.extractfile(entry).read()
+    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        raise PackageError("The package can't be read (%s); it must be a tar.gz that Twister2's client made." % error)
+    if job is None:
+        raise PackageError("The package has no file %s/<job>.job; it must be one that Twister2's client made." % ARCHIVE)
+    return {"job": job, "files": files}
+
+
+def check_package(plan, job):
+    """Raise PackageError where a package's `.job` file disagrees with the chart's values."""
+    wrong = []
+    if job["job_id"] != plan["job"]:
+        wrong.append("its job ID is %s, and the release is %s" % (job["job_id"], plan["job"]))
+    shapes = [[(g["instances"], g["workersPerPod"]) for g in groups] for groups in (job["groups"], plan["groups"])]
+    if shapes[0] != shapes[1]:
+        told = [", ".join("%d pods with %d workers" % one for one in shape) for shape in shapes]
+        wrong.append("its groups are %s, and the chart's values say %s" % tuple(told))
+    if wrong:
+        raise PackageError("The package is of another job: %s. Set the values as the package has them." % "; ".join(wrong))
+
+
+# The init container.
+
+
+def shown(url):
+    """Return a URL without what may be a password or a token in it."""
+    return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
+
+
+def request_for(url):
+    """Return the request for a URL; user and password in it go into a header, which no redirection gets."""
+    parts = urllib.parse.urlsplit(url)
+    account, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())
+    if at:
+        account = urllib.parse.unquote(account).encode("utf-8")
+        request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(account).decode("ascii"))
+    return request
+
+
+def download(url, target):
+    """Get a URL; a server that is not there yet, or is in trouble, is asked again for two minutes."""
+    until = time.time() + PATIENCE
+    pause = 1.0
+    while True:
+        try:
+            with urllib.request.urlopen(request_for(url), timeout=SILENCE) as answer, open(target, "wb") as file:
+                expected = answer.headers.get("Content-Length")
+                while True:
+                    block = answer.read(1 << 16)
+                    if not block:
+                        break
+                    file.write(block)
+            if expected is None or os.path.getsize(target) == int(expected):
+                return
+            why = "the connection ended after %d of %s bytes" % (os.path.getsize(target), expected)
+        except urllib.error.HTTPError as error:
+            why = "HTTP status %d" % error.code
+            if error.code < 500 and error.code not in (408, 429):
+                break
+        except (http.client.InvalidURL, ValueError) as error:
+            why = "it is no URL (%s)" % error.__class__.__name__
+            break
+        except (OSError, http.client.HTTPException) as error:  # No connection, no such name, a silent server.
+            why = str(getattr(error, "reason", error))
+        if time.time() > until:
+            break
+        print("%s did not give the file (%s); asking again" % (shown(url), why), flush=True)
+        time.sleep(pause)
+        pause = min(10.0, pause * 2)
+    raise PackageError("%s can't be had from %s: %s." % ("The file", shown(url), why))
+
+
+def collect(plan, target):
+    """Put the jar or package together at path `target`, from the URL or from the pieces, and check its digest."""
+    url = os.environ.get("TWISTER2_JOB_URL", "").strip()
+    if url:
+        download(url, target)
+    else:
+        folder = os.environ["TWISTER2_JOB_PIECES"]
+        with open(target, "wb") as whole:
+            for name in sorted(n for n in os.listdir(folder) if not n.startswith(".")):
+                with open(os.path.join(folder, name), "rb") as piece:
+                    whole.write(piece.read())
+    hashed = hashlib.sha256()
+    with open(target, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            hashed.update(block)
+    digest = hashed.hexdigest()
+    if plan["sha256"] and digest != plan["sha256"]:
+        raise PackageError(
+            "The %s is not the expected one: its SHA-256 is %s, and job.%s.sha256 is %s."
+            % (plan["source"], digest, plan["source"], plan["sha256"])
+        )
+    with open(target, "rb") as file:
+        if plan["source"] == "jar" and file.read(2) != b"PK":
+            raise PackageError("What came as the jar is no jar: it doesn't begin as a zip file does.")
+
+
+def publish(plan, job):
+    """Write the job into its ConfigMap through the API: Twister2's scaler replaces this key, so it must be there."""
+    with open(ACCOUNT + "/token") as file:
+        token = file.read()
+    host = os.environ["KUBERNETES_SERVICE_HOST"]
+    url = "https://%s:%s/api/v1/namespaces/%s/configmaps/%s" % (
+        "[%s]" % host if ":" in host else host, os.environ["KUBERNETES_SERVICE_PORT"], plan["namespace"], plan["job"],
+    )  # fmt: skip
+    body = json.dumps({"data": {"TWISTER2_JOB_OBJECT": base64.b64encode(job).decode("ascii")}}).encode("ascii")
+    headers = {"Authorization": "Bearer " + token, "Content-Type": "application/merge-patch+json"}
+    request = urllib.request.Request(url, data=body, headers=headers, method="PATCH")
+    try:
+        context = ssl.create_default_context(cafile=ACCOUNT + "/ca.crt")
+        urllib.request.urlopen(request, timeout=SILENCE, context=context).close()
+    except OSError as error:
+        print("The driver can't scale the job: the ConfigMap %s can't be written (%s)." % (plan["job"], error), flush=True)
+
+
+def main(arguments):
+    """Make the package; return the exit code."""
+    with open(arguments[0]) as file:
+        plan = json.load(file)
+    folder = arguments[1]
+    package = os.path.join(folder, plan["job"] + ".tar.gz")
+    part = os.path.join(folder, "part")
+    try:
+        collect(plan, part)
+        if plan["source"] == "jar":
+            job_file, job = JAR, encode_job(plan)
+            write_package(plan, part, package)
+            os.unlink(part)
+        else:
+            found = read_package(part)["job"]
+            check_package(plan, found)
+            job_file, job = found["job_file"], b""
+            os.rename(part, package)
+    except PackageError as error:
+        print(error, flush=True)
+        return 1
+    if "--publish" in arguments and job:
+        publish(plan, job)
+    if not re.match(r"^[A-Za-z0-9._-]+$", job_file):
+        print("The package's job file has a name that a shell can't take: %r." % job_file, flush=True)
+        return 1
+    with open(os.path.join(folder, "package.env"), "w") as file:
+        file.write("export JOB_PACKAGE_FILE_SIZE=%d USER_JOB_JAR_FILE=%s\n" % (os.path.getsize(package), job_file))
+    print("The package of job %s is ready: %d bytes." % (plan["job"], os.path.getsize(package)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

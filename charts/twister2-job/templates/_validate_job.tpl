@@ -1,0 +1,72 @@
+{{- /* The rules about a Twister2 job. */}}
+{{- define "twister2-job.validate.job" -}}
+{{- $problems := list }}
+{{- $job := .Values.job }}
+{{- $sources := list }}
+{{- range $source := list "jar" "package" }}
+{{- $files := index $job $source }}
+{{- $given := list }}
+{{- range $key := list "url" "configMaps" }}
+{{- if get $files $key }}
+{{- $given = append $given (printf "job.%s.%s" $source $key) }}
+{{- end }}
+{{- end }}
+{{- if get ($files.urlSecret | default dict) "name" }}
+{{- $given = append $given (printf "job.%s.urlSecret" $source) }}
+{{- end }}
+{{- if gt (len $given) 1 }}
+{{- $problems = append $problems (printf "%s: these are two places to get the same file from; leave one" (join ", " $given)) }}
+{{- end }}
+{{- if and $files.sha256 (not $given) }}
+{{- $problems = append $problems (printf "job.%s.sha256: it is set, but no file is; set job.%s.url, job.%s.urlSecret or job.%s.configMaps, or leave it out" $source $source $source $source) }}
+{{- end }}
+{{- if $given }}
+{{- $sources = append $sources $source }}
+{{- end }}
+{{- end }}
+{{- if eq (len $sources) 2 }}
+{{- $problems = append $problems "job.package: it has a jar inside, and job.jar is set too; leave one of the two out" }}
+{{- end }}
+{{- if and $job.class (not $sources) }}
+{{- $problems = append $problems "job.class: the jar with this class is missing; set job.jar.url (or job.jar.urlSecret), or use `twister2-job submit`, which sets job.jar.configMaps" }}
+{{- end }}
+{{- if and (has "jar" $sources) (not $job.class) }}
+{{- $problems = append $problems "job.jar: it is set, but job.class is not; name the worker class, an IWorker or a Twister2Worker" }}
+{{- end }}
+{{- range $key := list "class" "driver" "name" "config" }}
+{{- if and (index $job $key) (has "package" $sources) }}
+{{- $problems = append $problems (printf "job.%s: job.package says this already; leave job.%s out" $key $key) }}
+{{- else if and (index $job $key) (ne $key "class") (not $job.class) }}
+{{- $problems = append $problems (printf "job.%s: it is set, but job.class is not; set job.class or leave job.%s out" $key $key) }}
+{{- end }}
+{{- end }}
+{{- if and (or $job.class $sources) (or .Values.command .Values.args) }}
+{{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
+{{- end }}
+{{- $own := dict
+  "kubernetes.namespace" "the release's namespace (--namespace)"
+  "twister2.job.id" "the release's name"
+  "twister2.job.master.port" "job.master.port"
+  "twister2.resource.worker.additional.ports" "additionalPorts"
+  "kubernetes.worker.base.port" "workerPort"
+  "twister2.resource.worker.compute.resources" "instances, workersPerPod and computeResources"
+  "twister2.resource.job.worker.class" "job.class"
+  "twister2.resource.job.driver.class" "job.driver"
+  "kubernetes.node.port.service.requested" "nodePort.enabled"
+  "kubernetes.service.node.port" "nodePort.port"
+}}
+{{- range $key, $value := $job.config }}
+{{- if kindIs "map" $value }}
+{{- $problems = append $problems (printf "job.config.%s: it is a map, but keys of Twister2 are one text with dots in it; on the command line write the dots as \\., as in --set 'job.config.%s\\.NAME=5'" $key $key) }}
+{{- else if kindIs "invalid" $value }}
+{{- $problems = append $problems (printf "job.config.%s: it has no value; give it one or leave it out" $key) }}
+{{- else if hasKey $own $key }}
+{{- $problems = append $problems (printf "job.config.%s: the chart sets it; use %s instead" $key (get $own $key)) }}
+{{- else if and (eq $key "twister2.network.channel.class") (contains "MPI" (toString $value)) }}
+{{- $problems = append $problems (printf "job.config.%s: OpenMPI jobs don't run with this chart; leave the key out for Twister2's TCP channel" $key) }}
+{{- else if and (eq $key "twister2.job.master.runs.in.client") (eq (toString $value) "true") }}
+{{- $problems = append $problems (printf "job.config.%s: the job master runs in the cluster with this chart; leave the key out" $key) }}
+{{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}

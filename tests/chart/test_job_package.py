@@ -1,0 +1,331 @@
+"""files/job_package.py, which every pod of a Twister2 job runs first: its `.job` file, its package, its errors."""
+
+import ast
+import base64
+import contextlib
+import hashlib
+import http.server
+import importlib.util
+import json
+import subprocess
+import sys
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import CHART, run
+
+SCRIPT = CHART / "files" / "job_package.py"
+VERMIN = Path(sys.executable).with_name("vermin")
+specification = importlib.util.spec_from_file_location("job_package", SCRIPT)
+job_package = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(job_package)
+
+PLAN = {
+    "job": "job-1", "jobName": "Größe", "namespace": "data", "class": "org.example.Worker", "driver": "",
+    "groups": [
+        {"instances": 2, "workersPerPod": 2, "cpu": 0.5, "ram": 1024, "disk": 0, "scalable": False},
+        {"instances": 3, "workersPerPod": 1, "cpu": 1, "ram": 300, "disk": 1.5, "scalable": True},
+    ],
+    "config": {"a.size": 5, "a.rate": 1e-5, "a.on": True, "a.list": ["x", 1], "a.text": 'q"\\ü: #'},
+    "additionalPorts": ["ui", "api"], "workerPort": 9100, "masterPort": 11011, "sha256": "", "source": "jar",
+}  # fmt: skip
+
+
+def protobuf():
+    """Return the class of tws.proto.job.Job, made from Twister2 0.8.0's field numbers by the protobuf library."""
+    types = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="job.proto", package="tws.proto.job", syntax="proto3")
+
+    def message(name, *fields):
+        made = file.message_type.add(name=name)
+        for field, number, kind, label in fields:
+            one = made.field.add(name=field, number=number, label=label)
+            if isinstance(kind, str):
+                one.type, one.type_name = types.TYPE_MESSAGE, f".tws.proto.job.{kind}"
+            else:
+                one.type = kind
+
+    one, many = types.LABEL_OPTIONAL, types.LABEL_REPEATED
+    message(
+        "ComputeResource",
+        ("cpu", 1, types.TYPE_DOUBLE, one), ("ram_mega_bytes", 2, types.TYPE_INT32, one),
+        ("disk_giga_bytes", 3, types.TYPE_DOUBLE, one), ("instances", 4, types.TYPE_INT32, one),
+        ("workers_per_pod", 5, types.TYPE_INT32, one), ("scalable", 6, types.TYPE_BOOL, one),
+        ("index", 7, types.TYPE_INT32, one),
+    )  # fmt: skip
+    message("Config")
+    message("JobFormat", ("type", 1, types.TYPE_INT32, one), ("job_file", 2, types.TYPE_STRING, one))
+    message(
+        "Job",
+        ("job_name", 1, types.TYPE_STRING, one), ("job_id", 2, types.TYPE_STRING, one),
+        ("worker_class_name", 3, types.TYPE_STRING, one), ("driver_class_name", 4, types.TYPE_STRING, one),
+        ("number_of_workers", 5, types.TYPE_INT32, one), ("compute_resource", 6, "ComputeResource", many),
+        ("config", 7, "Config", one), ("job_format", 8, "JobFormat", one),
+    )  # fmt: skip
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tws.proto.job.Job"))
+
+
+def test_the_job_file_is_what_the_protobuf_library_reads():
+    job = protobuf().FromString(job_package.encode_job(PLAN))
+    assert (job.job_name, job.job_id, job.worker_class_name) == ("Größe", "job-1", "org.example.Worker")
+    assert (job.driver_class_name, job.number_of_workers, job.job_format.job_file) == ("", 7, "job.jar")
+    assert job.HasField("config") and job.job_format.type == 0
+    found = [
+        (r.cpu, r.ram_mega_bytes, r.disk_giga_bytes, r.instances, r.workers_per_pod, r.scalable, r.index)
+        for r in job.compute_resource
+    ]
+    assert found == [(0.5, 1024, 0.0, 2, 2, False, 0), (1.0, 300, 1.5, 3, 1, True, 1)]
+
+
+def test_zeros_that_twister2_writes_are_there():
+    """Its client writes `scalable` and `index` even when they are 0, and an empty `config`."""
+    data = job_package.encode_job(PLAN)
+    assert b"\x30\x00\x38\x00" in data and b"\x3a\x00" in data
+
+
+names = st.text(max_size=30)
+groups = st.lists(
+    st.fixed_dictionaries(
+        {
+            "instances": st.integers(0, 2**31 - 1),
+            "workersPerPod": st.integers(1, 1000),
+            "cpu": st.floats(0, 1e6),
+            "ram": st.integers(0, 2**31 - 1),
+            "disk": st.floats(0, 1e9),
+            "scalable": st.booleans(),
+        }
+    ),
+    max_size=4,
+)
+
+
+@given(names, names, names, groups)
+def test_decoding_gives_back_what_was_encoded(name, job, driver, shapes):
+    plan = {**PLAN, "jobName": name, "job": job, "driver": driver, "groups": shapes}
+    found = job_package.decode_job(job_package.encode_job(plan))
+    assert (found["job_name"], found["job_id"], found["driver"]) == (name, job, driver)
+    assert [{key: one[key] for key in ("instances", "cpu", "ram", "disk", "scalable")} for one in found["groups"]] == [
+        {key: one[key] for key in ("instances", "cpu", "ram", "disk", "scalable")} for one in shapes
+    ]
+    assert [one["index"] for one in found["groups"]] == list(range(len(shapes)))
+
+
+@given(st.binary(max_size=60))
+def test_rubbish_is_refused_or_read_but_never_a_traceback(data):
+    try:
+        job_package.decode_job(data)
+    except job_package.PackageError as error:
+        assert "can't be read" in str(error)
+
+
+@pytest.fixture
+def jar(tmp_path):
+    path = tmp_path / "some.jar"
+    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 40)
+    return path
+
+
+def test_the_package_holds_job_jar_and_configuration(tmp_path, jar):
+    job_package.write_package(PLAN, str(jar), str(tmp_path / "p.tar.gz"))
+    with tarfile.open(tmp_path / "p.tar.gz", "r:gz") as tar:
+        content = {entry.name: tar.extractfile(entry).read() for entry in tar}
+        assert all((entry.uid, entry.gid, entry.isfile()) == (0, 0, True) for entry in tar)
+    assert list(content) == [
+        "twister2-job/job-1.job", "twister2-job/common/logger.properties", "twister2-job/kubernetes/core.yaml",
+        "twister2-job/kubernetes/network.yaml", "twister2-job/job.jar",
+    ]  # fmt: skip
+    assert content["twister2-job/job.jar"] == jar.read_bytes()
+    core = yaml.safe_load(content["twister2-job/kubernetes/core.yaml"])
+    assert core == {**PLAN["config"], "kubernetes.namespace": "data", "twister2.job.master.port": 11011}
+    assert {key: type(value) for key, value in core.items()}["a.rate"] is float
+    assert yaml.safe_load(content["twister2-job/kubernetes/network.yaml"]) == {
+        "twister2.network.channel.class": "edu.iu.dsc.tws.comms.tcp.TWSTCPChannel",
+        "kubernetes.worker.base.port": 9100,
+        "twister2.resource.worker.additional.ports": ["ui", "api"],
+    }
+
+
+def test_the_channel_of_the_user_wins(tmp_path, jar):
+    plan = {**PLAN, "config": {"twister2.network.channel.class": "x.UCX"}}
+    files = job_package.configuration(plan)
+    assert yaml.safe_load(files["kubernetes/network.yaml"])["twister2.network.channel.class"] == "x.UCX"
+    assert "channel" not in files["kubernetes/core.yaml"]
+
+
+def test_reading_a_package(tmp_path, jar):
+    job_package.write_package(PLAN, str(jar), str(tmp_path / "p.tar.gz"))
+    found = job_package.read_package(str(tmp_path / "p.tar.gz"))
+    assert found["job"]["job_id"] == "job-1" and set(found["files"]) == {
+        "kubernetes/core.yaml",
+        "kubernetes/network.yaml",
+    }
+    (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "p.tar.gz").read_bytes()[:300])
+    (tmp_path / "rubbish").write_bytes(b"no archive")
+    with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
+        pass
+    for name, word in (("cut.tar.gz", "can't be read"), ("rubbish", "can't be read"), ("empty.tar.gz", "no file")):
+        with pytest.raises(job_package.PackageError, match=word):
+            job_package.read_package(str(tmp_path / name))
+
+
+# The script, but with half a second of patience and no pause between two requests.
+IMPATIENT = """
+import importlib.util, sys, time
+specification = importlib.util.spec_from_file_location("job_package", sys.argv[1])
+script = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(script)
+script.PATIENCE, time.sleep = 0.5, lambda seconds: None
+sys.exit(script.main(sys.argv[2:]))
+"""
+
+
+class Init:
+    """Runs the script as the init container does."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "pieces").mkdir()
+        (folder / "memory").mkdir()
+
+    def run(self, plan, *options, **environment):
+        plan_file, memory = self.folder / "plan.json", self.folder / "memory"
+        plan_file.write_text(json.dumps(plan))
+        environment = environment or {"TWISTER2_JOB_PIECES": str(self.folder / "pieces")}
+        return run(sys.executable, "-c", IMPATIENT, SCRIPT, plan_file, memory, *options, env=environment)
+
+
+@pytest.fixture
+def init(tmp_path):
+    return Init(tmp_path)
+
+
+def test_pieces_are_joined_in_order_and_the_environment_is_told(init, jar):
+    data = jar.read_bytes()
+    for number in range(11):
+        (init.folder / "pieces" / f"{number:04}").write_bytes(data[number * 1000 : (number + 1) * 1000])
+    (init.folder / "pieces" / "..data").symlink_to("elsewhere")
+    result = init.run({**PLAN, "sha256": hashlib.sha256(data).hexdigest()})
+    assert result.returncode == 0, result.stdout + result.stderr
+    package = init.folder / "memory" / "job-1.tar.gz"
+    with tarfile.open(package) as tar:
+        assert tar.extractfile("twister2-job/job.jar").read() == data
+    told = subprocess.run(
+        ["sh", "-c", f'. {init.folder}/memory/package.env; sh -c \'echo "$JOB_PACKAGE_FILE_SIZE $USER_JOB_JAR_FILE"\''],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == [str(package.stat().st_size), "job.jar"]
+    assert sorted(p.name for p in (init.folder / "memory").iterdir()) == ["job-1.tar.gz", "package.env"]
+
+
+def test_a_wrong_jar_is_refused_with_a_sentence(init):
+    (init.folder / "pieces" / "0000").write_bytes(b"<html>not found</html>")
+    result = init.run(PLAN)
+    assert (result.returncode, result.stdout.count("\n")) == (1, 1) and "is no jar" in result.stdout
+    result = init.run({**PLAN, "sha256": "0" * 64})
+    assert result.returncode == 1 and "job.jar.sha256 is 0000" in result.stdout
+
+
+def test_a_package_must_be_of_this_job(init, jar):
+    job_package.write_package(PLAN, str(jar), str(init.folder / "pieces" / "0000"))
+    same = {**PLAN, "source": "package"}
+    assert init.run(same).returncode == 0
+    assert "USER_JOB_JAR_FILE=job.jar" in (init.folder / "memory" / "package.env").read_text()
+    result = init.run({**same, "job": "other"})
+    assert result.returncode == 1 and "its job ID is job-1, and the release is other" in result.stdout
+    result = init.run({**same, "groups": PLAN["groups"][:1]})
+    assert result.returncode == 1 and "its groups are 2 pods with 2 workers, 3 pods with 1 workers" in result.stdout
+
+
+@contextlib.contextmanager
+def server(*answers):
+    """Answer requests on a loopback port, one after the other: (status, body, announced length)."""
+    left, seen = list(answers), []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append((self.path, self.headers.get("Authorization")))
+            status, body, length = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{one.server_port}/files/a.jar?key=hidden", seen
+        one.shutdown()
+
+
+def test_a_url_is_asked_again_until_it_gives_the_whole_file(init, jar):
+    data = jar.read_bytes()
+    with server((503, b"", 0), (200, data[:50], len(data)), (200, data, len(data))) as (url, seen):
+        result = init.run(PLAN, TWISTER2_JOB_URL=url)
+    assert result.returncode == 0 and len(seen) == 3, result.stdout + result.stderr
+    assert "HTTP status 503" in result.stdout and "asking again" in result.stdout
+    assert "hidden" not in result.stdout  # What comes after the question mark may be a token.
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("http://127.0.0.1:1/a.jar", "Connection refused"),
+        ("http://user:hidden@no-such-host.invalid/a.jar", "can't be had from http://no-such-host.invalid/a.jar"),
+        ("http://[", "can't be had"),
+    ],
+)
+def test_no_server_ends_with_a_sentence(init, url, word):
+    result = init.run(PLAN, TWISTER2_JOB_URL=url)
+    assert result.returncode == 1 and word in result.stdout
+    assert "hidden" not in result.stdout and "Traceback" not in result.stderr
+
+
+def test_user_and_password_go_into_a_header(init, jar):
+    data = jar.read_bytes()
+    with server((200, data, len(data))) as (url, seen):
+        result = init.run(PLAN, TWISTER2_JOB_URL=url.replace("//", "//me:pass%20word@"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert seen == [("/files/a.jar?key=hidden", "Basic " + base64.b64encode(b"me:pass word").decode())]
+
+
+def test_not_found_is_not_asked_again(init):
+    with server((404, b"", 0)) as (url, seen):
+        result = init.run(PLAN, TWISTER2_JOB_URL=url)
+    assert result.returncode == 1 and "HTTP status 404" in result.stdout and len(seen) == 1
+
+
+def test_it_needs_no_more_than_python_3_5():
+    """Twister2's published image has Ubuntu 16.04's Python."""
+    ast.parse(SCRIPT.read_text(), feature_version=(3, 5))
+    result = run(VERMIN, "-t=3.5-", "--violations", "--no-tips", SCRIPT)
+    assert result.returncode == 0, result.stdout
+    assert run(VERMIN, "-t=3.4-", "--violations", SCRIPT).returncode != 0  # It does look.
+
+
+def test_the_job_object_is_the_job_file(init, jar, monkeypatch, tmp_path):
+    """`--publish` writes what Twister2's scaler replaces; a failure is told and is no failure of the job."""
+    sent = {}
+
+    def urlopen(request, **_):
+        sent.update(json.loads(request.data))
+        return open(jar, "rb")
+
+    (tmp_path / "token").write_text("t")
+    monkeypatch.setattr(job_package, "ACCOUNT", str(tmp_path))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr(job_package.ssl, "create_default_context", lambda **_: None)
+    monkeypatch.setattr(job_package.urllib.request, "urlopen", urlopen)
+    job_package.publish(PLAN, job_package.encode_job(PLAN))
+    assert base64.b64decode(sent["data"]["TWISTER2_JOB_OBJECT"]) == job_package.encode_job(PLAN)
