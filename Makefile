@@ -52,10 +52,11 @@ lint: setup  ## Check the style of all Python and shell
 	$(VENV)/bin/mypy
 
 unit: setup  ## Run the tests that need no cluster
-	$(PYTEST) -n 2 --dist worksteal tests/chart tests/plugin
+	$(PYTEST) -n 2 --dist worksteal tests/chart tests/plugin tests/images
 
 cluster-test: setup  ## Run the tests on the development cluster
 	$(DEVCLUSTER) up
+	$(DEVCLUSTER) load $$(python3 tests/images/build.py)
 	$(DEVCLUSTER) exec -- $(PYTEST) -n 2 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 devcluster-test: setup  ## Run the tests of the development cluster itself; it is down afterwards

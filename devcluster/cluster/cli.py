@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import subprocess
@@ -122,15 +123,19 @@ def command_kubeconfig(_: argparse.Namespace) -> int:
     return 0
 
 
-def command_load_image(arguments: argparse.Namespace) -> int:
-    """Import an image archive (`docker save`, OCI) into every node."""
+def command_load(arguments: argparse.Namespace) -> int:
+    """Import image archives (`docker save`, OCI) into every node that doesn't have them yet."""
     require_up()
-    if not Path(arguments.archive).is_file():
-        raise DevclusterError(f"There is no file {arguments.archive}; make one with `docker save IMAGE -o FILE`.")
+    paths = [Path(archive) for archive in arguments.archives]
+    for path in paths:
+        if not path.is_file():
+            raise DevclusterError(f"There is no file {path}; make one with `docker save IMAGE -o FILE`.")
     with lock():
-        for name in lifecycle.expected_nodes():
-            if node.first_process(name):
-                images.load(lambda *command, name=name: node.inside(name, *command), Path(arguments.archive))
+        nodes = [name for name in lifecycle.expected_nodes() if node.first_process(name)]
+        for path in paths:
+            loaded = [name for name in nodes if images.load(functools.partial(node.inside, name), path)]
+            what = ", ".join(images.contents(path)) or path.name
+            say(f"{what} is now in {', '.join(loaded)}" if loaded else f"{what} was in every node already")
     return 0
 
 
@@ -183,7 +188,7 @@ def parser() -> argparse.ArgumentParser:
     command("exec", command_exec).add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     command("shell", command_shell)
     command("kubeconfig", command_kubeconfig)
-    command("load-image", command_load_image).add_argument("archive")
+    command("load", command_load).add_argument("archives", nargs="+", metavar="FILE")
     nodes = command("node", command_node)
     nodes.add_argument("action", choices=("kill", "start"))
     nodes.add_argument("name")

@@ -5,6 +5,7 @@ The node's first process is a small program that sleeps. Killing it ends everyth
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -201,7 +202,7 @@ def boot(node: str) -> None:
         f"{node}-containerd",
     )
     for image in (settings.PAUSE_IMAGE, settings.PYTHON_IMAGE):
-        images.load(lambda *command: inside(node, *command), images.archive(image))
+        images.load(functools.partial(inside, node), images.archive(image))
     external = ["--cloud-provider=external"] if (own / "external").exists() else []
     start(
         f"{node}-kubelet",

@@ -274,7 +274,7 @@ def test_a_claim_keeps_its_data_from_pod_to_pod(web: Pods) -> None:
     assert kubectl("logs", "data-1") == "kept\n"
 
 
-def test_load_image_brings_an_image_to_every_node(web: Pods, tmp_path: Path) -> None:
+def test_load_brings_an_image_to_every_node_once(web: Pods, tmp_path: Path) -> None:
     source = next((helm_binaries.cache_root() / "devcluster" / "images").glob("python*.tar"))
     target = tmp_path / "image.tar"
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
@@ -286,8 +286,10 @@ def test_load_image_brings_an_image_to_every_node(web: Pods, tmp_path: Path) -> 
                 data = json.dumps([json.loads(data)[0] | {"RepoTags": ["example.test/loaded:1"]}]).encode()
                 member.size = len(data)
             new.addfile(member, io.BytesIO(data))
-    done = devcluster("load-image", str(target))
+    done = devcluster("load", str(target))
     assert done.returncode == 0, done.stderr
+    assert "example.test/loaded:1 is now in node-1, node-2, node-3" in sentence(done.stderr)
+    assert "in every node already" in sentence(devcluster("load", str(target)).stderr)
     for number in (1, 2, 3):
         spec = pod_spec(["python3", "-c", "print('loaded')"], image="example.test/loaded:1", imagePullPolicy="Never")
         spec |= {"restartPolicy": "Never", "nodeName": f"node-{number}"}
@@ -297,10 +299,12 @@ def test_load_image_brings_an_image_to_every_node(web: Pods, tmp_path: Path) -> 
         kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/loaded-{number}", "--timeout=30s")
 
 
-def test_load_image_of_no_file_says_so(cluster: Cluster) -> None:
-    done = devcluster("load-image", "/no/such/file.tar")
-    assert done.returncode == 1
-    assert "/no/such/file.tar" in sentence(done.stderr)
+def test_load_of_what_is_no_archive_says_so(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no archive")
+    for path in ("/no/such/file.tar", str(tmp_path / "text")):
+        done = devcluster("load", path)
+        assert done.returncode == 1
+        assert path in sentence(done.stderr)
 
 
 def test_logs_of_every_program(cluster: Cluster) -> None:
