@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup install-wrapper install-helm tools lint unit cluster-test devcluster-test test demo down golden docs benchmark package clean
+.PHONY: help setup install-wrapper install-helm tools lint unit cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package clean
 
 CACHE := $(or $(TWISTER2_JOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twister2-job)
 VENV := .venv
@@ -78,6 +78,13 @@ demo: install-wrapper install-helm  ## Run a job, print an address that answers 
 	  current) devcluster/demo ;;
 	  *) echo "CLUSTER=$(CLUSTER) is not known; leave it out, or say CLUSTER=current." >&2; exit 2 ;;
 	esac
+
+demo-twister2: install-wrapper install-helm  ## Run Twister2's own classes: a job to its end, workers reached from outside
+	@export PATH="$$PWD/$(VENV)/bin:$(HELM):$$PATH"
+	jar=$$(python3 tests/images/build.py --jar)
+	$(DEVCLUSTER) up
+	$(DEVCLUSTER) load $$(python3 tests/images/build.py twister2)
+	$(DEVCLUSTER) exec -- devcluster/demo-twister2 "$$jar"
 
 down:  ## Stop the development cluster
 	@$(DEVCLUSTER) down

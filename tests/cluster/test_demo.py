@@ -5,12 +5,16 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.conftest import only_newest_helm
+from tests.cluster.twister2_images import jar
 from tests.conftest import REPOSITORY
 
 
-@only_newest_helm
-def test_demo_prints_addresses_that_answer(run, kube, namespace, cluster_kubeconfig, tmp_path):
+@pytest.fixture
+def demo(run, kube, namespace, cluster_kubeconfig, tmp_path):
+    """Run one of the demos in the test's namespace."""
     path = tmp_path / "kubeconfig"
     path.write_bytes(Path(cluster_kubeconfig).read_bytes())
     path.chmod(0o600)
@@ -18,9 +22,28 @@ def test_demo_prints_addresses_that_answer(run, kube, namespace, cluster_kubecon
     environment = {"KUBECONFIG": str(path), "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
     helm = os.path.dirname(run("sh", "-c", "command -v helm").stdout.strip())
     environment["PATH"] = f"{helm}:{environment['PATH']}"
-    result = run(str(REPOSITORY / "devcluster" / "demo"), env=environment, timeout=180)
+    return lambda name, *words: run(str(REPOSITORY / "devcluster" / name), *words, env=environment, timeout=240)
+
+
+@only_newest_helm
+def test_demo_prints_addresses_that_answer(demo):
+    result = demo("demo")
     assert result.returncode == 0, result.stdout + result.stderr
     replies = re.findall(r'^\S+:(\d+) +\{"job": "(demo|job)", "worker": (\d)', result.stdout, re.MULTILINE)
     assert {job for _, job, _ in replies} == {"demo", "job"} and len({port for port, _, _ in replies}) == 2
-    again = run(str(REPOSITORY / "devcluster" / "demo"), env=environment, timeout=180)
+    again = demo("demo")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+@only_newest_helm
+def test_demo_of_twister2_computes_and_reaches_every_worker(demo):
+    result = demo("demo-twister2", str(jar()))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("Results are verified") == 8  # 4 workers by the command, 4 by bare Helm.
+    replies = re.findall(r"^(\S+):(\d+) .*workerID: (\d) port: (\d+)$", result.stdout, re.MULTILINE)
+    shared = [reply for reply in replies if reply[1] == replies[0][1]]
+    assert {worker for _, _, worker, _ in shared} == {"0", "1", "2"}
+    before, after = replies[len(shared) : len(shared) + 5], replies[len(shared) + 5 :]
+    expected = [("0", "9000"), ("1", "9002"), ("2", "9000"), ("3", "9002"), ("4", "9000")]
+    assert [reply[2:] for reply in before] == [reply[2:] for reply in after] == expected
+    assert [reply[1] for reply in before] == [reply[1] for reply in after]
