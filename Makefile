@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup install-wrapper install-helm tools lint unit cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package clean
+.PHONY: help setup install-wrapper install-helm tools images lint unit cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package clean
 
 CACHE := $(or $(TWISTER2_JOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twister2-job)
 VENV := .venv
@@ -51,15 +51,18 @@ lint: setup  ## Check the style of all Python and shell
 	$(VENV)/bin/ruff check devcluster/devcluster
 	$(VENV)/bin/mypy
 
-unit: setup  ## Run the tests that need no cluster
+images: setup  # What Twister2 jobs run in, in the tests.
+	@python3 tests/images/build.py >/dev/null
+
+unit: images  ## Run the tests that need no cluster
 	$(PYTEST) -n 2 --dist worksteal tests/chart tests/plugin tests/images
 
-cluster-test: setup  ## Run the tests on the development cluster
+cluster-test: images  ## Run the tests on the development cluster
 	$(DEVCLUSTER) up
 	$(DEVCLUSTER) load $$(python3 tests/images/build.py)
 	$(DEVCLUSTER) exec -- $(PYTEST) -n 2 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
-devcluster-test: setup  ## Run the tests of the development cluster itself; it is down afterwards
+devcluster-test: images  ## Run the tests of the development cluster itself; it is down afterwards
 	$(DEVCLUSTER) down
 	$(PYTEST) tests/devcluster
 

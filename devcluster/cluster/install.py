@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from . import images, settings
@@ -68,14 +68,9 @@ def require_machine() -> None:
         raise DevclusterError(f"The development cluster needs cgroup v1, and this machine has only v2. {OTHER_WAY}")
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages that are not installed."""
-    return [package for path, package in PACKAGES.items() if not Path(path).exists()]
-
-
-def install_packages(say: Callable[[str], None]) -> None:
-    """Install the Debian packages that are missing."""
-    missing = missing_packages()
+def install_packages(say: Callable[[str], None], packages: Mapping[str, str] = PACKAGES) -> None:
+    """Install those Debian packages that are missing; `packages` maps a file that proves one is there to its name."""
+    missing = [package for path, package in packages.items() if not Path(path).exists()]
     if not missing:
         return
     if not shutil.which("apt-get"):

@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 sys.path.insert(0, str(REPOSITORY / "devcluster"))
 
-from cluster import images, settings  # noqa: E402
+from cluster import images, install, settings  # noqa: E402
 from cluster.processes import DevclusterError, run  # noqa: E402
 
 IMAGES = {
@@ -43,6 +43,8 @@ PACKAGES = {"twister2": ("bash", "libtinfo6", "libstdc++6"), "contract-worker": 
 MORE_TOOLS = ("basename", "cut", "dirname", "find", "gunzip", "gzip", "ln", "mktemp", "readlink", "seq", "sort", "tr")
 EXAMPLES = "examples-java-0.3.0.jar"  # The job: it isn't part of the image, as in Twister2's own.
 JDK = Path("/usr/lib/jvm/java-17-openjdk-amd64")
+# A file that proves a package is there -> the Debian package.
+TOOLS = {"/usr/bin/mvn": "maven", str(JDK / "bin/javac"): "openjdk-17-jdk-headless"}
 JAVA_MODULES = (
     "java.base",
     "java.desktop",  # For its java.beans, which the yaml reader uses.
@@ -54,6 +56,11 @@ JAVA_MODULES = (
     "jdk.httpserver",
     "jdk.crypto.ec",
 )
+
+
+def say(text: str) -> None:
+    """Tell what is being done; standard output is for the paths."""
+    print(text, file=sys.stderr)
 
 
 def files(name: str) -> list[Path]:
@@ -101,11 +108,6 @@ def java_files(folder: Path) -> Path:
 
 def fill_twister2(root: Path) -> None:
     """Put Java, Twister2 0.3.0 and the entry script into an image's files."""
-    missing = [str(path) for path in (Path("/usr/bin/mvn"), JDK / "bin/javac", JDK / "jmods") if not path.exists()]
-    if missing:
-        raise DevclusterError(
-            f"{', '.join(missing)} is missing; `apt-get install maven openjdk-17-jdk-headless` brings what is needed."
-        )
     java = root / "opt/java"
     java.parent.mkdir()
     jlink = (
@@ -143,7 +145,8 @@ def build(name: str) -> Path:
     target = archive(name)
     if target.exists() and (name != "twister2" or job_jar().exists()):
         return target
-    print(f"making the image {IMAGES[name]} ...", file=sys.stderr)
+    say(f"making the image {IMAGES[name]} ...")
+    install.install_packages(say, {**install.PACKAGES, **TOOLS})
     if not images.archive(settings.PYTHON_IMAGE).exists():
         images.build_python()
     target.parent.mkdir(parents=True, exist_ok=True)
