@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .client import Endpoint
     from .errors import JobError
     from .job import AsyncJob, list_jobs_async
+    from .jobstate import JobState, WorkerProgress
     from .model import Address, JobAddresses, JobStatus, Release, Worker
     from .sync import Job, list_jobs
 
@@ -22,9 +23,11 @@ __all__ = [
     "Job",
     "JobAddresses",
     "JobError",
+    "JobState",
     "JobStatus",
     "Release",
     "Worker",
+    "WorkerProgress",
     "__version__",
     "list_jobs",
     "list_jobs_async",
@@ -34,6 +37,8 @@ _HOME = {
     "Endpoint": "client",
     "JobError": "errors",
     "Job": "sync",
+    "JobState": "jobstate",
+    "WorkerProgress": "jobstate",
     "list_jobs": "sync",
     "Address": "model",
     "JobAddresses": "model",

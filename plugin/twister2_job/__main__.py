@@ -9,6 +9,9 @@ from typing import NoReturn
 
 from .errors import JobError
 
+CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
+"""Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
+
 
 def _terminate(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
@@ -26,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"twister2-job: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        changes = words[:1] in (["install"], ["upgrade"], ["uninstall"], ["pin"], ["unpin"])
+        changes = words[:1] and words[0] in CHANGES
         told = "; `twister2-job status NAME` shows what is there" if changes else ""
         print(f"twister2-job: interrupted{told}.", file=sys.stderr)
         return 130

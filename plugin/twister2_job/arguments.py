@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from . import __version__
@@ -41,111 +43,207 @@ def port_number(text: str) -> int:
 
 
 class Commands:
-    """Builds the parser, one method for each group of commands."""
+    """Builds the parser, a method for each command; `NAMES` has their order in the help."""
+
+    NAMES = (
+        "install upgrade pin unpin uninstall submit wait kill rerun address publish status list chart check forward"
+    ).split()
 
     def __init__(self) -> None:
-        """Make the options that several commands share."""
-        self.common = argparse.ArgumentParser(add_help=False)
-        self.common.add_argument("-n", "--namespace", default="", help="namespace (default: the kubeconfig's)")
-        self.common.add_argument("--kube-context", default="", help="context of the kubeconfig")
-        self.common.add_argument("--kubeconfig", default="", help="path of a kubeconfig")
-        self.common.add_argument("--debug", action="store_true", help="show tracebacks")
-        self.rollout = argparse.ArgumentParser(add_help=False)
-        self.rollout.add_argument(
-            "--chart", default="", help="folder or .tgz of another chart (default: the packaged one)"
-        )
-        self.rollout.add_argument(
-            "--timeout", type=seconds, default=300.0, help="time until the workers must be ready (300, 5m)"
-        )
-        self.rollout.add_argument("--rollback-on-failure", action="store_true", help="undo also when the time is out")
+        """Make the parser, without a command."""
         self.top = argparse.ArgumentParser(
             prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers."
         )
         self.top.add_argument("--version", action="version", version=f"twister2-job {__version__}")
-        self.added = self.top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+        self._added = self.top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(self, name: str, text: str, *parents: argparse.ArgumentParser, job: bool = True) -> Any:
+    def add(self, name: str) -> None:
+        """Add a command."""
+        getattr(self, name)()
+
+    @functools.cached_property
+    def _common(self) -> argparse.ArgumentParser:
+        """Return the options that every command has."""
+        common = argparse.ArgumentParser(add_help=False)
+        common.add_argument("-n", "--namespace", default="", help="namespace (default: the kubeconfig's)")
+        common.add_argument("--kube-context", default="", help="context of the kubeconfig")
+        common.add_argument("--kubeconfig", default="", help="path of a kubeconfig")
+        common.add_argument("--debug", action="store_true", help="show tracebacks")
+        return common
+
+    def _command(self, name: str, text: str, *, job: bool = True) -> argparse.ArgumentParser:
         """Add a command; most take the name of a job."""
-        added = self.added.add_parser(name, help=text, description=text, parents=[self.common, *parents])
+        added = self._added.add_parser(name, help=text, description=text, parents=[self._common])
         if job:
             added.add_argument("name", metavar="NAME", help="name of the job: the Helm release")
         return added
 
     @staticmethod
-    def printed(to: argparse.ArgumentParser, *forms: str) -> None:
-        """Add `-o`."""
+    def _printed(to: argparse.ArgumentParser, *forms: str) -> None:
         to.add_argument("-o", "--output", choices=forms, default="table", help="form of the output (default: table)")
 
     @staticmethod
-    def one_worker(to: argparse.ArgumentParser) -> None:
-        """Add the choice of a worker and a port."""
+    def _one_worker(to: argparse.ArgumentParser) -> None:
         to.add_argument("--worker", type=int, metavar="ID", help="only this worker")
         to.add_argument("--port", default="", metavar="NAME", help="only this port of the workers")
 
-    def release(self) -> None:
-        """Add the commands that change a release."""
-        values = argparse.ArgumentParser(add_help=False)
-        for option in VALUE_OPTIONS[2:]:
-            values.add_argument(option, action=Verbatim, dest="arguments", metavar="KEY=VALUE", help=f"Helm's {option}")
-        values.add_argument(
-            *VALUE_OPTIONS[:2], action=Verbatim, dest="arguments", metavar="FILE", help="Helm's --values"
-        )
-        install = self.command(
-            "install", "Install a job, wait for its workers and print their addresses.", self.rollout, values
-        )
-        install.add_argument("--create-namespace", action="store_true", help="make the namespace if it is missing")
-        upgrade = self.command(
-            "upgrade", "Upgrade a job, wait for its workers and print their addresses.", self.rollout, values
-        )
-        for option in FLAGS:
-            upgrade.add_argument(option, action=Verbatim, dest="arguments", nargs=0, help=f"Helm's {option}")
-        pin = self.command("pin", "Make the node ports that a job has now its own, by an upgrade.", self.rollout)
-        pin.add_argument("--file", default="", help="values file to write them to (default: NAME-ports.yaml)")
-        unpin = self.command("unpin", "Take all fixed node ports out of a job's values, by an upgrade.", self.rollout)
-        for one in (install, upgrade, pin, unpin):
-            self.printed(one, *FORMS)
-        remove = self.command("uninstall", "Remove a job and its Services.")
-        remove.add_argument("--wait", action="store_true", help="until pods and Services are gone")
-        remove.add_argument("--timeout", type=seconds, default=300.0, help="time for it (300, 5m)")
+    @staticmethod
+    def _chart(to: argparse.ArgumentParser) -> None:
+        to.add_argument("--chart", default="", help="folder or .tgz of another chart (default: the packaged one)")
 
-    def reading(self) -> None:
-        """Add the commands that read."""
-        address = self.command("address", "Print the addresses of a job's workers, best first.")
-        self.printed(address, *FORMS)
-        self.one_worker(address)
-        address.add_argument("--first", action="store_true", help="only the best address")
-        address.add_argument(
+    def _rollout(self, to: argparse.ArgumentParser, *, undo: bool = True) -> None:
+        """Add the options of a command that changes a release and then waits for its workers."""
+        self._chart(to)
+        to.add_argument("--timeout", type=seconds, default=300.0, help="time until the workers must be ready (300, 5m)")
+        if undo:
+            to.add_argument("--rollback-on-failure", action="store_true", help="undo also when the time is out")
+        self._printed(to, *FORMS)
+
+    @staticmethod
+    def _values(to: argparse.ArgumentParser) -> None:
+        """Add Helm's own options for values."""
+        for option in VALUE_OPTIONS[2:]:
+            to.add_argument(option, action=Verbatim, dest="arguments", metavar="KEY=VALUE", help=f"Helm's {option}")
+        to.add_argument(*VALUE_OPTIONS[:2], action=Verbatim, dest="arguments", metavar="FILE", help="Helm's --values")
+
+    @staticmethod
+    def _create_namespace(to: argparse.ArgumentParser) -> None:
+        to.add_argument("--create-namespace", action="store_true", help="make the namespace if it is missing")
+
+    @staticmethod
+    def _detach(to: argparse.ArgumentParser) -> None:
+        to.add_argument("--detach", action="store_true", help="don't follow the job: return when its pods run")
+
+    def install(self) -> None:
+        """Add the command."""
+        added = self._command("install", "Install a job, wait for its workers and print their addresses.")
+        self._rollout(added)
+        self._values(added)
+        self._create_namespace(added)
+
+    def upgrade(self) -> None:
+        """Add the command."""
+        added = self._command("upgrade", "Upgrade a job, wait for its workers and print their addresses.")
+        self._rollout(added)
+        self._values(added)
+        for option in FLAGS:
+            added.add_argument(option, action=Verbatim, dest="arguments", nargs=0, help=f"Helm's {option}")
+
+    def pin(self) -> None:
+        """Add the command."""
+        added = self._command("pin", "Make the node ports that a job has now its own, by an upgrade.")
+        self._rollout(added)
+        added.add_argument("--file", default="", help="values file to write them to (default: NAME-ports.yaml)")
+
+    def unpin(self) -> None:
+        """Add the command."""
+        self._rollout(self._command("unpin", "Take all fixed node ports out of a job's values, by an upgrade."))
+
+    def uninstall(self) -> None:
+        """Add the command."""
+        added = self._command("uninstall", "Remove a job and its Services.")
+        added.add_argument("--wait", action="store_true", help="until pods and Services are gone")
+        added.add_argument("--timeout", type=seconds, default=300.0, help="time for it (300, 5m)")
+
+    def submit(self) -> None:
+        """Add the command."""
+        added = self._command("submit", "Run a Twister2 job from a jar, and follow it to its end.")
+        added.add_argument("jar", metavar="JAR", nargs="?", default="", help="path or URL of the jar")
+        added.add_argument("--class", dest="worker_class", default="", metavar="CLASS", help="class of the workers")
+        added.add_argument("--driver", default="", metavar="CLASS", help="class of the driver")
+        added.add_argument(
+            "--config", action="append", default=[], metavar="KEY=VALUE", help="a setting of Twister2; may be repeated"
+        )
+        added.add_argument("--package", default="", metavar="FILE", help="job package of Twister2's own client, no JAR")
+        added.add_argument(
+            "--url-secret", default="", metavar="NAME[:KEY]", help="Secret with the URL of the jar (or package), no JAR"
+        )
+        self._detach(added)
+        self._rollout(added)
+        self._values(added)
+        self._create_namespace(added)
+
+    def wait(self) -> None:
+        """Add the command."""
+        added = self._command("wait", "Wait for the end of a Twister2 job; the exit code says how it ended.")
+        added.add_argument("--timeout", type=seconds, default=None, help="time for it (300, 5m; default: no limit)")
+
+    def kill(self) -> None:
+        """Add the command."""
+        added = self._command("kill", "End a Twister2 job: save its logs, end its pods, keep its Services and ports.")
+        self._chart(added)
+        added.add_argument("--logs", default="", metavar="FOLDER", help="folder for the logs (default: NAME-logs)")
+        added.add_argument("--timeout", type=seconds, default=300.0, help="time for it (300, 5m)")
+
+    def rerun(self) -> None:
+        """Add the command."""
+        added = self._command("rerun", "Run a Twister2 job again, with new pods and the same ports, and follow it.")
+        self._detach(added)
+        self._rollout(added, undo=False)
+
+    def address(self) -> None:
+        """Add the command."""
+        added = self._command("address", "Print the addresses of a job's workers, best first.")
+        self._printed(added, *FORMS)
+        self._one_worker(added)
+        added.add_argument("--first", action="store_true", help="only the best address")
+        added.add_argument(
             "--address-type", default="", metavar="TYPE", help="node addresses of this type first: InternalIP, ..."
         )
-        address.add_argument("--watch", action="store_true", help="go on, and print what changes")
-        publish = self.command("publish", "Write the addresses into the job's ConfigMap, for its workers and others.")
-        publish.add_argument("--watch", action="store_true", help="go on, and write them again when they change")
-        self.printed(self.command("status", "Show release, workers and exposures of a job."), "table", "json", "yaml")
-        every = self.command("list", "List the jobs, also those that Helm alone installed.", job=False)
-        every.add_argument("-A", "--all-namespaces", action="store_true", help="those of all namespaces")
-        self.printed(every, "table", "json", "yaml", "plain")
-        self.command("chart", "Print the path of the packaged chart, for bare Helm.", job=False)
+        added.add_argument("--watch", action="store_true", help="go on, and print what changes")
 
-    def reaching(self) -> None:
-        """Add the commands that connect to workers."""
-        check = self.command("check", "Connect to every address from here and tell which answer, and who does.")
-        self.printed(check, "table", "json", "yaml")
-        check.add_argument(
+    def publish(self) -> None:
+        """Add the command."""
+        added = self._command("publish", "Write the addresses into the job's ConfigMap, for its workers and others.")
+        added.add_argument("--watch", action="store_true", help="go on, and write them again when they change")
+
+    def status(self) -> None:
+        """Add the command."""
+        self._printed(self._command("status", "Show release, workers and exposures of a job."), "table", "json", "yaml")
+
+    def list(self) -> None:
+        """Add the command."""
+        added = self._command("list", "List the jobs, also those that Helm alone installed.", job=False)
+        added.add_argument("-A", "--all-namespaces", action="store_true", help="those of all namespaces")
+        self._printed(added, "table", "json", "yaml", "plain")
+
+    def chart(self) -> None:
+        """Add the command."""
+        self._command("chart", "Print the path of the packaged chart, for bare Helm.", job=False)
+
+    def check(self) -> None:
+        """Add the command."""
+        added = self._command("check", "Connect to every address from here and tell which answer, and who does.")
+        self._printed(added, "table", "json", "yaml")
+        added.add_argument(
             "--expect", default="", metavar="REGEX", help="what a worker must answer; {worker} is its ID"
         )
-        check.add_argument("--timeout", type=seconds, default=3.0, help="time for each address (3, 500ms)")
-        check.add_argument("--worker-port", action="store_true", help="connect to a Twister2 job's worker port too")
-        forward = self.command("forward", "Lead a local port to a worker through the Kubernetes API.")
-        self.one_worker(forward)
-        forward.add_argument(
+        added.add_argument("--timeout", type=seconds, default=3.0, help="time for each address (3, 500ms)")
+        added.add_argument("--worker-port", action="store_true", help="connect to a Twister2 job's worker port too")
+
+    def forward(self) -> None:
+        """Add the command."""
+        added = self._command("forward", "Lead a local port to a worker through the Kubernetes API.")
+        self._one_worker(added)
+        added.add_argument(
             "--local", type=port_number, default=0, metavar="PORT", help="local port (default: a free one)"
         )
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of all commands, or of the one that `words` begin with: the others take their time too."""
     commands = Commands()
-    commands.release()
-    commands.reading()
-    commands.reaching()
+    for name in words[:1] if words and words[0] in commands.NAMES else commands.NAMES:
+        commands.add(name)
     return commands.top
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return what a command line says; ends the program where it makes no sense."""
+    top = parser(words)
+    arguments, rest = top.parse_known_args(words)
+    if arguments.command == "submit" and len(rest) == 1 and not (arguments.jar or rest[0].startswith("-")):
+        arguments.jar = rest[0]  # Behind an option argparse no longer sees a word that may be left out.
+    elif rest:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    return arguments

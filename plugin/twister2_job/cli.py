@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import output
-from .arguments import parser
+from .arguments import parse
 from .errors import NotExposedError, PendingError, UsageError
 from .job import AsyncJob, list_jobs_async
 from .model import JobAddresses
@@ -97,13 +97,34 @@ async def command_change(job: AsyncJob, arguments: argparse.Namespace) -> int:
         report = await job.pin(file=arguments.file or f"{arguments.name}-ports.yaml", **options)
     else:
         report = await job.unpin(**options)
-    if arguments.output != "plain" or any(a.state == "available" and a.address for a in report.all()):
+    if arguments.output != "plain" or _exposed(report):
         print_addresses(report, arguments)
     sys.stdout.flush()
     await job.try_publish(report)
     if arguments.command == "install":
         await try_addresses(report)
     return 0
+
+
+def _exposed(report: JobAddresses) -> bool:
+    return any(a.state == "available" and a.address for a in report.all())
+
+
+async def command_run(job: AsyncJob, arguments: argparse.Namespace) -> int:
+    """Run one of the commands for Twister2's own jobs."""
+    from . import jobcommands
+
+    def show(report: JobAddresses) -> None:
+        """Print the addresses of a job that is exposed."""
+        if arguments.output in ("json", "yaml") or _exposed(report):
+            print_addresses(report, arguments)
+            sys.stdout.flush()
+
+    if arguments.command == "submit":
+        return await jobcommands.submit(job, arguments, show)
+    if arguments.command == "rerun":
+        return await jobcommands.rerun(job, arguments, show)
+    return await (jobcommands.wait if arguments.command == "wait" else jobcommands.kill)(job, arguments)
 
 
 async def command_follow(job: AsyncJob, arguments: argparse.Namespace) -> int:
@@ -159,6 +180,8 @@ async def dispatch(arguments: argparse.Namespace) -> int:
     job = AsyncJob(arguments.name, say=say, **where)
     if arguments.command in ("install", "upgrade", "pin", "unpin"):
         return await command_change(job, arguments)
+    if arguments.command in ("submit", "wait", "kill", "rerun"):
+        return await command_run(job, arguments)
     if getattr(arguments, "watch", False):
         return await command_follow(job, arguments)
     if arguments.command == "address":
@@ -185,7 +208,7 @@ async def dispatch(arguments: argparse.Namespace) -> int:
 
 def run(words: Sequence[str]) -> int:
     """Parse the command line and run it."""
-    arguments = parser().parse_args(words)
+    arguments = parse(words)
     if arguments.command == "address":
         form, choice = arguments.output, arguments.worker is not None or arguments.port
         if form == "env" and (choice or arguments.first):

@@ -27,6 +27,9 @@ EXIT_CODES: dict[int, str] = {
     21: "local port taken, or not allowed",
     22: "the forward to a worker broke and could not be made again",
     23: "an address does not answer, the wrong worker does, or none can be checked",
+    24: "the Twister2 job failed",
+    25: "the Twister2 job was killed",
+    26: "nobody can tell how the Twister2 job ended, or it can't end any more",
     129: "hung up: the terminal was closed (SIGHUP)",
     130: "interrupted (Ctrl-C)",
     143: "terminated (SIGTERM)",
@@ -182,3 +185,21 @@ class UnansweredError(JobError):
     """An address does not answer, the wrong worker does, or none can be checked."""
 
     exit_code = 23
+
+
+class JobFailedError(JobError):
+    """The Twister2 job failed."""
+
+    exit_code = 24
+
+
+class JobKilledError(JobError):
+    """The Twister2 job was killed."""
+
+    exit_code = 25
+
+
+class JobLostError(JobError):
+    """The Twister2 job can't end any more, or nobody can tell how it ended."""
+
+    exit_code = 26

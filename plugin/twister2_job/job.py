@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import JobError, JobNotFoundError, OutOfTimeError
+from .errors import JobError
 from .model import JobAddresses, JobStatus, Release
+from .runs import Runs
 from .settings import Connection
 
 if TYPE_CHECKING:
@@ -21,12 +21,13 @@ def _silent(text: str) -> None:
     """Say nothing."""
 
 
-class AsyncJob:
+class AsyncJob(Runs):
     """A Twister2 job on Kubernetes.
 
     Attributes:
         name: Name of the job: the Helm release.
         connection: Cluster and namespace.
+        say: Is told in sentences what happens meanwhile.
     """
 
     def __init__(
@@ -50,11 +51,7 @@ class AsyncJob:
         default = Connection()
         self.name = name
         self.connection = Connection(namespace or default.namespace, kube_context or default.context, kubeconfig)
-        self._say = say
-
-    def _missing(self, namespace: str) -> JobNotFoundError:
-        told = f"There is no job {self.name} in namespace {namespace}."
-        return JobNotFoundError(told, "`twister2-job list -A` shows all.")
+        self.say = say
 
     async def install(self, **options: Any) -> JobAddresses:
         """Install the job, wait for its workers and return its addresses.
@@ -70,9 +67,10 @@ class AsyncJob:
             JobError: Refused; nothing is left behind.
         """
         from .lifecycle import Lifecycle
+        from .prepare import request
 
         publish = options.pop("publish", True)
-        revision = await Lifecycle(self.connection, self._say).install(_request(self.name, options))
+        revision = await Lifecycle(self.connection, self.say).install(request(self.name, options))
         return await self._changed(revision, publish)
 
     async def upgrade(self, **options: Any) -> JobAddresses:
@@ -84,9 +82,10 @@ class AsyncJob:
             JobError: Refused; the message says what is live.
         """
         from .lifecycle import Lifecycle
+        from .prepare import request
 
         publish = options.pop("publish", True)
-        revision = await Lifecycle(self.connection, self._say).upgrade(_request(self.name, options))
+        revision = await Lifecycle(self.connection, self.say).upgrade(request(self.name, options))
         return await self._changed(revision, publish)
 
     async def _changed(self, revision: int, publish: bool) -> JobAddresses:
@@ -110,25 +109,9 @@ class AsyncJob:
             NotExposedError: The job has no node port.
             UsageError: The file is somebody else's, or the release is of another version of the chart.
         """
-        from pathlib import Path
+        from .pin import pin
 
-        from . import pin
-
-        live, values, _ = await self._pinnable(options)
-        numbers = pin.live_numbers(live)
-        pin.require_numbers(self.name, numbers)
-        if file:
-            pin.check_file(Path(file), self.name)
-        try:
-            report = await self.upgrade(arguments=["--reset-values"], all_values=pin.merged(values, numbers), **options)
-        except OutOfTimeError:  # The workers are late, but the numbers are values of the release by now.
-            if file and not options.get("rollback_on_failure"):
-                pin.write_file(Path(file), self.name, numbers)
-            raise
-        if file:
-            pin.write_file(Path(file), self.name, numbers)
-            self._say(f"the node ports are in {file}")
-        return report
+        return await pin(self, file, options)
 
     async def unpin(self, **options: Any) -> JobAddresses:
         """Take every fixed node port out of the release's values; Kubernetes keeps the numbers of living Services.
@@ -136,25 +119,9 @@ class AsyncJob:
         Args:
             **options: As for `pin`.
         """
-        from . import pin
+        from .pin import unpin
 
-        _, values, workers = await self._pinnable(options)
-        return await self.upgrade(arguments=["--reset-values"], all_values=pin.unpinned(values, workers), **options)
-
-    async def _pinnable(self, options: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any], int]:
-        """Return the live objects, the values of the release, and the number of workers."""
-        from .helm import Helm, current
-        from .kube import Kubectl
-        from .lifecycle import check_same_chart
-        from .workers import table
-
-        helm, kubectl = Helm(self.connection), Kubectl(self.connection)
-        cluster, history = await asyncio.gather(kubectl.cluster(self.name, nodes=False), helm.history(self.name))
-        if not history:
-            raise self._missing(await kubectl.namespace())
-        check_same_chart(self.name, history, options.get("chart", ""))
-        values = await helm.values(self.name, current(history).number)
-        return cluster.objects, values, len(table(cluster.objects))
+        return await unpin(self, options)
 
     async def publish(self, report: JobAddresses | None = None) -> JobAddresses:
         """Write the addresses into the ConfigMap that the workers have mounted; they see it within about a minute.
@@ -177,7 +144,7 @@ class AsyncJob:
         try:
             await self.publish(report)
         except JobError as error:
-            self._say(f"The workers are not told their addresses: {error}")
+            self.say(f"The workers are not told their addresses: {error}")
 
     async def follow(self, *, address_type: str = "") -> AsyncIterator[JobAddresses]:
         """Yield the addresses as they are, then each time they have changed, until the caller stops.
@@ -192,7 +159,7 @@ class AsyncJob:
         from .kube import Kubectl
 
         read = functools.partial(self.addresses, address_type=address_type)
-        async for report in follow(Kubectl(self.connection), self.name, read, self._say):
+        async for report in follow(Kubectl(self.connection), self.name, read, self.say):
             yield report
 
     async def addresses(self, *, address_type: str = "") -> JobAddresses:
@@ -206,11 +173,12 @@ class AsyncJob:
         """
         from .addresses import report
         from .kube import Kubectl
+        from .release import missing
 
         kubectl = Kubectl(self.connection)
         cluster = await kubectl.cluster(self.name)
         if not cluster.objects:
-            raise self._missing(await kubectl.namespace())
+            raise missing(self.name, await kubectl.namespace())
         return report(self.name, cluster, address_type=address_type)
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
@@ -225,7 +193,7 @@ class AsyncJob:
         """
         from .client import connect
 
-        return connect(self, worker, port, self._say)
+        return connect(self, worker, port, self.say)
 
     async def status(self) -> JobStatus:
         """Return release, workers and exposures as they are.
@@ -233,25 +201,9 @@ class AsyncJob:
         Raises:
             JobNotFoundError: There is no such job.
         """
-        from .addresses import report
-        from .helm import Helm
-        from .kube import Kubectl
-        from .lifecycle import check_chart_of
+        from .status import status
 
-        helm, kubectl = Helm(self.connection), Kubectl(self.connection)
-        history, cluster, namespace = await asyncio.gather(
-            helm.history(self.name), kubectl.cluster(self.name), kubectl.namespace()
-        )
-        check_chart_of(self.name, history)
-        if not history:
-            raise self._missing(namespace)
-        newest = history[-1]
-        addresses = replace(report(self.name, cluster), revision=newest.number, namespace=namespace)
-        release = Release(
-            self.name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
-        )
-        workers = tuple(w for w in addresses.workers if not w.reserved)
-        return JobStatus(release, addresses.mode, workers, addresses)
+        return await status(self)
 
     async def uninstall(self, *, wait: bool = False, timeout: float = 300) -> None:
         """Remove the job.
@@ -265,19 +217,7 @@ class AsyncJob:
         """
         from .lifecycle import Lifecycle
 
-        await Lifecycle(self.connection, self._say).uninstall(self.name, wait=wait, timeout=timeout)
-
-
-def _request(name: str, options: dict[str, Any]) -> Any:
-    """Return the request for the keyword arguments of `install` and `upgrade`."""
-    from .prepare import Request
-
-    values: Sequence[str] = options.pop("values", ())
-    sets: Sequence[str] = options.pop("set", ())
-    arguments = [part for path in values for part in ("--values", str(path))]
-    arguments += [part for pair in sets for part in ("--set", pair)]
-    options["values"] = options.pop("all_values", None)
-    return Request(name, arguments=[*arguments, *options.pop("arguments", ())], **options)
+        await Lifecycle(self.connection, self.say).uninstall(self.name, wait=wait, timeout=timeout)
 
 
 async def list_jobs_async(

@@ -3,75 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from . import chart as charts
-from . import preflight
+from . import jar, preflight
 from .errors import (
     BusyError,
     JobError,
     JobExistsError,
+    JobLostError,
     JobNotFoundError,
-    NameRefusedError,
     OutOfTimeError,
     PortTakenError,
-    UsageError,
-    ValuesError,
 )
-from .helm import Helm, Revision, apply
+from .guards import check_chart_of, check_name, reuse_hint
+from .helm import Helm, apply
 from .kube import Kubectl, selector
-from .prepare import PENDING, Preparation, Request
+from .messages import translate
+from .prepare import PENDING, Preparation, Prepared, Request
 from .settings import Connection
 from .wait import Say
+from .workers import Object
+
+Ready = Callable[[list[str], float], Awaitable[None]]
+"""Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
 
 
-def check_name(name: str) -> None:
-    """Raise NameRefusedError unless `name` can be the name of the job's Services.
+class Companion(Protocol):
+    """What belongs to a release and is not made by Helm: a jar."""
 
-    DNS-1035 and at most 49 characters: names of the job's objects are made of it.
-    """
-    if len(name) > 49:
-        raise NameRefusedError(f"The job name {name} has {len(name)} characters.", "Take one of at most 49.")
-    if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name):
-        raise NameRefusedError(
-            f"The job name {name!r} can't be the name of a Service.",
-            "Start with a letter, use only a-z, 0-9 and -, and don't end with -.",
-        )
+    def check(self, rendered: Sequence[Object]) -> None:
+        """Raise JobError if it doesn't fit to the objects that Helm would make."""
 
+    async def make(self) -> None:
+        """Make it, before Helm makes the release; nothing is left if that fails."""
 
-def check_chart_of(name: str, history: Sequence[Revision]) -> None:
-    """Raise JobNotFoundError when the release belongs to another chart: it is not ours to touch."""
-    if history and not re.fullmatch(rf"{charts.NAME}-\d.*", history[-1].chart):
-        raise JobNotFoundError(
-            f"The release {name} is of the chart {history[-1].chart}, not a Twister2 job.", "Take another name."
-        )
+    async def own(self) -> None:
+        """Give it to the release that was made."""
 
-
-def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None:
-    """Raise UsageError when an upgrade with the packaged chart would bring another version of it.
-
-    Args:
-        name: Name of the job.
-        history: The release's history.
-        chart: The chart that the user chose; then it is the user's decision.
-    """
-    check_chart_of(name, history)
-    own = f"{charts.NAME}-{charts.version(charts.packaged())}"
-    if history and not chart and history[-1].chart != own:
-        raise UsageError(
-            f"The job {name} was made with the chart {history[-1].chart}, and this command brings {own}.",
-            f"`twister2-job upgrade {name}` first, or give --chart.",
-        )
-
-
-def reuse_hint(error: JobError, request: Request) -> JobError:
-    """Return the error of an upgrade, with the remedy if --reuse-values is what the schema refuses."""
-    if isinstance(error, ValuesError) and "--reuse-values" in request.arguments:
-        why = "--reuse-values keeps the defaults of the old chart too, which may lack new values"
-        return ValuesError(error.message, f"{why}; use --reset-then-reuse-values.")
-    return error
+    async def remove(self) -> None:
+        """Remove what was made."""
 
 
 class Lifecycle:
@@ -82,8 +56,13 @@ class Lifecycle:
         self.helm, self.kubectl, self.say = Helm(connection), Kubectl(connection), say
         self.preparation = Preparation(self.helm, self.kubectl, say)
 
-    async def install(self, request: Request) -> int:
+    async def install(self, request: Request, companion: Companion | None = None, ready: Ready | None = None) -> int:
         """Install a job and wait for its workers.
+
+        Args:
+            request: What to install.
+            companion: What belongs to it and is not made by Helm; it goes again with an install that is undone.
+            ready: Waits in the place of our own waiting.
 
         Returns:
             The revision.
@@ -108,39 +87,60 @@ class Lifecycle:
                     f"The job {request.name} exists already ({history[-1].status}, revision {history[-1].number}).",
                     f"Use `twister2-job upgrade {request.name}`, or uninstall it first.",
                 )
+            if companion:
+                companion.check(prepared.rendered)
             made = request.create_namespace and not await self._namespace_exists()
             if not made:  # A namespace that is still to be made holds nothing that could be in the way.
                 await preflight.check(self.kubectl, [], prepared.rendered)
-            watcher.start()
+            await jar.remove_leftovers(self.kubectl, request.name, prepared.pieces, self.say)
+            if companion:
+                await self._make(companion, made)
+            if ready is None:
+                watcher.start()
             try:
                 revision = await apply(
                     prepared.client, self.helm, request.name, path, request.arguments, values=request.values or {},
                     create_namespace=request.create_namespace, timeout=request.timeout,
                 )  # fmt: skip
             except (BusyError, JobExistsError):
+                await self._remove(companion)
                 raise  # Somebody else was quicker: what is there is theirs.
             except (JobError, asyncio.CancelledError) as error:
-                undone = await asyncio.shield(self._undo(request.name, made))
+                undone = await asyncio.shield(self._undo(request.name, made, companion))
                 if isinstance(error, PortTakenError):
                     error = await preflight.with_holders(self.kubectl, error)
                 if isinstance(error, JobError) and undone:
                     raise type(error)(error.message, f"{error.hint} {undone}".strip()) from None
                 raise error from None
+            if companion:
+                await companion.own()
             try:
-                await watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
-            except OutOfTimeError as error:
+                await self._ready(prepared, deadline, ready)
+            except (OutOfTimeError, JobLostError) as error:
                 if request.rollback_on_failure:
-                    undone = await self._undo(request.name, made)
-                    raise OutOfTimeError(error.message, undone or "The release was removed again.") from None
-                raise OutOfTimeError(
+                    undone = await self._undo(request.name, made, companion)
+                    raise type(error)(error.message, undone or "The release was removed again.") from None
+                raise type(error)(
                     error.message,
                     f"\nThe release stays: `twister2-job status {request.name}` shows it, "
                     f"`twister2-job uninstall {request.name}` removes it.",
                 ) from None
             return revision
 
-    async def upgrade(self, request: Request) -> int:
+    async def _ready(self, prepared: Prepared, deadline: float, ready: Ready | None) -> None:
+        """Wait for the workers, with the caller's way of waiting or our own."""
+        if ready:
+            await ready(prepared.stateful_sets, deadline)
+        else:
+            prepared.watcher.start()
+            await prepared.watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
+
+    async def upgrade(self, request: Request, ready: Ready | None = None) -> int:
         """Upgrade a job and wait for its workers.
+
+        Args:
+            request: What to upgrade to.
+            ready: Waits in the place of our own waiting.
 
         Returns:
             The new revision.
@@ -154,7 +154,7 @@ class Lifecycle:
         deadline = time.monotonic() + request.timeout
         path = charts.find(request.chart)
         async with self.preparation.of(request, path, upgrade=True) as prepared:
-            history, watcher = prepared.history, prepared.watcher
+            history = prepared.history
             check_chart_of(request.name, history)
             live = next((r.number for r in reversed(history) if r.status in ("deployed", "superseded")), 0)
             if not history or history[-1].status in ("uninstalled", "uninstalling"):
@@ -183,8 +183,7 @@ class Lifecycle:
                     prepared.client, self.helm, request.name, path, request.arguments, values=values,
                     create_namespace=False, timeout=request.timeout,
                 )  # fmt: skip
-                watcher.start()
-                await watcher.ready(prepared.stateful_sets, deadline=deadline, say=self.say)
+                await self._ready(prepared, deadline, ready)
             except JobError as error:
                 raise await self._failed_upgrade(reuse_hint(error, request), request, live, before) from None
             return revision
@@ -201,12 +200,16 @@ class Lifecycle:
             JobNotFoundError: There is no such job.
         """
         check_name(name)
-        history = await self.helm.history(name)
+        history, pieces = await asyncio.gather(self.helm.history(name), jar.present(self.kubectl, name))
         if not history:
+            if pieces:
+                await jar.remove_leftovers(self.kubectl, name, pieces, self.say)
+                return
             where = await self.kubectl.namespace()
             raise JobNotFoundError(f"There is no job {name} in namespace {where}.", "`twister2-job list -A` shows all.")
         check_chart_of(name, history)
         await self.helm.uninstall(name, timeout=timeout)
+        await jar.remove(self.kubectl, pieces)
         if wait:
             result = await self.kubectl.run(
                 "wait", "--for=delete", "pods,services", "-l", selector(name), f"--timeout={timeout:.0f}s",
@@ -223,18 +226,44 @@ class Lifecycle:
         result = await self.kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
         return bool(result.code or result.out.strip())  # Without the right to look: not ours to delete.
 
-    async def _undo(self, name: str, made_namespace: bool) -> str:
+    async def _make(self, companion: Companion, made_namespace: bool) -> None:
+        """Make the companion, and before it the namespace, which Helm would make too late for it."""
+        if not made_namespace:
+            await companion.make()
+            return
+        name = await self.kubectl.namespace()
+        result = await self.kubectl.run("create", "namespace", name, namespaced=False)
+        if result.code and "already exists" not in result.err.lower():
+            raise translate(result.err, "kubectl")
+        try:
+            await companion.make()
+        except (JobError, asyncio.CancelledError):
+            await asyncio.shield(self._remove_namespace())
+            raise
+
+    async def _remove_namespace(self) -> None:
+        """Remove the namespace that this install has made, unless another job came into it meanwhile."""
+        if not await self.helm.releases(all_namespaces=False):
+            where = await self.kubectl.namespace()
+            await self.kubectl.run("delete", "namespace", where, "--wait=false", "--ignore-not-found", namespaced=False)
+
+    async def _remove(self, companion: Companion | None) -> None:
+        """Remove the companion; what stays is found by the next command for this name."""
+        if companion:
+            with contextlib.suppress(JobError):
+                await companion.remove()
+
+    async def _undo(self, name: str, made_namespace: bool, companion: Companion | None) -> str:
         """Remove what a failed install made; return a sentence if that fails too."""
+        await self._remove(companion)
         try:
             await self.helm.uninstall(name, timeout=30)
         except JobNotFoundError:
             pass  # Helm had not begun.
         except JobError as error:
             return f"Undoing it failed too ({error.message}); `twister2-job uninstall {name}` removes what is left."
-        # Another job may have come into the namespace meanwhile.
-        if made_namespace and not await self.helm.releases(all_namespaces=False):
-            where = await self.kubectl.namespace()
-            await self.kubectl.run("delete", "namespace", where, "--wait=false", "--ignore-not-found", namespaced=False)
+        if made_namespace:
+            await self._remove_namespace()
         return ""
 
     async def _failed_upgrade(self, error: JobError, request: Request, live: int, before: int) -> JobError:

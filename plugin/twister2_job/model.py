@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .jobstate import JobState
 
 SCHEMA_VERSION = "v1"
 
@@ -133,12 +136,13 @@ class Release:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job as it is: its release, its workers, its exposures."""
+    """A job as it is: its release, its workers, its exposures; `job` is how far a Twister2 job is, None of others."""
 
     release: Release
     mode: str
     workers: tuple[Worker, ...]
     addresses: JobAddresses
+    job: JobState | None = None
 
     @property
     def ready(self) -> bool:
@@ -152,6 +156,7 @@ class JobStatus:
             "release": self.release.to_dict(),
             "mode": self.mode,
             "ready": self.ready,
+            **({"job": self.job.to_dict()} if self.job else {}),
             "workers": [worker.to_status() for worker in self.workers],
             "exposures": [address.to_dict() for address in self.addresses.all()],
             "warnings": list(self.addresses.warnings),

@@ -87,12 +87,23 @@ def status_table(status: JobStatus) -> str:
         f"Job {release.name} in namespace {release.namespace}: revision {release.revision} ({release.status}), "
         f"chart {release.chart}, {sum(w.ready for w in status.workers)} of {len(status.workers)} workers ready"
     )
+    titles = ["WORKER", "GROUP", "POD", "NODE", "READY", "RESTARTS", "REASON"]
     rows = [
         [str(w.id), str(w.group), w.pod, w.node, "yes" if w.ready else "no", str(w.restarts), w.reason]
         for w in status.workers
     ]
-    workers = columns(("WORKER", "GROUP", "POD", "NODE", "READY", "RESTARTS", "REASON"), rows)
-    return "\n\n".join([head, workers, addresses_table(status.addresses)])
+    parts = [head]
+    if status.job:
+        told = {worker.id: worker for worker in status.job.workers}
+        titles.insert(1, "STATE")
+        for row, worker in zip(rows, status.workers, strict=True):
+            row[5] = str(told[worker.id].restarts)
+            row.insert(1, told[worker.id].state)
+        why = f" ({status.job.reason})" if status.job.reason else ""
+        again = status.job.master_restarts
+        restarts = f"; job master restarts: {again}" if again else ""
+        parts.append(f"State of the job: {status.job.state}{why}{restarts}")
+    return "\n\n".join([*parts, columns(titles, rows), addresses_table(status.addresses)])
 
 
 def releases_table(releases: Iterable[Release]) -> str:

@@ -6,11 +6,16 @@ import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .addresses import EXPOSURE, WORKER
-from .errors import NotExposedError, UsageError
-from .workers import Object, number, of_kind
+from .errors import NotExposedError, OutOfTimeError, UsageError
+from .model import JobAddresses
+from .release import live_release
+from .workers import Object, number, of_kind, table
+
+if TYPE_CHECKING:
+    from .job import AsyncJob
 
 HEADER = "# Written by `twister2-job pin`: the node ports of job"
 Values = dict[str, Any]
@@ -98,3 +103,32 @@ def write_file(path: Path, job: str, values: Values) -> None:
 
     use = f"# A later install gets them again with: twister2-job install {job} -f ... -f {path.name}\n"
     path.write_text(f"{HEADER} {job}\n{use}{yaml.safe_dump(values, sort_keys=False)}")
+
+
+async def pin(job: AsyncJob, file: str, options: dict[str, Any]) -> JobAddresses:
+    """Make the live node ports values of the release; see `AsyncJob.pin`."""
+    live = await live_release(job.connection, job.name, options.get("chart", ""))
+    numbers = live_numbers(live.objects)
+    require_numbers(job.name, numbers)
+    if file:
+        check_file(Path(file), job.name)
+    late: OutOfTimeError | None = None
+    try:
+        report = await job.upgrade(arguments=["--reset-values"], all_values=merged(live.values, numbers), **options)
+    except OutOfTimeError as error:  # The workers are late, but the numbers are values of the release by now.
+        if options.get("rollback_on_failure"):
+            raise
+        late = error
+    if file:
+        write_file(Path(file), job.name, numbers)
+        job.say(f"the node ports are in {file}")
+    if late:
+        raise late
+    return report
+
+
+async def unpin(job: AsyncJob, options: dict[str, Any]) -> JobAddresses:
+    """Take every fixed node port out of the release's values; see `AsyncJob.unpin`."""
+    live = await live_release(job.connection, job.name, options.get("chart", ""))
+    values = unpinned(live.values, len(table(live.objects)))
+    return await job.upgrade(arguments=["--reset-values"], all_values=values, **options)

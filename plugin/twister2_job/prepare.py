@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import jar
 from .errors import BusyError, JobNotFoundError
 from .helm import Helm, Revision, current, load_pyhelm3
 from .kube import Kubectl
@@ -47,11 +48,22 @@ class Request:
     rollback_on_failure: bool = False
 
 
+def request(name: str, options: dict[str, Any]) -> Request:
+    """Return the request for the keyword arguments of `install` and `upgrade`."""
+    values: Sequence[str] = options.pop("values", ())
+    sets: Sequence[str] = options.pop("set", ())
+    arguments = [part for path in values for part in ("--values", str(path))]
+    arguments += [part for pair in sets for part in ("--set", pair)]
+    options["values"] = options.pop("all_values", None)
+    return Request(name, arguments=[*arguments, *options.pop("arguments", ())], **options)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What was found out: the release's history, its live objects, and what Helm would make of the request.
 
-    `values` are those of the release that the request keeps; None if it keeps none.
+    `values` are those of the release that the request keeps; None if it keeps none. `pieces` are the ConfigMaps with a
+    jar that there are before an install.
     """
 
     client: Any
@@ -60,6 +72,7 @@ class Prepared:
     rendered: list[dict[str, Any]]
     values: dict[str, Any] | None
     watcher: Watcher
+    pieces: Sequence[str] = ()
 
     @property
     def stateful_sets(self) -> list[str]:
@@ -98,6 +111,7 @@ class Preparation:
         begin(asyncio.to_thread(load_pyhelm3, self.helm.path))
         history = begin(self._settled(request.name))
         objects = begin(self.live(request.name) if upgrade else self._without_leftovers(request.name))
+        pieces = None if upgrade else begin(jar.present(self.kubectl, request.name))
         rendered = begin(self._rendered(request, path, history, upgrade=upgrade))
         try:
             await rendered  # Wrong values are told first, even without a cluster.
@@ -110,7 +124,8 @@ class Preparation:
         watcher = Watcher(self.kubectl, request.name)
         try:
             documents, values = rendered.result()
-            yield Prepared(client, history.result(), live, documents, values, watcher)
+            jars = pieces.result() if pieces else []
+            yield Prepared(client, history.result(), live, documents, values, watcher, jars)
         finally:
             await watcher.close()
 
@@ -134,12 +149,10 @@ class Preparation:
         """Wait until no Service of an earlier run is being deleted: an install would adopt it, and then lose it."""
         until = time.monotonic() + LEFTOVER_AGE
         while True:
-            objects = await self.live(name)
-            going = [
-                s["metadata"]["name"] for s in of_kind(objects, "Service") if s["metadata"].get("deletionTimestamp")
-            ]
+            services = await self.kubectl.services(name)
+            going = [s["metadata"]["name"] for s in services if s["metadata"].get("deletionTimestamp")]
             if not going:
-                return objects
+                return services
             if time.monotonic() > until:
                 raise BusyError(
                     f"Service {going[0]} of an earlier run is still being deleted.", "Wait, or take another job name."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,15 +22,22 @@ class Result:
     err: str
 
 
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Send a signal; `process.send_signal` would collect a process that has just ended, and asyncio then complains."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
 async def stop(process: asyncio.subprocess.Process) -> None:
     """End `process` with SIGTERM, and with SIGKILL after `GRACE` seconds."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+    if process.stdin:
+        process.stdin.close()  # A child of it that still reads would keep its outputs open.
+    _signal(process, signal.SIGTERM)
     try:
         await asyncio.wait_for(process.communicate(), GRACE)
     except (asyncio.TimeoutError, TimeoutError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _signal(process, signal.SIGKILL)
         await process.communicate()
 
 
@@ -92,6 +100,5 @@ async def stream(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -
     try:
         yield process.stdout
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()  # It only reads: there is nothing to finish.
+        _signal(process, signal.SIGKILL)  # It only reads: there is nothing to finish.
         await asyncio.shield(process.wait())

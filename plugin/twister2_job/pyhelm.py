@@ -6,6 +6,7 @@ line. Importing it takes 0.3 s: import this module only where a release is made.
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -48,7 +49,12 @@ class ExecCommand(Command):  # type: ignore[misc]
             raise HelmError(result.code, result.out.encode(), result.err.encode())
         for line in result.err.splitlines():
             log.info("helm: %s", line)  # pyhelm3 drops Helm's warnings.
-        return result.out.encode()
+        return (_without_manifest(result.out) if arguments[0] == "upgrade" else result.out).encode()
+
+
+def _without_manifest(release: str) -> str:
+    """Return a release as Helm printed it, less its manifest, which pyhelm3 would parse: 2 s for 1,000 Services."""
+    return json.dumps({**json.loads(release), "manifest": ""})
 
 
 def new_client(command: ExecCommand, path: str) -> Client:

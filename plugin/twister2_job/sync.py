@@ -12,6 +12,7 @@ from .model import JobAddresses, JobStatus, Release
 
 if TYPE_CHECKING:
     from .client import Endpoint
+    from .jobstate import JobState
 
 T = TypeVar("T")
 
@@ -51,6 +52,22 @@ class Job:
     def unpin(self, **options: Any) -> JobAddresses:
         """Take every fixed node port out of the release's values; see `AsyncJob.unpin`."""
         return run_sync(self._job.unpin(**options))
+
+    def submit(self, jar: str = "", **options: Any) -> JobState:
+        """Submit a Twister2 job and follow it to its end; see `AsyncJob.submit`."""
+        return run_sync(self._job.submit(jar, **options))
+
+    def wait(self, *, timeout: float | None = None) -> JobState:
+        """Wait for the end of a Twister2 job; see `AsyncJob.wait`."""
+        return run_sync(self._job.wait(timeout=timeout))
+
+    def kill(self, **options: Any) -> str:
+        """End a Twister2 job; see `AsyncJob.kill`."""
+        return run_sync(self._job.kill(**options))
+
+    def rerun(self, **options: Any) -> JobState:
+        """Run a Twister2 job again and follow it to its end; see `AsyncJob.rerun`."""
+        return run_sync(self._job.rerun(**options))
 
     def publish(self) -> JobAddresses:
         """Write the addresses into the ConfigMap that the workers have mounted; see `AsyncJob.publish`."""

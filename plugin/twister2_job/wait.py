@@ -148,6 +148,13 @@ async def reasons(kubectl: Kubectl, job: str, names: list[str], *, logs: bool) -
     return found
 
 
+async def warnings_of(kubectl: Kubectl, kind: str, name: str) -> list[str]:
+    """Return the newest warning about an object, if there is one."""
+    chosen = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
+    newest = _event(await kubectl.items("events", f"--field-selector={chosen}"), kind, name)
+    return [newest] if newest else []
+
+
 def _event(events: Iterable[Object], kind: str, name: str) -> str:
     """Return the newest warning about an object."""
     mine = [e for e in events if (e["involvedObject"].get("kind"), e["involvedObject"].get("name")) == (kind, name)]

@@ -43,6 +43,12 @@ def pod_ready(pod: Object) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
+def last_word(terminated: Mapping[str, Any]) -> str:
+    """Return the last line of what a container left when it ended: the end of its log, if it has that policy."""
+    lines = str(terminated.get("message") or "").strip().splitlines()
+    return lines[-1].strip() if lines and terminated.get("exitCode") else ""
+
+
 def reason_of(pod: Object, container: str = "") -> str:
     """Return why a pod (or its `container`) is not ready, in the words of Kubernetes; empty if nothing is wrong."""
     status = pod.get("status", {})
@@ -54,10 +60,12 @@ def reason_of(pod: Object, container: str = "") -> str:
             continue
         waiting = state.get("state", {}).get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in ("PodInitializing", "ContainerCreating"):
-            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""))))
+            before = state.get("lastState", {}).get("terminated") or {}
+            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""), last_word(before))))
         ended = state.get("state", {}).get("terminated") or {}
         if ended.get("exitCode"):
-            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}"
+            told = last_word(ended)
+            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}{': ' if told else ''}{told}"
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return ": ".join(filter(None, (condition.get("reason", ""), condition.get("message", ""))))

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 from twister2_job.errors import BusyError, JobExistsError, PortTakenError, ValuesError
+from twister2_job.guards import reuse_hint
 from twister2_job.helm import Revision, current
-from twister2_job.lifecycle import Lifecycle, reuse_hint
+from twister2_job.lifecycle import Lifecycle
 from twister2_job.messages import translate
 from twister2_job.prepare import Request, keeps_values
 

@@ -1,0 +1,198 @@
+"""The logs of a job's containers: read to know how far the job is, and saved before the containers go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import obstacles, signs
+from .addresses import Cluster
+from .errors import JobError, NoRightsError, UsageError
+from .jobstate import (
+    MASTER,
+    STARTING,
+    UNKNOWN,
+    JobState,
+    container,
+    has_run,
+    is_suspended,
+    master_name,
+    master_pod,
+    state_of,
+)
+from .kube import Kubectl
+from .messages import translate
+from .process import stream
+from .signs import Progress
+from .workers import CONTAINER, Object, number, of_kind, table
+
+TAIL = 10_000
+"""Lines of a log that are read at most: a job's own program may print without end."""
+OWN_LOGS = 64
+"""Workers up to which their own logs are read, each by a request, where the job master does not tell of them."""
+AT_ONCE = 4
+"""Logs that are read side by side."""
+
+
+async def text(kubectl: Kubectl, pod: str, name: str, *, previous: bool = False, tail: int = TAIL) -> str:
+    """Return the end of a container's log; empty if it has none (yet).
+
+    Raises:
+        NoRightsError: The user may not read logs.
+        NoClusterError: The cluster does not answer.
+    """
+    more = ["--previous"] if previous else []
+    result = await kubectl.run("logs", pod, "-c", name, f"--tail={tail}", *more)
+    if result.code and isinstance(error := translate(result.err, "kubectl"), NoRightsError):
+        raise error
+    return "" if result.code else result.out
+
+
+async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
+    """Return the state of a Twister2 job, read from the job master's log and the ConfigMap `<job>`.
+
+    Args:
+        kubectl: The client.
+        job: Name of the job.
+        cluster: Its live objects.
+
+    Raises:
+        JobError: The cluster does not answer.
+    """
+    objects = cluster.objects
+    if is_suspended(job, objects):
+        return state_of(job, objects, Progress())
+    pod = master_pod(job, objects)
+    master = f"{master_name(job)}-0"
+    try:
+        now, before, counts = await asyncio.gather(
+            text(kubectl, master, MASTER) if has_run(pod, MASTER) else _nothing(),
+            text(kubectl, master, MASTER, previous=True) if _restarted(pod) else _nothing(),
+            restart_counts(kubectl, job),
+        )
+        told = signs.read(now)
+        exited = await _exited(kubectl, objects) if told.all_joined and not (told.tells_workers or told.end) else None
+    except NoRightsError as error:
+        return JobState(UNKNOWN, error.message.rstrip("."))
+    found = state_of(job, objects, told, previous=signs.read(before), counts=counts, exited=exited)
+    waits = await packing(kubectl, job, objects) if found.state == STARTING else []
+    return replace(found, reason=waits[0]) if waits else found
+
+
+async def _nothing() -> str:
+    return ""
+
+
+def _restarted(pod: Object | None) -> bool:
+    return number(container(pod, MASTER).get("restartCount")) > 0
+
+
+async def packing(kubectl: Kubectl, job: str, objects: Sequence[Object]) -> list[str]:
+    """Return what an init container says that is still at work on the job's package, for the first such pod."""
+    pods = obstacles.packing(job, objects)
+    said = (await text(kubectl, pods[0], obstacles.PACKAGE, tail=1)).strip() if pods else ""
+    return [f"the job's package is not there yet in pod {pods[0]}: {said}"] if said else []
+
+
+async def restart_counts(kubectl: Kubectl, job: str) -> dict[str, str]:
+    """Return the data of the ConfigMap in which Twister2 counts restarts; empty if it is missing."""
+    found = await kubectl.items("configmaps", f"--field-selector=metadata.name={job}")
+    return dict(found[0].get("data") or {}) if found else {}
+
+
+async def _exited(kubectl: Kubectl, objects: Sequence[Object]) -> set[int] | None:
+    """Return the IDs of the workers whose own logs end with the word that they are done; None for a big job."""
+    workers = table(objects)
+    if len(workers) > OWN_LOGS:
+        return None
+    pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def done(pod: str, name: str) -> bool:
+        async with turn:
+            return bool(signs.WORKER_EXITED.search(await text(kubectl, pod, name, tail=5)))
+
+    asked = [w for w in workers if has_run(pods.get(w.pod), f"{CONTAINER}{w.container}")]
+    answers = await asyncio.gather(*(done(w.pod, f"{CONTAINER}{w.container}") for w in asked))
+    return {worker.id for worker, answer in zip(asked, answers, strict=True) if answer}
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log of one run of a container."""
+
+    pod: str
+    container: str
+    previous: bool
+
+    @property
+    def file(self) -> str:
+        """Return the name of the file that it is saved in."""
+        return f"{self.pod}.{self.container}{'.previous' if self.previous else ''}.log"
+
+
+def of_pods(pods: Sequence[Object]) -> list[Log]:
+    """Return every log that the pods have: that of each container, and that of its run before, if there was one."""
+    found = []
+    for pod in pods:
+        status = pod.get("status", {})
+        for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+            if {"running", "terminated"} & set(one.get("state") or {}) or one.get("lastState"):
+                found.append(Log(pod["metadata"]["name"], one["name"], previous=False))
+            if one.get("lastState"):
+                found.append(Log(pod["metadata"]["name"], one["name"], previous=True))
+    return found
+
+
+def folder_for(job: str, chosen: str) -> Path:
+    """Return the folder to save logs in: the chosen one, else `<job>-logs`, `<job>-logs-2`, ..., never one with files.
+
+    Raises:
+        UsageError: The chosen folder holds files already, or is none.
+    """
+    if chosen:
+        path = Path(chosen)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path} exists already, and logs in it would be lost.", "Choose another --logs.")
+        return path
+    names = (f"{job}-logs{f'-{index}' if index > 1 else ''}" for index in range(1, 10_000))
+    return next(Path(name) for name in names if not Path(name).exists())
+
+
+async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
+    """Save logs, some side by side, and return how many: one that is gone meanwhile is left out.
+
+    Raises:
+        UsageError: The folder can't be written to.
+    """
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(log: Log) -> bool:
+        more = ["--previous"] if log.previous else []
+        argv = kubectl.argv("logs", log.pod, "-c", log.container, *more)
+        async with turn:
+            with kubectl.connection.kubectl_environment() as env, (folder / log.file).open("wb") as file:
+                async with stream(argv, env=env) as reader:
+                    size = 0
+                    while chunk := await reader.read(2**16):
+                        size += file.write(chunk)
+        return size > 0
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return sum(await asyncio.gather(*(one(log) for log in logs)))
+    except OSError as error:
+        raise UsageError(f"The logs can't be saved in {folder}: {error.strerror}.", "Choose another --logs.") from None
+
+
+async def last_words(kubectl: Kubectl, pod: str, name: str, lines: int = 5) -> list[str]:
+    """Return the last lines of a container's log, or of its run before; none if there are none to be had."""
+    for previous in (False, True):
+        try:
+            if found := (await text(kubectl, pod, name, previous=previous, tail=lines)).strip():
+                return found.splitlines()
+        except JobError:
+            return []
+    return []

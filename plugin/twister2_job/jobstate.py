@@ -1,0 +1,210 @@
+"""The state of a Twister2 job, from what its job master has told and from its live objects: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import signs
+from .addresses import MODE
+from .signs import Progress
+from .workers import CONTAINER, Object, number, of_kind, reason_of, table
+
+TWISTER2 = "twister2"
+MASTER = "twister2-job-master-0"
+"""Name of the job master's container."""
+MASTER_COUNT = "RESTART_COUNT_FOR_JOB_MASTER"
+"""Key of the ConfigMap `<job>` under which the job master counts its restarts."""
+STARTING, RUNNING, LOST, SUSPENDED, UNKNOWN = "starting", "running", "lost", "suspended", "unknown"
+ENDED = (signs.COMPLETED, signs.FAILED, signs.KILLED)
+MOST_CRASHES = 3
+"""Restarts after which a job master that never says anything is given up."""
+RESTARTED = "without ZooKeeper that ends a job"
+
+
+@dataclass(frozen=True)
+class WorkerProgress:
+    """How far a worker is: waiting, joined, running, completed, failed, fully failed or unknown; and its restarts."""
+
+    id: int
+    state: str
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How far a Twister2 job is.
+
+    Attributes:
+        state: starting, running, completed, failed, killed, lost (it can't end any more), suspended or unknown.
+        reason: Why; a sentence without its full stop.
+        master_restarts: How often the job master was restarted.
+        workers: How far each worker is.
+    """
+
+    state: str
+    reason: str = ""
+    master_restarts: int = 0
+    workers: tuple[WorkerProgress, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the job has ended, and it is known how."""
+        return self.state in ENDED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready data."""
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "masterRestarts": self.master_restarts,
+            "workers": [dict(vars(worker)) for worker in self.workers],
+        }
+
+
+def master_name(job: str) -> str:
+    """Return the name of the job master's StatefulSet; its one pod has `-0` behind it."""
+    return f"{job}-jm"
+
+
+def mode(job: str, objects: Sequence[Object]) -> str:
+    """Return what a job's workers run: twister2, echo or command; empty if its headless Service is missing."""
+    found = [s for s in of_kind(objects, "Service") if s["metadata"]["name"] == job]
+    return str((found[0]["metadata"].get("annotations") or {}).get(MODE, "")) if found else ""
+
+
+def master_set(job: str, objects: Sequence[Object]) -> Object | None:
+    """Return the job master's StatefulSet."""
+    found = [s for s in of_kind(objects, "StatefulSet") if s["metadata"]["name"] == master_name(job)]
+    return found[0] if found else None
+
+
+def master_pod(job: str, objects: Sequence[Object]) -> Object | None:
+    """Return the job master's pod."""
+    found = [p for p in of_kind(objects, "Pod") if p["metadata"]["name"] == f"{master_name(job)}-0"]
+    return found[0] if found else None
+
+
+def container(pod: Object | None, name: str) -> Mapping[str, Any]:
+    """Return the status of a pod's container; empty while there is none."""
+    states = (pod or {}).get("status", {}).get("containerStatuses") or []
+    return next((state for state in states if state.get("name") == name), {})
+
+
+def has_run(pod: Object | None, name: str) -> bool:
+    """Tell whether a container runs, or has run: only then it has a log."""
+    status = container(pod, name)
+    return bool({"running", "terminated"} & set(status.get("state") or {}) or status.get("lastState"))
+
+
+def is_suspended(job: str, objects: Sequence[Object]) -> bool:
+    """Tell whether the job has no pods because its values say so."""
+    master = master_set(job, objects)
+    return bool(master) and number((master or {}).get("spec", {}).get("replicas", 1)) == 0
+
+
+def state_of(
+    job: str,
+    objects: Sequence[Object],
+    progress: Progress,
+    *,
+    previous: Progress | None = None,
+    counts: Mapping[str, str] | None = None,
+    exited: Collection[int] | None = None,
+) -> JobState:
+    """Return the state of a job and of its workers.
+
+    Args:
+        job: Name of the job.
+        objects: Its live StatefulSets and pods.
+        progress: What the present run of the job master has told.
+        previous: What the run before it told, if it was restarted.
+        counts: Data of the ConfigMap `<job>`, where Twister2 counts the restarts.
+        exited: IDs of the workers whose own logs say that they are done; None if these were not read.
+    """
+    counts = counts or {}
+    pod = master_pod(job, objects)
+    counted = number(counts.get(MASTER_COUNT))
+    restarts = max(number(container(pod, MASTER).get("restartCount")), counted)
+    told = previous if previous and previous.end and not progress.end else progress
+    state, reason = _state(job, objects, told, pod, restarts)
+    pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
+    rows = []
+    for worker in table(objects):
+        times = max(worker.restarts, number(counts.get(f"RESTART_COUNT_FOR_WORKER_{worker.id}")))
+        how = told.state_of(worker.id)
+        own = pods.get(worker.pod)
+        if how == signs.UNKNOWN and not has_run(own, f"{CONTAINER}{worker.container}"):
+            how = signs.WAITING
+        elif how in (signs.JOINED, signs.RUNNING, signs.UNKNOWN) and _crashed(own, f"{CONTAINER}{worker.container}"):
+            how = signs.FAILED
+        elif how == signs.UNKNOWN and told.all_joined and not told.cut and exited is not None:
+            how = signs.COMPLETED if worker.id in exited else signs.RUNNING  # Of 0.3.0, which has no barrier.
+        rows.append(WorkerProgress(worker.id, how, max(times, told.restarts(worker.id))))
+    return replace(JobState(state, reason, restarts), workers=tuple(rows))
+
+
+def _crashed(pod: Object | None, name: str) -> bool:
+    """Tell whether a container has ended with an error and is not running again."""
+    state = container(pod, name).get("state") or {}
+    waits = (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+    return waits or bool((state.get("terminated") or {}).get("exitCode"))
+
+
+def _state(job: str, objects: Sequence[Object], told: Progress, pod: Object | None, restarts: int) -> tuple[str, str]:
+    """Return the state of the job, and why."""
+    if told.end == signs.FAILED and told.failed:
+        return told.end, f"worker {told.failed[0]} failed for good"
+    if told.end:
+        return told.end, ""
+    if is_suspended(job, objects):
+        return SUSPENDED, f"`twister2-job rerun {job}` runs it again"
+    if lost := _lost(told, pod, restarts):
+        return LOST, lost
+    total = len(table(objects))
+    if restarts and not (told.joined or told.recovered):
+        return UNKNOWN, "the job master was restarted, and has not said yet whether it goes on"
+    if told.refuses:
+        return LOST, "a worker was restarted, and this version of Twister2 refuses it: the job never ends"
+    if told.all_joined and told.barriers:
+        return RUNNING, _waiting_again(told)
+    if told.recovered:
+        return RUNNING, "the job master was restarted and goes on"
+    if told.cut:
+        return UNKNOWN, "the beginning of the job master's log is gone, and the rest doesn't say"
+    if told.all_joined:
+        return STARTING, f"all {total} workers joined; not all are at the first barrier"
+    if told.started:
+        joined = f"{told.joined} of {total} workers joined" if told.joined else "no worker has been told to have joined"
+        return STARTING, joined
+    if pod is None:
+        return STARTING, "the job master has no pod yet"
+    why = reason_of(pod)
+    if why in ("PodInitializing", "ContainerCreating"):
+        return STARTING, "the pod of the job master is being started"
+    return STARTING, f"the job master: {why or 'it has not said yet that it waits for the workers'}"
+
+
+def _waiting_again(told: Progress) -> str:
+    """Return which workers wait at the barrier for those that are past it."""
+    if not told.at_barrier:
+        return ""
+    who = ", ".join(str(worker) for worker in sorted(told.at_barrier)[:5])
+    return f"worker {who} waits at the INIT barrier until all others come back to it"
+
+
+def _lost(told: Progress, pod: Object | None, restarts: int) -> str:
+    """Return why the job can't end any more; empty if it can."""
+    times = "once" if restarts == 1 else f"{restarts} times"
+    if told.died:
+        return f"the job master died: {told.died}"
+    if told.exited:
+        again = f" after it was restarted ({times}; {RESTARTED})" if restarts else ""
+        return f"the job master ended{again} without a word on how the job ended"
+    if restarts and told.started and not (told.joined or told.recovered):
+        return f"the job master was restarted {times} and knows of no worker; {RESTARTED}"
+    waiting = container(pod, MASTER).get("state", {}).get("waiting") or {}
+    if restarts >= MOST_CRASHES and waiting.get("reason") == "CrashLoopBackOff":
+        return f"the job master was restarted {times} and ends each time: {reason_of(pod or {}, MASTER)}"
+    return ""

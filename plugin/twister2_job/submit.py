@@ -1,0 +1,161 @@
+"""Submits a Twister2 job: its jar or package, the release, and then the job to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import chart as charts
+from . import jar, jobpackage, signs, submission
+from .errors import JobFailedError, JobKilledError, JobLostError, UsageError
+from .guards import check_name
+from .joblogs import last_words
+from .jobstate import TWISTER2, JobState, mode
+from .jobwait import Follower
+from .kube import Kubectl
+from .lifecycle import Lifecycle
+from .model import JobAddresses
+from .prepare import Request
+from .release import missing
+from .submission import Submission
+from .workers import CONTAINER, Object, table
+
+if TYPE_CHECKING:
+    from .job import AsyncJob
+
+OnReady = Callable[[JobAddresses], None]
+
+
+class Upload:
+    """The jar or package of a job, as a companion of its release."""
+
+    def __init__(self, job: AsyncJob, pieces: jar.Pieces | None, package: jobpackage.JobPackage | None) -> None:
+        """Keep what to send, if anything, and what the values must fit to."""
+        self._job, self._pieces, self._package = job, pieces, package
+
+    def check(self, rendered: Sequence[Object]) -> None:
+        """Raise ValuesError unless the values make a Twister2 job, and the one of the package."""
+        plan = jobpackage.plan(self._job.name, rendered)
+        if self._package:
+            jobpackage.check(self._package, plan)
+
+    async def make(self) -> None:
+        """Send the pieces."""
+        if self._pieces:
+            await self._pieces.make()
+
+    async def own(self) -> None:
+        """Give them to the job's Service."""
+        if self._pieces:
+            await jar.try_own(self._pieces, self._job.say)
+
+    async def remove(self) -> None:
+        """Remove them."""
+        if self._pieces:
+            await self._pieces.remove()
+
+
+async def prepare(job: AsyncJob, given: Submission, chart: Path) -> tuple[dict[str, Any], Upload]:
+    """Return the values of a job and what has to be sent for it; nothing is sent yet.
+
+    Raises:
+        UsageError: The jar or package can't be used.
+    """
+    kubectl, package = Kubectl(job.connection), None
+    if given.package:
+        remedy = "Put it on a server that the pods reach, its URL into a Secret, and add --url-secret NAME."
+        content = jar.read(given.package, "package", "" if given.url_secret else remedy, limit=not given.url_secret)
+        package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace())
+    elif given.local:
+        content = jar.read_jar(given.jar, given.worker_class, job.say)
+    else:
+        return submission.values(given, [], ""), Upload(job, None, None)
+    pieces = jar.Pieces(kubectl, job.name, content)
+    if package:
+        values = jobpackage.values(package, given.source(pieces.names, pieces.sha256))
+        return values, Upload(job, pieces if given.local else None, package)
+    return submission.values(given, pieces.names, pieces.sha256), Upload(job, pieces, None)
+
+
+async def submit(
+    job: AsyncJob, given: Submission, request: Request, *, detach: bool, publish: bool, on_ready: OnReady | None
+) -> JobState:
+    """Submit a job; see `AsyncJob.submit`."""
+    given.check()
+    check_name(request.name)
+    values, upload = await prepare(job, given, charts.find(request.chart))
+    follower = Follower(Kubectl(job.connection), job.name, job.say)
+    try:
+        lifecycle = Lifecycle(job.connection, job.say)
+        revision = await lifecycle.install(replace(request, values=values), upload, follower.ready)
+        return await to_the_end(job, follower, revision, detach=detach, publish=publish, on_ready=on_ready)
+    finally:
+        await follower.close()
+
+
+async def to_the_end(
+    job: AsyncJob, follower: Follower, revision: int, *, detach: bool, publish: bool, on_ready: OnReady | None
+) -> JobState:
+    """Hand out the addresses of a job whose pods run, and follow it to its end, unless that is not wanted.
+
+    Raises:
+        JobFailedError: It failed.
+        JobKilledError: It was killed.
+        JobLostError: It can't end any more, or nobody can tell how it ended.
+    """
+    report = replace(await job.addresses(), revision=revision)
+    if on_ready:
+        on_ready(report)
+    if publish:
+        await job.try_publish(report)
+    if detach:
+        return follower.state
+    return await require_completed(Kubectl(job.connection), job.name, await follower.end())
+
+
+async def wait(job: AsyncJob, timeout: float | None) -> JobState:
+    """Wait for the end of a job; see `AsyncJob.wait`."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    kubectl = Kubectl(job.connection)
+    cluster = await kubectl.cluster(job.name, nodes=False)
+    if not cluster.objects:
+        raise missing(job.name, await kubectl.namespace())
+    require_twister2(job.name, cluster.objects, "There is no end to wait for.")
+    follower = Follower(kubectl, job.name, job.say)
+    try:
+        return await require_completed(kubectl, job.name, await follower.end(deadline))
+    finally:
+        await follower.close()
+
+
+async def require_completed(kubectl: Kubectl, job: str, state: JobState) -> JobState:
+    """Return the state of a job that has completed; raise for every other end.
+
+    Raises:
+        JobFailedError: It failed; the message has the last words of the worker that failed for good.
+        JobKilledError: It was killed.
+        JobLostError: Nobody can tell how it ended.
+    """
+    if state.state == signs.COMPLETED:
+        return state
+    if state.state == signs.KILLED:
+        raise JobKilledError(f"The job {job} was killed.", f"`twister2-job rerun {job}` runs it again.")
+    if state.state != signs.FAILED:
+        raise JobLostError(f"Nobody can tell how the job {job} ended: it is {state.state}.")
+    why = f": {state.reason}" if state.reason else ""
+    error = f"The job {job} failed{why}."
+    if worker := next((w for w in state.workers if w.state == signs.FULLY_FAILED), None):
+        row = next(w for w in table((await kubectl.cluster(job, nodes=False)).objects) if w.id == worker.id)
+        words = await last_words(kubectl, row.pod, f"{CONTAINER}{row.container}")
+        error = "\n  ".join([error, *words])
+    raise JobFailedError(error, f"\n`twister2-job status {job}` shows its workers.")
+
+
+def require_twister2(job: str, objects: Sequence[Object], remedy: str) -> None:
+    """Raise UsageError unless the job is one of Twister2's own."""
+    if (what := mode(job, objects)) != TWISTER2:
+        runs = {"echo": "runs the echo worker", "command": "runs a command of its own"}.get(what, "is unknown")
+        raise UsageError(f"The job {job} {runs}; it is no Twister2 job.", remedy)

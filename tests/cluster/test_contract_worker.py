@@ -1,0 +1,161 @@
+"""What only Twister2 0.8.0 does: its ConfigMap, kill, failures and restarts; shown with the contract worker.
+
+The contract worker is a program of our own that behaves as runs of 0.8.0 did (tests/images); it is not Twister2.
+"""
+
+import json
+import zipfile
+
+import pytest
+import yaml
+
+from tests.cluster.conftest import eventually, only_newest_helm, refused
+
+VALUES = {
+    "image": {"repository": "localhost/twister2-job/contract-worker", "tag": "1"},
+    "instances": 2,
+    "job": {"cpu": 0.05, "ram": 64, "master": {"cpu": 0.05, "ram": 64}},
+}
+
+
+@pytest.fixture
+def submit(command, job, tmp_path):
+    """Submit a job of a class of the contract worker."""
+    settings, jar = tmp_path / "values.yaml", tmp_path / "some.jar"
+    with zipfile.ZipFile(jar, "w") as file:
+        file.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+
+    def run(kind, *options, **values):
+        settings.write_text(yaml.safe_dump({**VALUES, **values}))
+        return command("submit", job, str(jar), "--class", f"contract.{kind}", "-f", str(settings), *options)
+
+    return run
+
+
+@pytest.fixture
+def served(submit, release):
+    """A job that runs until it is ended, with a Service for each worker's own server."""
+    result = submit("Serve", "--detach", additionalPorts=[{"name": "ui"}], perWorker={"enabled": True})
+    assert result.returncode == 0, result.stderr
+    return release
+
+
+def state(command, job):
+    result = command("status", job, "-o", "json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)["job"]
+
+
+def run_map(release):
+    """Return the ConfigMap in which Twister2 counts restarts."""
+    return release.get("configmap", release.name)
+
+
+@only_newest_helm
+def test_a_job_that_completes_exits_with_0_and_tells_of_every_worker(submit, command, job):
+    result = submit("Complete")
+    assert result.returncode == 0, result.stderr
+    for words in ("worker 0 completed", "worker 1 completed", "(2 of 2)", f"job {job} completed (2 workers)"):
+        assert words in result.stderr, result.stderr
+    found = state(command, job)
+    assert found["state"] == "completed" and [w["state"] for w in found["workers"]] == ["completed"] * 2
+    assert command("wait", job).returncode == 0
+
+
+@only_newest_helm
+def test_a_job_that_fails_exits_with_24_and_the_workers_last_words(submit, command, job):
+    result = submit("Fail", "--config", "twister2.fault.tolerance.max.worker.restarts=2")
+    refused(result, 24, "worker 0 failed for good", "contract.Fail fails, as it should")
+    found = state(command, job)
+    assert found["state"] == "failed" and found["workers"][0]["state"] == "fully failed"
+    refused(command("wait", job), 24, "failed")
+
+
+@only_newest_helm
+def test_a_restarted_worker_is_told_and_the_job_completes(submit, release, command, job):
+    result = submit("FailOnce")
+    assert result.returncode == 0, result.stderr
+    assert "worker 0 joined again after a failure" in result.stderr
+    assert run_map(release)["data"]["RESTART_COUNT_FOR_WORKER_0"] == "1"
+    assert state(command, job)["workers"][0]["restarts"] == 1
+
+
+@only_newest_helm
+def test_a_master_that_dies_without_a_word_is_not_waited_for(submit):
+    refused(submit("MasterDies"), 26, "the job master ended", "without a word on how the job ended")
+
+
+@only_newest_helm
+def test_missing_rights_are_named(submit, command, release, job):
+    """A worker that can't count its restarts dies; only its log says why."""
+    result = submit("Serve", "--detach")
+    assert result.returncode == 0, result.stderr
+    release.kube("-n", release.namespace, "delete", "rolebinding", job)
+    release.kube("-n", release.namespace, "delete", "pod", f"{job}-0-0")
+    assert eventually(lambda: release.pods()[f"{job}-0-0"]["status"]["phase"] == "Running")
+    result = command("wait", job, "--timeout", "30")
+    refused(result, 11, "has not ended in time")
+    assert "is a right missing?" in result.stderr, result.stderr
+
+
+def test_kill_ends_the_job_and_rerun_brings_new_pods_at_the_same_node_ports(served, command, job, tmp_path):
+    ports, pods, before = served.worker_ports(), served.uids(), run_map(served)["metadata"]["uid"]
+    assert len(ports) == 2 and all(set(found) == {"ui"} for found in ports.values())
+    result = command("kill", job, "--logs", str(tmp_path / "logs"))
+    assert result.returncode == 0, result.stderr
+    assert "the job master ends the job" in result.stderr
+    master = (tmp_path / "logs" / f"{job}-jm-0.twister2-job-master-0.log").read_text()
+    assert "Job Kill parameter received. Killing the job" in master
+    assert {f"{job}-0-{n}.twister2-container-0.log" for n in (0, 1)} <= {p.name for p in (tmp_path / "logs").iterdir()}
+    assert not served.pods() and served.worker_ports() == ports
+    labels = f"app.kubernetes.io/instance={job}"
+    assert not served.kube("-n", served.namespace, "get", "pods", "-l", labels, "-o", "name")
+    assert job not in served.kube("-n", served.namespace, "get", "configmaps", "-o", "name").split("configmap/")
+    assert state(command, job)["state"] == "suspended"
+    refused(command("wait", job), 26, "suspended")
+
+    result = command("rerun", job, "--detach")
+    assert result.returncode == 0, result.stderr
+    assert served.worker_ports() == ports and not set(pods.values()) & set(served.uids().values())
+    run = run_map(served)
+    assert run["metadata"]["uid"] != before and "KILL_JOB" not in run["data"]
+    assert eventually(lambda: state(command, job)["state"] == "running")
+    # And a running one: suspended, then resumed.
+    pods = served.uids()
+    assert command("rerun", job, "--detach").returncode == 0
+    assert served.worker_ports() == ports and not set(pods.values()) & set(served.uids().values())
+
+
+def test_uninstall_by_bare_helm_leaves_nothing(served, left):
+    assert any("-jar-" in name for name in left())
+    served.helm("uninstall", "--wait", "--timeout", "60s")
+    assert eventually(lambda: not left())
+
+
+@only_newest_helm
+def test_a_refused_submission_leaves_nothing(submit, left):
+    refused(submit("Serve", "--set", "nodePort.enabled=true,workersPerPod=2"), 5, "workersPerPod")
+    assert not left()
+
+
+@only_newest_helm
+def test_orphans_of_a_killed_submission_go_with_the_next_one(submit, release, job, left):
+    labels = {
+        "app.kubernetes.io/name": "twister2-job",
+        "app.kubernetes.io/instance": job,
+        "app.kubernetes.io/managed-by": "twister2-job",
+        "twister2-job/jar": "7",
+    }
+    orphan = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{job}-jar-7", "labels": labels}}
+    release.kube(
+        "-n", release.namespace, "create", "-f", "-", input=json.dumps({**orphan, "binaryData": {"jar": "UEs="}})
+    )
+    assert submit("Complete").returncode == 0
+    assert f"{job}-jar-7" not in left() and f"{job}-jar-0" in left()
+
+
+@only_newest_helm
+def test_every_port_of_every_worker_answers_and_check_leaves_the_worker_port_alone(served, command, job):
+    result = eventually(lambda: (done := command("check", job, "-o", "json")).returncode == 0 and done)
+    asked = json.loads(result.stdout)["results"]
+    assert asked and {one["port"] for one in asked} == {"ui"}

@@ -1,0 +1,203 @@
+"""The jar of a job: what is refused, how it is cut and sent, and what is removed. kubectl is a script here."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import zipfile
+
+import pytest
+from twister2_job import jar
+from twister2_job.errors import BusyError, NoRightsError, UsageError
+from twister2_job.jar import PIECE, Pieces, present, read, read_jar, remove_leftovers
+from twister2_job.kube import Kubectl
+from twister2_job.settings import Connection
+
+CLASS = "org.example.Main"
+
+
+def write(path, *names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return str(path)
+
+
+def silent(text):
+    raise AssertionError(text)
+
+
+def test_a_jar_with_the_class_is_taken_without_a_word(tmp_path):
+    path = write(tmp_path / "a.jar", "org/example/Main.class")
+    assert read_jar(path, CLASS, silent) == (tmp_path / "a.jar").read_bytes()
+
+
+def test_a_class_that_is_not_in_the_jar_is_told(tmp_path):
+    said = []
+    read_jar(write(tmp_path / "a.jar", "META-INF/MANIFEST.MF"), CLASS, said.append)
+    assert len(said) == 1 and CLASS in said[0] and "must be in the image" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("job.py", b"print()", "Python jobs don't run on Kubernetes"),
+        ("job.pyz", b"print()", "Python jobs don't run on Kubernetes"),
+        ("a.jar", b"no zip at all", "is no jar"),
+        ("a.jar", b"", "is no jar"),
+        ("a.jar", None, "There is no jar at"),
+    ],
+)
+def test_what_is_no_jar_is_refused(tmp_path, name, content, said):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        read_jar(str(tmp_path / name), CLASS, silent)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(["job.py", "lib/a.py"], "Python jobs don't run"), (["readme.txt"], "holds no class")]
+)
+def test_a_zip_without_classes_is_refused(tmp_path, names, said):
+    with pytest.raises(UsageError, match=said):
+        read_jar(write(tmp_path / "a.zip", *names), CLASS, silent)
+
+
+def test_a_folder_and_a_file_that_can_not_be_read(tmp_path):
+    with pytest.raises(UsageError, match="There is no jar at"):
+        read(str(tmp_path), "jar", "")
+
+
+def test_a_jar_that_is_too_large_names_its_remedy(tmp_path):
+    path = tmp_path / "a.jar"
+    with path.open("wb") as file:
+        file.truncate(jar.LIMIT + 1)
+    with pytest.raises(UsageError, match=r"16\.0 MiB, and ConfigMaps are for at most 16 MiB\. .*URL"):
+        read_jar(str(path), CLASS, silent)
+    assert len(read(str(path), "package", "", limit=False)) == jar.LIMIT + 1
+
+
+# Sending: each kubectl leaves its command line and what it read.
+
+SCRIPT = """#!/bin/sh
+folder="{folder}"
+n=$(mktemp -u XXXXXXXX)
+echo "$*" >>"$folder/runs"
+case "$1" in
+  create) cat >"$folder/sent.$n"; . "$folder/create";;
+  get) cat "$folder/$2";;
+  delete|patch) . "$folder/$1";;
+esac
+"""
+
+
+@pytest.fixture
+def kubectl(tmp_path, monkeypatch):
+    """A kubectl that does as told; `runs()` are its command lines, `sent()` what it was given to create."""
+
+    class Fake(Kubectl):
+        def does(self, verb, script):
+            (tmp_path / verb).write_text(script)
+
+        def runs(self, verb):
+            lines = (tmp_path / "runs").read_text().splitlines() if (tmp_path / "runs").exists() else []
+            return [line for line in lines if line.startswith(verb)]
+
+        def sent(self):
+            return [json.loads(path.read_text()) for path in tmp_path.glob("sent.*")]
+
+    path = tmp_path / "kubectl"
+    path.write_text(SCRIPT.format(folder=tmp_path))
+    path.chmod(0o755)
+    for verb in ("create", "delete", "patch", "configmaps", "service"):
+        (tmp_path / verb).write_text("")
+    monkeypatch.setenv("TWISTER2_JOB_KUBECTL", str(path))
+    return Fake(Connection())
+
+
+def test_pieces_hold_the_jar_in_order_and_no_command_line_does(kubectl):
+    content = bytes(range(256)) * (3 * PIECE // 256) + b"rest"
+    pieces = Pieces(kubectl, "job", content)
+    asyncio.run(pieces.make())
+    sent = sorted(kubectl.sent(), key=lambda one: one["metadata"]["name"])
+    assert [one["metadata"]["name"] for one in sent] == pieces.names == [f"job-jar-{n}" for n in range(4)]
+    assert b"".join(base64.b64decode(one["binaryData"]["jar"]) for one in sent) == content
+    assert all(len(base64.b64decode(one["binaryData"]["jar"])) <= PIECE and one["immutable"] for one in sent)
+    assert pieces.sha256 == hashlib.sha256(content).hexdigest()
+    assert sent[3]["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "twister2-job",
+        "app.kubernetes.io/instance": "job",
+        "app.kubernetes.io/managed-by": "twister2-job",
+        "twister2-job/jar": "3",
+    }
+    assert set(kubectl.runs("create")) == {"create -f - -o name"}
+
+
+def test_at_most_four_are_sent_side_by_side(kubectl, tmp_path):
+    at = f"{tmp_path}/at"
+    kubectl.does("create", f"touch {at}.$n; sleep 0.2; ls {at}.* | wc -l >>{tmp_path}/most; rm -f {at}.$n")
+    asyncio.run(Pieces(kubectl, "job", bytes(10 * PIECE)).make())
+    counts = [int(line) for line in (tmp_path / "most").read_text().split()]
+    assert len(counts) == 10 and 2 <= max(counts) <= 4
+
+
+def test_a_refused_piece_takes_the_others_with_it(kubectl, tmp_path):
+    refuse = "echo 'Error: configmaps is forbidden' >&2; exit 1"
+    kubectl.does("create", f"if grep -q job-jar-1 {tmp_path}/sent.$n; then {refuse}; fi")
+    with pytest.raises(NoRightsError):
+        asyncio.run(Pieces(kubectl, "job", bytes(3 * PIECE)).make())
+    (line,) = kubectl.runs("delete")
+    assert {"job-jar-0", "job-jar-1"} <= set(line.split()) and "--ignore-not-found" in line
+
+
+def test_pieces_of_another_submit_are_left_alone(kubectl, tmp_path):
+    kubectl.does("create", 'echo "Error: configmaps \\"job-jar-0\\" already exists" >&2; exit 1')
+    with pytest.raises(BusyError, match="another submit of job"):
+        asyncio.run(Pieces(kubectl, "job", b"x").make())
+    assert kubectl.runs("delete") == []
+
+
+def test_the_jobs_service_becomes_the_owner(kubectl, tmp_path):
+    (tmp_path / "service").write_text("the-uid")
+    pieces = Pieces(kubectl, "job", bytes(2 * PIECE))
+    asyncio.run(pieces.own())
+    (line,) = kubectl.runs("patch")
+    assert line.startswith("patch configmap job-jar-0 job-jar-1 --type=merge")
+    owner = json.loads(line.partition("-p ")[2].partition(" -o name")[0])["metadata"]["ownerReferences"]
+    assert owner == [{"apiVersion": "v1", "kind": "Service", "name": "job", "uid": "the-uid"}]
+
+
+def leftovers(kubectl, said, monkeypatch, seconds=2.0):
+    monkeypatch.setattr(jar, "LEFT_BY", seconds)
+    asyncio.run(remove_leftovers(kubectl, "job", ["job-jar-0"], said.append))
+
+
+def test_what_a_killed_submit_left_is_removed(kubectl, tmp_path, monkeypatch):
+    (tmp_path / "configmaps").write_text("job-jar-0   1   3s\n")
+    assert asyncio.run(present(kubectl, "job")) == ["job-jar-0"]
+    said = []
+    leftovers(kubectl, said, monkeypatch)
+    assert [line.split()[2] for line in kubectl.runs("delete")] == ["job-jar-0"]
+    assert "waiting 2 s" in said[0] and "Removed the jar" in said[1]
+
+
+def test_what_goes_by_itself_is_waited_for(kubectl, monkeypatch):
+    """The pieces of a job that was just uninstalled, which Kubernetes collects."""
+    leftovers(kubectl, [], monkeypatch)
+    assert kubectl.runs("delete") == []
+
+
+def test_pieces_of_somebody_who_goes_on_are_left_alone(kubectl, tmp_path, monkeypatch):
+    (tmp_path / "configmaps").write_text("job-jar-0   1   3s\njob-jar-1   1   1s\n")
+    with pytest.raises(BusyError):
+        leftovers(kubectl, [], monkeypatch)
+    (tmp_path / "configmaps").write_text("job-jar-0   1   3s\n")
+    (tmp_path / "service").write_text("service/job")
+    with pytest.raises(BusyError):
+        leftovers(kubectl, [], monkeypatch)
+    assert kubectl.runs("delete") == []
+
+
+def test_without_pieces_nobody_waits(kubectl):
+    asyncio.run(remove_leftovers(kubectl, "job", [], silent))
+    assert kubectl.runs("") == []
