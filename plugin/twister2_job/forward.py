@@ -13,7 +13,6 @@ from .addresses import Cluster
 from .errors import (
     ForwardLostError,
     JobError,
-    JobNotFoundError,
     LocalPortError,
     NoClusterError,
     NotExposedError,
@@ -59,8 +58,7 @@ async def live(kubectl: Kubectl, job: str, *, nodes: bool = False) -> Cluster:
     """
     cluster = await kubectl.cluster(job, nodes=nodes)
     if not cluster.objects:
-        where = await kubectl.namespace()
-        raise JobNotFoundError(f"There is no job {job} in namespace {where}.", "`twister2-job list -A` shows all.")
+        raise await kubectl.missing(job)
     return cluster
 
 

@@ -173,12 +173,11 @@ class AsyncJob(Runs):
         """
         from .addresses import report
         from .kube import Kubectl
-        from .release import missing
 
         kubectl = Kubectl(self.connection)
         cluster = await kubectl.cluster(self.name)
         if not cluster.objects:
-            raise missing(self.name, await kubectl.namespace())
+            raise await kubectl.missing(self.name)
         return report(self.name, cluster, address_type=address_type)
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:

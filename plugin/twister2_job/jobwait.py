@@ -216,7 +216,7 @@ class Follower:
             raise JobLostError(f"The job {job} is lost: {state.reason}.", see + again)
         if self._for("restarted", state.state == UNKNOWN and state.master_restarts) > SILENCE:
             raise JobLostError(f"Nobody can tell how the job {job} ends: {state.reason}.", see + again)
-        away = not jobstate.container(pod, MASTER).get("state", {}).get("running")
+        away = "running" not in jobstate.container(pod, MASTER).get("state", {})
         if self._for("away", self._progress.started and away) > SILENCE:
             raise JobLostError(f"The job {job} is lost: the job master doesn't run any more.", see + again)
 

@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from .addresses import Cluster
-from .errors import KubectlMissingError, NoClusterError, NoRightsError
+from .errors import JobNotFoundError, KubectlMissingError, NoClusterError, NoRightsError
 from .messages import translate
 from .process import Result, run
 from .settings import Connection, find_kubectl
 
 KINDS = "pods,statefulsets"
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+NO_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "300MiB"}
+"""Settings of the Go runtime: no garbage collection below this size."""
 LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
+
+
+def _short_lived(env: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a kubectl that ends soon: without garbage collection it takes a fifth less time."""
+    return {name: value for name, value in NO_COLLECTION.items() if name not in os.environ} | env
 
 
 def selector(job: str) -> str:
@@ -66,9 +73,9 @@ class Kubectl:
         argv = self.argv(*arguments, namespaced=namespaced)
         try:
             if env is not None:
-                return await run(argv, env=env, stdin=stdin, timeout=timeout)
+                return await run(argv, env=_short_lived(env), stdin=stdin, timeout=timeout)
             with self.connection.kubectl_environment() as own:
-                return await run(argv, env=own, stdin=stdin, timeout=timeout)
+                return await run(argv, env=_short_lived(own), stdin=stdin, timeout=timeout)
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer kubectl within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
@@ -97,9 +104,6 @@ class Kubectl:
     async def services(self, job: str, *, env: dict[str, str] | None = None) -> list[dict[str, Any]]:
         """Return the job's Services.
 
-        A job may have thousands. `--raw` hands on what the API server sends; otherwise kubectl decodes, encodes and
-        indents it, which takes five times the processor time (measured with 1,500 Services).
-
         Raises:
             JobError: The API refuses or can't be reached.
         """
@@ -107,11 +111,7 @@ class Kubectl:
 
         namespace = quote(await self.namespace(env=env))
         path = f"/api/v1/namespaces/{namespace}/services?labelSelector={quote(selector(job))}"
-        result = await self.run("get", "--raw", path, namespaced=False, env=env)
-        if result.code:
-            raise translate(result.err, "kubectl")
-        # A list's items don't say their kind.
-        return [{**item, "kind": "Service"} for item in json.loads(result.out).get("items") or []]
+        return [{**item, "kind": "Service"} for item in await self._raw(path, env)]
 
     async def cluster(self, job: str, *, nodes: bool = True) -> Cluster:
         """Read the job's objects and the nodes, side by side.
@@ -124,8 +124,8 @@ class Kubectl:
             JobError: The job's objects can't be read.
         """
         with self.connection.kubectl_environment() as env:
+            others = asyncio.ensure_future(self.items(KINDS, "-l", selector(job), env=env))  # It takes longest.
             services = asyncio.ensure_future(self.services(job, env=env))
-            others = asyncio.ensure_future(self.items(KINDS, "-l", selector(job), env=env))
             theirs = asyncio.ensure_future(self._nodes(env)) if nodes else None
             try:
                 objects = [*await services, *await others]
@@ -139,9 +139,25 @@ class Kubectl:
     async def _nodes(self, env: dict[str, str]) -> Sequence[dict[str, Any]] | None:
         """Return the nodes, or None without the right to read them."""
         try:
-            return await self.items("nodes", namespaced=False, env=env)
+            return await self._raw("/api/v1/nodes", env)
         except NoRightsError:
             return None
+
+    async def _raw(self, path: str, env: dict[str, str] | None) -> list[dict[str, Any]]:
+        """Return the items of a list as the API server sends them; they don't say their kind.
+
+        kubectl itself would decode, encode and indent them, which takes five times the processor time (measured with
+        1,500 Services).
+        """
+        result = await self.run("get", "--raw", path, namespaced=False, env=env)
+        if result.code:
+            raise translate(result.err, "kubectl")
+        return json.loads(result.out).get("items") or []
+
+    async def missing(self, job: str) -> JobNotFoundError:
+        """Return the error for a job that doesn't exist."""
+        where = await self.namespace()
+        return JobNotFoundError(f"There is no job {job} in namespace {where}.", "`twister2-job list -A` shows all.")
 
     async def namespace(self, *, env: dict[str, str] | None = None) -> str:
         """Return the namespace in use: the chosen one, else that of the kubeconfig's context, else `default`."""

@@ -205,8 +205,7 @@ class Lifecycle:
             if pieces:
                 await jar.remove_leftovers(self.kubectl, name, pieces, self.say)
                 return
-            where = await self.kubectl.namespace()
-            raise JobNotFoundError(f"There is no job {name} in namespace {where}.", "`twister2-job list -A` shows all.")
+            raise await self.kubectl.missing(name)
         check_chart_of(name, history)
         await self.helm.uninstall(name, timeout=timeout)
         await jar.remove(self.kubectl, pieces)

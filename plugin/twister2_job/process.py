@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 GRACE = 10.0
 """Seconds a process gets between SIGTERM and SIGKILL: Helm uses them to mark its release as failed."""
@@ -27,6 +28,19 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
+
+
+async def to_its_end(work: Coroutine[Any, Any, Any]) -> None:
+    """Await `work` to its end, also when cancelled meanwhile; that takes effect afterwards."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    task.result()
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
@@ -80,7 +94,7 @@ async def run(
             talk.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await talk
-            await asyncio.shield(stop(process))
+            await to_its_end(stop(process))
     out, err = talk.result()
     return Result(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
 
@@ -101,4 +115,4 @@ async def stream(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -
         yield process.stdout
     finally:
         _signal(process, signal.SIGKILL)  # It only reads: there is nothing to finish.
-        await asyncio.shield(process.wait())
+        await to_its_end(process.wait())

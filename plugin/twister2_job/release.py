@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import JobNotFoundError
 from .guards import check_same_chart
 from .helm import Helm, current
 from .kube import Kubectl
 from .settings import Connection
 from .workers import Object
-
-
-def missing(name: str, namespace: str) -> JobNotFoundError:
-    """Return the error for a job that doesn't exist."""
-    return JobNotFoundError(f"There is no job {name} in namespace {namespace}.", "`twister2-job list -A` shows all.")
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,6 @@ async def live_release(connection: Connection, name: str, chart: str = "") -> Li
     helm, kubectl = Helm(connection), Kubectl(connection)
     cluster, history = await asyncio.gather(kubectl.cluster(name, nodes=False), helm.history(name))
     if not history:
-        raise missing(name, await kubectl.namespace())
+        raise await kubectl.missing(name)
     check_same_chart(name, history, chart)
     return LiveRelease(cluster.objects, await helm.values(name, current(history).number))

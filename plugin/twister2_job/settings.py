@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -119,6 +118,7 @@ class Connection:
             yield {}
             return
         import json
+        import tempfile
 
         user = {"name": TOKEN_USER, "user": {"token": token}}
         config = {"apiVersion": "v1", "kind": "Config", "users": [user]}

@@ -39,13 +39,15 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
     for number in before:
         loop.add_signal_handler(number, cancel, number)
     try:
-        return await task
-    except asyncio.CancelledError:
+        # Not `await task`: what is cancelled just when it is done may end as if nothing had been.
+        await asyncio.wait({task})
         if not came:
-            raise
+            return task.result()
+        if not task.cancelled() and (error := task.exception()):
+            raise error
         if came[0] == signal.SIGINT:
-            raise KeyboardInterrupt from None
-        raise SystemExit(128 + came[0]) from None
+            raise KeyboardInterrupt
+        raise SystemExit(128 + came[0])
     finally:
         for number, handler in before.items():
             loop.remove_signal_handler(number)

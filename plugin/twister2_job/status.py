@@ -13,7 +13,6 @@ from .helm import Helm
 from .jobstate import TWISTER2
 from .kube import Kubectl
 from .model import JobStatus, Release
-from .release import missing
 
 if TYPE_CHECKING:
     from .job import AsyncJob
@@ -27,7 +26,7 @@ async def status(job: AsyncJob) -> JobStatus:
     )
     check_chart_of(job.name, history)
     if not history:
-        raise missing(job.name, namespace)
+        raise await kubectl.missing(job.name)
     newest = history[-1]
     addresses = replace(report(job.name, cluster), revision=newest.number, namespace=namespace)
     release = Release(

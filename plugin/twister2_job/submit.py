@@ -19,7 +19,6 @@ from .kube import Kubectl
 from .lifecycle import Lifecycle
 from .model import JobAddresses
 from .prepare import Request
-from .release import missing
 from .submission import Submission
 from .workers import CONTAINER, Object, table
 
@@ -122,7 +121,7 @@ async def wait(job: AsyncJob, timeout: float | None) -> JobState:
     kubectl = Kubectl(job.connection)
     cluster = await kubectl.cluster(job.name, nodes=False)
     if not cluster.objects:
-        raise missing(job.name, await kubectl.namespace())
+        raise await kubectl.missing(job.name)
     require_twister2(job.name, cluster.objects, "There is no end to wait for.")
     follower = Follower(kubectl, job.name, job.say)
     try:

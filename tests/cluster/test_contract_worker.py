@@ -9,6 +9,7 @@ import zipfile
 import pytest
 import yaml
 
+from tests.chart.test_job_package import job_package
 from tests.cluster.conftest import eventually, only_newest_helm, refused
 
 VALUES = {
@@ -159,3 +160,30 @@ def test_every_port_of_every_worker_answers_and_check_leaves_the_worker_port_alo
     result = eventually(lambda: (done := command("check", job, "-o", "json")).returncode == 0 and done)
     asked = json.loads(result.stdout)["results"]
     assert asked and {one["port"] for one in asked} == {"ui"}
+
+
+@only_newest_helm
+def test_a_ready_made_package_says_what_the_job_is(command, release, job, tmp_path, left):
+    """Groups, ports and settings come from it; values that say otherwise are refused before anything is made."""
+    plan = {
+        "job": job, "jobName": "made elsewhere", "namespace": release.namespace, "class": "contract.Complete",
+        "driver": "", "additionalPorts": ["ui"], "workerPort": 9000, "masterPort": 11500, "config": {}, "sha256": "",
+        "groups": [
+            {"instances": 1, "workersPerPod": 2, "cpu": 0.05, "ram": 64, "disk": 0, "scalable": False},
+            {"instances": 1, "workersPerPod": 1, "cpu": 0.05, "ram": 64, "disk": 0, "scalable": False},
+        ],
+    }  # fmt: skip
+    jar, package, settings = tmp_path / "some.jar", tmp_path / "package.tar.gz", tmp_path / "values.yaml"
+    jar.write_bytes(b"PK\x03\x04")
+    job_package.write_package(plan, str(jar), str(package))
+    settings.write_text(yaml.safe_dump({"image": VALUES["image"], "job": {"master": VALUES["job"]["master"]}}))
+    words = ("--package", str(package), "-f", str(settings))
+    refused(command("submit", "another", *words), 2, job)
+    refused(command("submit", job, *words, "--set", "instances=5"), 5, "instances")
+    assert not left()
+    result = command("submit", job, *words)
+    assert result.returncode == 0, result.stderr
+    assert [w["state"] for w in state(command, job)["workers"]] == ["completed"] * 3
+    assert release.get("statefulset", f"{job}-jm")["spec"]["template"]["spec"]["containers"][0]["ports"] == [
+        {"name": "job-master-port", "containerPort": 11500, "protocol": "TCP"}
+    ]

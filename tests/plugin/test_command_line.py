@@ -1,14 +1,16 @@
 """The command line without a cluster: messages, exit codes, versions, start-up time."""
 
+import argparse
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from twister2_job import __version__
-from twister2_job.arguments import seconds
+from twister2_job.arguments import Commands, parse, parser, seconds
 from twister2_job.errors import EXIT_CODES, JobError
 
 from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_path, run
@@ -116,6 +118,41 @@ def test_the_documented_exit_codes_are_those_of_the_code():
     text = (REPOSITORY / "docs" / "wrapper.md").read_text()
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
     assert {int(code): meaning for code, meaning in rows} == EXIT_CODES
+
+
+def commands(names=()):
+    found = parser(names)
+    return next(a for a in found._actions if isinstance(a, argparse._SubParsersAction)).choices
+
+
+def test_every_command_and_every_option_is_documented():
+    text = (REPOSITORY / "docs" / "wrapper.md").read_text()
+    missing = [
+        name
+        for name in commands()
+        if not re.search(rf"`(?:twister2-job )?{name}\b|^(?:\$ )?twister2-job {name}\b", text, re.M)
+    ]
+    options = {word for one in commands().values() for action in one._actions for word in action.option_strings}
+    missing += [word for word in sorted(options - {"-h", "--help"}) if not re.search(rf"{word}(?![-a-z])", text)]
+    assert not missing
+
+
+def documented_commands():
+    pages = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    for page in pages:
+        for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", page.read_text(), re.M | re.S):
+            for line in re.findall(r"^(?:\$ )?twister2-job (.+)$", block.replace("\\\n", " "), re.M):
+                yield pytest.param(line, id=f"{page.name}: {line[:40]}")
+
+
+@pytest.mark.parametrize("line", list(documented_commands()))
+def test_every_documented_command_is_one(line):
+    parse(shlex.split(line, comments=True))
+
+
+def test_only_the_parser_of_the_command_that_was_given_is_made():
+    assert list(commands(["wait", "job"])) == ["wait"]
+    assert list(commands(["fly"])) == list(commands()) == list(Commands.NAMES)
 
 
 def test_reading_addresses_imports_nothing_heavy():
