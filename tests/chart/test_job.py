@@ -155,7 +155,7 @@ def test_where_the_package_comes_from(helm_template):
     assert environment(first) == {"TWISTER2_JOB_URL": "http://files.example.com/a.jar"}
     first, spec = init(*GROUPS)
     assert environment(first) == {"TWISTER2_JOB_PIECES": "/run/twister2-job-pieces"}
-    (pieces,) = (one["projected"]["sources"] for one in spec["volumes"] if one["name"] == "pieces")
+    (pieces,) = (one["projected"]["sources"] for one in spec["volumes"] if one["name"] == "twister2-job-pieces")
     assert [(one["configMap"]["name"], one["configMap"]["items"][0]["path"]) for one in pieces] == [
         ("job-jar-0", "0000"), ("job-jar-1", "0001"),
     ]  # fmt: skip
@@ -244,11 +244,13 @@ def test_rules_of_a_job(helm_template, values, sentence, skip):
         ("job.jar.url=https://a/b?x=1&sig=1", "without user, password or token"),
         ("job.jar.sha256=abc", "64 hex digits"),
         ("job.jar.file=x", "file"),
-        ("job.cpu=0", "cpu"),
+        ("job.cpu=0", "a number of cores above 0"),
+        ("job.cpu=half", "a number of cores above 0"),
         ("job.ram=8", "ram"),
         ("job.ram=1.5", "ram"),
-        ("job.disk=-1", "disk"),
-        ("job.jvmMemoryFraction=1.1", "jvmMemoryFraction"),
+        ("job.disk=-1", "a number of GiB"),
+        ("job.jvmMemoryFraction=1.1", "a number above 0 and up to 1"),
+        ("job.jvmMemoryFraction=0.0", "a number above 0 and up to 1"),
         ("job.submissionTime=now", "submissionTime"),
         ("job.master.port=0", "port"),
         ("job.master.image=x", "image"),
@@ -263,3 +265,20 @@ def test_schema_refuses(helm_template, values, word):
 
 def test_one_worker_per_pod_holds_for_jobs_too(helm_template):
     assert "workersPerPod" in helm_template.refuses(*JOB, "--set", "nodePort.enabled=true,workersPerPod=2")
+
+
+def test_fractions_can_be_given_on_helms_command_line(helm_template):
+    """Helm's --set makes texts of them."""
+    values = "job.cpu=0.25,job.disk=1.5,job.jvmMemoryFraction=0.5,job.ram=100,job.master.cpu=0.1"
+    (container,) = pod(helm_template, "job-0", *JOB, "--set", values)["spec"]["containers"]
+    assert environment(container)["JVM_MEMORY_MB"] == "50"
+    assert container["resources"]["requests"]["cpu"] == "0.25"
+    (group,) = plan(helm_template, *JOB, "--set", values)["groups"]
+    assert (group["cpu"], group["disk"]) == (0.25, 1.5)
+
+
+def test_affinity_is_the_workers_alone(helm_template):
+    """Twister2 never gives its job master one: with an anti-affinity to workers it would find no node."""
+    affinity = ("--set-json", 'affinity={"podAntiAffinity":{}}')
+    assert pod(helm_template, "job-0", *JOB, *affinity)["spec"]["affinity"] == {"podAntiAffinity": {}}
+    assert "affinity" not in pod(helm_template, "job-jm", *JOB, *affinity)["spec"]

@@ -241,6 +241,11 @@ def test_a_package_must_be_of_this_job(init, jar):
     assert "USER_JOB_JAR_FILE=job.jar" in (init.folder / "memory" / "package.env").read_text()
     result = init.run({**same, "job": "other"})
     assert result.returncode == 1 and "its job ID is job-1, and the release is other" in result.stdout
+    result = init.run({**same, "namespace": "other", "masterPort": 12000})
+    assert (
+        result.returncode == 1 and "its kubernetes.namespace is data, and the chart's values say other" in result.stdout
+    )
+    assert "its twister2.job.master.port is 11011" in result.stdout
     result = init.run({**same, "groups": PLAN["groups"][:1]})
     assert result.returncode == 1 and "its groups are 2 pods with 2 workers, 3 pods with 1 workers" in result.stdout
 
@@ -314,19 +319,31 @@ def test_it_needs_no_more_than_python_3_5(tmp_path):
         assert result.returncode == code, result.stdout
 
 
+def test_python_and_openmpi_packages_are_refused(tmp_path, jar):
+    job_package.write_package(PLAN, str(jar), str(tmp_path / "p.tar.gz"))
+    package = job_package.read_package(str(tmp_path / "p.tar.gz"))
+    job_package.check_package(PLAN, package)
+    python = {**package, "job": {**package["job"], "type": 2}}
+    for wrong, word in ((python, "Python job"), ({**package, "files": {}}, "OpenMPI job")):
+        with pytest.raises(job_package.PackageError, match=word):
+            job_package.check_package(PLAN, wrong)
+    assert job_package.decode_job(b"\x42\x02\x08\x02")["type"] == 2
+
+
 def test_the_job_object_is_the_job_file(init, jar, monkeypatch, tmp_path):
     """`--publish` writes what Twister2's scaler replaces; a failure is told and is no failure of the job."""
     sent = {}
 
-    def urlopen(request, **_):
-        sent.update(json.loads(request.data))
-        return open(jar, "rb")
+    class Opener:
+        def open(self, request, **_):
+            sent.update(json.loads(request.data))
+            return open(jar, "rb")
 
     (tmp_path / "token").write_text("t")
     monkeypatch.setattr(job_package, "ACCOUNT", str(tmp_path))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     monkeypatch.setattr(job_package.ssl, "create_default_context", lambda **_: None)
-    monkeypatch.setattr(job_package.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(job_package.urllib.request, "build_opener", lambda *_: Opener())
     job_package.publish(PLAN, job_package.encode_job(PLAN))
     assert base64.b64decode(sent["data"]["TWISTER2_JOB_OBJECT"]) == job_package.encode_job(PLAN)

@@ -127,7 +127,7 @@ def decode_job(data):
 
     Raises PackageError if it is no protobuf of that kind.
     """
-    found = {"job_name": "", "job_id": "", "class": "", "driver": "", "workers": 0, "groups": [], "job_file": ""}
+    found = {"job_name": "", "job_id": "", "class": "", "driver": "", "workers": 0, "groups": [], "type": 0, "job_file": ""}
     texts = {1: "job_name", 2: "job_id", 3: "class", 4: "driver"}
     try:
         for field, value in _fields(data):
@@ -149,7 +149,8 @@ def decode_job(data):
                     }
                 )
             elif field == 8:
-                found["job_file"] = dict(_fields(value)).get(2, b"").decode("utf-8")
+                job_format = dict(_fields(value))
+                found["type"], found["job_file"] = job_format.get(1, 0), job_format.get(2, b"").decode("utf-8")
     except (IndexError, ValueError, AttributeError, TypeError, struct.error) as error:
         raise PackageError("The .job file of the package can't be read (%s)." % error)
     return found
@@ -232,9 +233,35 @@ def read_package(path):
     return {"job": job, "files": files}
 
 
-def check_package(plan, job):
-    """Raise PackageError where a package's `.job` file disagrees with the chart's values."""
-    wrong = []
+def _settings(content):
+    """Return the flat settings of a yaml file with single values: {key: text}."""
+    found = {}
+    for line in content.decode("utf-8", "replace").splitlines():
+        match = re.match(r"^['\"]?([A-Za-z0-9_.]+)['\"]?\s*:\s+([^#]*)", line)
+        if match:
+            found[match.group(1)] = match.group(2).strip().strip("'\"")
+    return found
+
+
+def check_package(plan, package):
+    """Raise PackageError where a package, as `read_package` returns it, disagrees with the chart's values."""
+    job, wrong = package["job"], []
+    if job["type"] in (2, 3):
+        raise PackageError("The package is of a Python job, and Twister2 does not run those on Kubernetes.")
+    settings = {}
+    for folder in ("common", "kubernetes"):  # The second one wins.
+        for name in sorted(package["files"]):
+            if name.startswith(folder + "/"):
+                settings.update(_settings(package["files"][name]))
+    if "MPI" in settings.get("twister2.network.channel.class", "MPI"):
+        raise PackageError("The package is of an OpenMPI job (twister2.network.channel.class), which this chart doesn't run.")
+    for key, expected, default in (
+        ("kubernetes.namespace", plan["namespace"], "default"),
+        ("twister2.job.master.port", str(plan["masterPort"]), "11011"),
+    ):
+        found = settings.get(key, default)
+        if found != expected:
+            wrong.append("its %s is %s, and the chart's values say %s" % (key, found, expected))
     if job["job_id"] != plan["job"]:
         wrong.append("its job ID is %s, and the release is %s" % (job["job_id"], plan["job"]))
     shapes = [[(g["instances"], g["workersPerPod"]) for g in groups] for groups in (job["groups"], plan["groups"])]
@@ -336,14 +363,16 @@ def publish(plan, job):
     request = urllib.request.Request(url, data=body, headers=headers, method="PATCH")
     try:
         context = ssl.create_default_context(cafile=ACCOUNT + "/ca.crt")
-        urllib.request.urlopen(request, timeout=SILENCE, context=context).close()
+        # Not through a proxy, which is for the jar.
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        urllib.request.build_opener(*handlers).open(request, timeout=SILENCE).close()
     except OSError as error:
         print("The driver can't scale the job: the ConfigMap %s can't be written (%s)." % (plan["job"], error), flush=True)
 
 
 def main(arguments):
     """Make the package; return the exit code."""
-    with open(arguments[0]) as file:
+    with open(arguments[0], encoding="utf-8") as file:
         plan = json.load(file)
     folder = arguments[1]
     package = os.path.join(folder, plan["job"] + ".tar.gz")
@@ -355,9 +384,9 @@ def main(arguments):
             write_package(plan, part, package)
             os.unlink(part)
         else:
-            found = read_package(part)["job"]
+            found = read_package(part)
             check_package(plan, found)
-            job_file, job = found["job_file"], b""
+            job_file, job = found["job"]["job_file"], b""
             os.rename(part, package)
     except PackageError as error:
         print(error, flush=True)

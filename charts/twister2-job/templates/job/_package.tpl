@@ -11,7 +11,7 @@ the package, so that it says what the values say.
 {{- $groups := list }}
 {{- range $found }}
 {{- $scalable := and (ne $job.driver "") (eq (int .index) (sub (len $found) 1)) }}
-{{- $groups = append $groups (dict "instances" (int .instances) "workersPerPod" (int .workersPerPod) "cpu" .cpu "ram" (int .ram) "disk" .disk "scalable" $scalable) }}
+{{- $groups = append $groups (dict "instances" (int .instances) "workersPerPod" (int .workersPerPod) "cpu" (float64 .cpu) "ram" (int .ram) "disk" (float64 .disk) "scalable" $scalable) }}
 {{- end }}
 {{- $ports := list }}
 {{- range .Values.additionalPorts }}
@@ -44,7 +44,7 @@ the package, so that it says what the values say.
       value: /run/twister2-job-pieces
     {{- else }}
     - name: TWISTER2_JOB_URL
-      {{- if $files.urlSecret.name }}
+      {{- if get ($files.urlSecret | default dict) "name" }}
       valueFrom:
         secretKeyRef:
           name: {{ $files.urlSecret.name }}
@@ -69,13 +69,13 @@ the package, so that it says what the values say.
     {{- toYaml . | nindent 4 }}
   {{- end }}
   volumeMounts:
-    - name: package
+    - name: twister2-job-package
       mountPath: /etc/twister2-job
       readOnly: true
     - name: twister2-memory-dir
       mountPath: /twister2-memory-dir
     {{- if $files.configMaps }}
-    - name: pieces
+    - name: twister2-job-pieces
       mountPath: /run/twister2-job-pieces
       readOnly: true
     {{- end }}
@@ -97,11 +97,11 @@ the package, so that it says what the values say.
   {{- else }}
   emptyDir: {}
   {{- end }}
-- name: package
+- name: twister2-job-package
   configMap:
     name: {{ include "twister2-job.name.package" .root }}
 {{- with $files.configMaps }}
-- name: pieces
+- name: twister2-job-pieces
   projected:
     sources:
       {{- range $number, $name := . }}

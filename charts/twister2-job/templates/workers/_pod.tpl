@@ -27,10 +27,6 @@ runtimeClassName: {{ . }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .group.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- with .group.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
