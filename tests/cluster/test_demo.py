@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import only_newest_helm
+from tests.cluster.conftest import alone, only_newest_helm
 from tests.cluster.twister2_images import jar
 from tests.conftest import REPOSITORY
 
@@ -37,7 +37,8 @@ def test_demo_prints_addresses_that_answer(demo):
 
 @only_newest_helm
 def test_demo_of_twister2_computes_and_reaches_every_worker(demo):
-    result = demo("demo-twister2", str(jar()))
+    with alone("twister2"):
+        result = demo("demo-twister2", str(jar()))
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("Results are verified") == 8  # 4 workers by the command, 4 by bare Helm.
     replies = re.findall(r"^(\S+):(\d+) .*workerID: (\d) port: (\d+)$", result.stdout, re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.chart.test_job_package import protobuf
-from tests.cluster.conftest import COMMAND, eventually, only_newest_helm, refused
+from tests.cluster.conftest import COMMAND, alone, eventually, only_newest_helm, refused
 from tests.cluster.twister2_images import PACKAGE, ask, jar, values
 
 pytestmark = only_newest_helm  # tests/chart compares what each Helm renders.
@@ -23,6 +23,13 @@ SERVER = f"{PACKAGE}.internal.rsched.BasicK8sWorker"
 GROUPS = {"instances": 2, "workersPerPod": 2, "computeResources": [{"instances": 1, "workersPerPod": 1}]}
 # (worker ID, pod, worker port) of these groups, counted by hand.
 TABLE = [(0, "0-0", 9000), (1, "0-0", 9002), (2, "0-1", 9000), (3, "0-1", 9002), (4, "1-0", 9000)]
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time():
+    """Twister2 0.3.0 gives a job up when one of its workers is late, and five JVMs are enough for two cores."""
+    with alone("twister2"):
+        yield
 
 
 @pytest.fixture
