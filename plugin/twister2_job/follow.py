@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from .errors import NoClusterError
 from .kube import Kubectl
 from .model import JobAddresses
+from .process import heard
 from .wait import watch
 
 KINDS = ("services", "pods", "statefulsets")
@@ -60,8 +60,7 @@ async def follow(
             if report != last:
                 last = report
                 yield report
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(changed.wait(), NODES_EVERY)
+            if await heard(changed, NODES_EVERY):
                 await asyncio.sleep(SETTLE)
     finally:
         for task in tasks:

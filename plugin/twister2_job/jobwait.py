@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from .joblogs import packing, restart_counts, text
 from .jobstate import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
 from .kube import Kubectl, selector
 from .narration import Narrator
-from .process import stream
+from .process import heard, stream
 from .signs import Progress
 from .wait import Say, rolled_out, warnings_of
 from .workers import Object, number, of_kind, table
@@ -132,8 +131,7 @@ class Follower:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
                 return None
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+            await heard(self._changed, left)
 
     def _for(self, what: str, holds: object) -> float:
         """Return for how many seconds something has held without a break; 0 if it doesn't."""

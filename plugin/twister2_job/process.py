@@ -43,6 +43,19 @@ async def to_its_end(work: Coroutine[Any, Any, Any]) -> None:
     task.result()
 
 
+async def heard(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event for so many seconds and tell whether it came.
+
+    Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with the event.
+    """
+    task = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        task.cancel()
+    return event.is_set()
+
+
 async def stop(process: asyncio.subprocess.Process) -> None:
     """End `process` with SIGTERM, and with SIGKILL after `GRACE` seconds."""
     if process.stdin:

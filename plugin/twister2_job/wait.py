@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl, selector
-from .process import stream
+from .process import heard, stream
 from .workers import Object, number, of_kind, pod_ready, reason_of
 
 SAY_WHY_AFTER = 10.0
@@ -97,15 +97,13 @@ class Watcher:
             now = time.monotonic()
             if now >= deadline:
                 await self._give_up(names)
-            try:
-                await asyncio.wait_for(self._changed.wait(), min(deadline, said + SAY_WHY_AFTER) - now)
-            except (asyncio.TimeoutError, TimeoutError):
-                if time.monotonic() >= said + SAY_WHY_AFTER:
-                    said = time.monotonic()
-                    why = await self._why(names, logs=False)
-                    if (text := f"Still waiting for the workers: {'; '.join(why) or 'pods are starting'}") != last:
-                        say(text)
-                        last = text
+            came = await heard(self._changed, min(deadline, said + SAY_WHY_AFTER) - now)
+            if not came and time.monotonic() >= said + SAY_WHY_AFTER:
+                said = time.monotonic()
+                why = await self._why(names, logs=False)
+                if (text := f"Still waiting for the workers: {'; '.join(why) or 'pods are starting'}") != last:
+                    say(text)
+                    last = text
 
     async def _why(self, names: list[str], *, logs: bool) -> list[str]:
         try:
