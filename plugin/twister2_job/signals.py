@@ -43,7 +43,8 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({task})
         if not came:
             return task.result()
-        if not task.cancelled() and (error := task.exception()):
+        # A reader of our output who sends the signal often closes the pipe too: the signal is what it meant.
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, BrokenPipeError):
             raise error
         if came[0] == signal.SIGINT:
             raise KeyboardInterrupt

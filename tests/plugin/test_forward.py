@@ -301,6 +301,19 @@ def test_a_signal_waits_until_a_process_that_was_just_started_is_ended(number):
     assert ended == ["start", "end"] and signal.getsignal(number) == before
 
 
+def test_a_signal_counts_also_when_our_reader_is_gone():
+    async def work():
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise BrokenPipeError  # As `print` does when whoever sent the signal closed the pipe too.
+
+    with pytest.raises(SystemExit) as raised:
+        asyncio.run(until_signalled(work()))
+    assert raised.value.code == 128 + signal.SIGTERM
+
+
 def test_an_ignored_signal_stays_ignored():
     async def work():
         os.kill(os.getpid(), signal.SIGHUP)
