@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup install-wrapper install-helm tools images lint unit cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package clean
+.PHONY: help setup install-wrapper install-helm tools images lint unit image-test cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package clean
 
 CACHE := $(or $(TWISTER2_JOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twister2-job)
 VENV := .venv
@@ -13,6 +13,8 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest -q
 DEVCLUSTER := devcluster/devcluster
 HELM := $(CACHE)/helm/4.3.1
+STAYS = printf '\n%s\n%s\n' "The cluster stays up. Work with it in a shell:   $(DEVCLUSTER) shell" \
+  "Stop it, and nothing of it is left:              make down"
 # `make demo CLUSTER=current` uses the cluster of your kubeconfig in place of the development cluster.
 CLUSTER := devcluster
 export PYTHONDONTWRITEBYTECODE := 1
@@ -54,8 +56,11 @@ lint: setup  ## Check the style of all Python and shell
 images: setup  # What Twister2 jobs run in, in the tests.
 	@python3 tests/images/build.py >/dev/null
 
-unit: images  ## Run the tests that need no cluster
-	$(PYTEST) -n 2 --dist worksteal tests/chart tests/plugin tests/images
+unit: setup  ## Run the tests that need no cluster and no root
+	$(PYTEST) -n 2 --dist worksteal tests/chart tests/plugin
+
+image-test: images  ## Run the tests of the images that Twister2 jobs run in, in the tests; needs root
+	$(PYTEST) tests/images
 
 cluster-test: images  ## Run the tests on the development cluster
 	$(DEVCLUSTER) up
@@ -66,7 +71,7 @@ devcluster-test: images  ## Run the tests of the development cluster itself; it 
 	$(DEVCLUSTER) down
 	$(PYTEST) tests/devcluster
 
-test: lint unit cluster-test devcluster-test  ## Run every test
+test: lint unit image-test cluster-test devcluster-test  ## Run every test
 
 demo: install-wrapper install-helm  ## Run a job, print an address that answers (CLUSTER=current: on your own cluster)
 	@export PATH="$$PWD/$(VENV)/bin:$(HELM):$$PATH"
@@ -74,9 +79,7 @@ demo: install-wrapper install-helm  ## Run a job, print an address that answers 
 	  devcluster)
 	    $(DEVCLUSTER) up
 	    $(DEVCLUSTER) exec -- devcluster/demo
-	    echo
-	    echo "The cluster stays up. Work with it in a shell:   $(DEVCLUSTER) shell"
-	    echo "Stop it, and nothing of it is left:              make down"
+	    $(STAYS)
 	    ;;
 	  current) devcluster/demo ;;
 	  *) echo "CLUSTER=$(CLUSTER) is not known; leave it out, or say CLUSTER=current." >&2; exit 2 ;;
@@ -88,6 +91,7 @@ demo-twister2: install-wrapper install-helm  ## Run Twister2's own classes: a jo
 	$(DEVCLUSTER) up
 	$(DEVCLUSTER) load $$(python3 tests/images/build.py twister2)
 	$(DEVCLUSTER) exec -- devcluster/demo-twister2 "$$jar"
+	$(STAYS)
 
 down:  ## Stop the development cluster
 	@$(DEVCLUSTER) down

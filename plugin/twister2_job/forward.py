@@ -20,6 +20,7 @@ from .errors import (
     RefusedError,
     UsageError,
 )
+from .jobstate import TWISTER2, mode
 from .kube import Kubectl
 from .model import Worker
 from .settings import Connection
@@ -34,6 +35,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
 """Seconds before the first try to connect again, and before later ones, each twice the one before."""
 STEADY = 10.0
 """Seconds a forward must have lived for the pauses to start small again: one that breaks at once must not spin."""
+STRANGERS = (
+    "Warning: where Twister2 itself listens on a job's worker port (TSet and task jobs), a few connections of other "
+    "programs end the worker; `--port NAME` takes one of its additional ports."
+)
 PASSING = (PendingError, NoClusterError, RefusedError, LocalPortError)
 """What may be over at the next try; a job, worker, port or right that is gone does not come back by itself."""
 
@@ -281,5 +286,10 @@ async def forward(
         JobError: As for `Forward`.
     """
     port = port or "worker"
-    async with Forward(job.connection, job.name, worker=worker, port=port, local=local, say=say) as way:
+    cluster = await live(Kubectl(job.connection), job.name)
+    if port == "worker" and mode(job.name, cluster.objects) == TWISTER2:
+        say(STRANGERS)
+    async with Forward(
+        job.connection, job.name, worker=worker, port=port, local=local, say=say, cluster=cluster
+    ) as way:
         await way.ended()

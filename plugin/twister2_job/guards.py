@@ -1,4 +1,4 @@
-"""What is refused before anything is done: names, releases of other charts, other versions of the chart."""
+"""What is refused before anything is done: names, other charts, changes that a running job can't follow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from . import chart as charts
 from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, ValuesError
 from .helm import Revision
+from .jobstate import TWISTER2, mode
 from .prepare import Request
+from .workers import Object, group_path, number, worker_sets
 
 
 def check_name(name: str) -> None:
@@ -48,6 +50,37 @@ def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None
             f"The job {name} was made with the chart {history[-1].chart}, and this command brings {own}.",
             f"`twister2-job upgrade {name}` first, or give --chart.",
         )
+
+
+def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object]) -> None:
+    """Raise UsageError for an upgrade to a Twister2 job that pods which run would not follow, or be broken by.
+
+    Args:
+        name: Name of the job.
+        live: Its objects in the cluster.
+        rendered: Those of the upgrade.
+    """
+    before, after = ({s["metadata"]["name"]: _replicas(s) for s in worker_sets(o)} for o in (live, rendered))
+    if mode(name, rendered) != TWISTER2 or not any(before.values()) or not any(after.values()):
+        return
+    if (runs := mode(name, live)) != TWISTER2:
+        raise UsageError(
+            f"The job {name} runs {'the echo worker' if runs == 'echo' else 'a command'}, and Kubernetes replaces no "
+            "pod of a Twister2 job: its workers would stay what they are.",
+            "Submit it under another name, or uninstall this one first.",
+        )
+    for one, pods in before.items():
+        if 0 < after.get(one, 0) != pods:
+            path = group_path(number(one.rpartition("-")[2]), "instances")
+            raise UsageError(
+                f"{path}: group {one} of the running job has {pods} pods, and would get {after[one]}; only the job's "
+                "driver may change that while the job runs.",
+                f"Give {path}={pods} with it, or end the job first: `twister2-job kill {name}`.",
+            )
+
+
+def _replicas(stateful_set: Object) -> int:
+    return number(stateful_set.get("spec", {}).get("replicas", 1))
 
 
 def reuse_hint(error: JobError, request: Request) -> JobError:

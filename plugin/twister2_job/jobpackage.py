@@ -137,6 +137,8 @@ def values(package: JobPackage, source: Mapping[str, Any]) -> dict[str, Any]:
         "submissionTime": submission_time(),
         "master": {"port": package.master_port},
     }
+    if package.job["driver"]:  # With it the job master gets the right to scale the last group.
+        job["driver"] = package.job["driver"]
     return {
         "job": job,
         "instances": first["instances"],
@@ -171,6 +173,7 @@ def check(package: JobPackage, plan: Mapping[str, Any]) -> None:
             path = f"computeResources[{index - 1}].{key}" if index else f"{before}{key}"
             pairs.append((path, their[key], our[key]))
     pairs += [
+        ("job.driver", package.job["driver"], plan["driver"]),
         ("additionalPorts", package.additional_ports, list(plan["additionalPorts"])),
         ("workerPort", package.worker_port, plan["workerPort"]),
         ("job.master.port", package.master_port, plan["masterPort"]),

@@ -19,7 +19,7 @@ from .errors import (
     OutOfTimeError,
     PortTakenError,
 )
-from .guards import check_chart_of, check_name, reuse_hint
+from .guards import check_chart_of, check_name, check_running, reuse_hint
 from .helm import Helm, apply
 from .kube import Kubectl, selector
 from .messages import translate
@@ -175,6 +175,7 @@ class Lifecycle:
                     + (f"went back to revision {live}." if live else "removed the remnant.")
                 )
             try:
+                check_running(request.name, objects, prepared.rendered)
                 await preflight.check(self.kubectl, objects, prepared.rendered)
                 if lost := preflight.given_up(objects, prepared.rendered):
                     named = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")

@@ -17,7 +17,7 @@ from .addresses import EXPOSURE, WORKER
 from .errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
 from .kube import LIMIT, Kubectl
 from .messages import translate
-from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, number, of_kind, worker_sets
+from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, group_path, number, of_kind, worker_sets
 
 _SERVICE = re.compile(r'(?:Service|services) "([^"]+)" is (?:invalid|forbidden)')
 _TAKEN = re.compile(r"spec\.ports\[(\d+)\]\.nodePort: Invalid value: (\d+): provided port is already allocated")
@@ -70,16 +70,13 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
             (number(n.get(FIRST_WORKER)), number(n.get(INSTANCES)), number(n.get(WORKERS_PER_POD), 1)) for n in notes
         ]
 
-    def path(group: int, key: str) -> str:
-        return f"computeResources[{group - 1}].{key}" if group else key
-
     problems = []
     old, new = groups(live), groups(rendered)
     for group, (before, after) in enumerate(zip(old, new, strict=False)):
         if before[2] != after[2]:
             problems.append(
-                f"{path(group, 'workersPerPod')}: {before[2]} of the running job would become {after[2]}, and the IDs "
-                "of its workers would move to other pods; install a job of another name instead"
+                f"{group_path(group, 'workersPerPod')}: {before[2]} of the running job would become {after[2]}, and "
+                "the IDs of its workers would move to other pods; install a job of another name instead"
             )
         elif before[1] != after[1] and group < len(old) - 1:
             if group < len(new) - 1:
@@ -89,8 +86,8 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
             else:
                 continue  # The groups behind go, and none takes their IDs.
             problems.append(
-                f"{path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and {moves}: "
-                "addresses would lead to other workers; change only the last group, or add one behind it"
+                f"{group_path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and "
+                f"{moves}: addresses would lead to other workers; change only the last group, or add one behind it"
             )
     return problems
 

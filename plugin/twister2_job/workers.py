@@ -35,6 +35,11 @@ def worker_sets(objects: Iterable[Object]) -> list[Object]:
     return sorted(sets, key=lambda s: number(s["metadata"]["labels"][GROUP]))
 
 
+def group_path(group: int, key: str) -> str:
+    """Return the path, in the chart's values, of a setting of a worker group."""
+    return f"computeResources[{group - 1}].{key}" if group else key
+
+
 def pod_ready(pod: Object) -> bool:
     """Tell whether the pod is Ready and not about to end."""
     if pod["metadata"].get("deletionTimestamp"):

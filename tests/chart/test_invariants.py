@@ -19,11 +19,8 @@ def check(objects):
     names = [(found["kind"], found["metadata"]["name"]) for found in objects]
     assert len(set(names)) == len(names), "two objects have one name"
     assert all(len(name) <= 63 and re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name) for _, name in names)
-    pods = {
-        found["metadata"]["name"]: found["spec"]["template"]
-        for found in select(objects, "StatefulSet")
-        if not found["metadata"]["name"].endswith("-jm")
-    }
+    pods = {found["metadata"]["name"]: found["spec"]["template"] for found in select(objects, "StatefulSet")}
+    master = pods.pop("job-jm", None)
     services = {found["metadata"]["name"]: found["spec"] for found in select(objects, "Service")}
     for stateful_set in select(objects, "StatefulSet"):
         spec = stateful_set["spec"]
@@ -32,7 +29,13 @@ def check(objects):
         ports = [port for one in spec["template"]["spec"]["containers"] for port in one.get("ports", [])]
         assert len({port["name"] for port in ports}) == len({port["containerPort"] for port in ports}) == len(ports)
     fixed = []
-    services.pop("job-jm", None)  # The job master's own.
+    own = services.pop("job-jm", None)
+    assert bool(own) == bool(master)
+    if own:
+        labels = master["metadata"]["labels"].items()
+        assert own["selector"].items() <= labels and own["clusterIP"] == "None"
+        assert not any(service["selector"].items() <= labels for service in services.values()), "the master is open"
+        assert not any(own["selector"].items() <= pod["metadata"]["labels"].items() for pod in pods.values())
     for service in services.values():
         chosen = [pod for pod in pods.values() if service["selector"].items() <= pod["metadata"]["labels"].items()]
         alone = service["selector"].get(POD_NAME)
@@ -92,15 +95,16 @@ def combinations():
     """Yield values over group shapes, ports and the exposure; those that the rule of one worker a pod allows."""
     groups = ["[]", '[{"instances":1}]', '[{"workersPerPod":2},{"instances":3}]']
     ports = ["[]", '[{"name":"ui"}]', '[{"name":"ui"},{"name":"beat","protocol":"UDP"}]']
-    for group, port, per_pod, on, own, policy in itertools.product(
-        groups, ports, (1, 2), ("true", "false"), ("true", "false"), ("Local", "Cluster")
+    jobs = ["suspend=false", "job.class=a.B,job.jar.url=http://a/b"]
+    for group, port, per_pod, on, own, policy, job in itertools.product(
+        groups, ports, (1, 2), ("true", "false"), ("true", "false"), ("Local", "Cluster"), jobs
     ):
         if on == "true" and (per_pod != 1 or "workersPerPod" in group):
             continue
         yield (
             "--set-json", f"computeResources={group}", "--set-json", f"additionalPorts={port}",
             "--set", f"workersPerPod={per_pod},nodePort.enabled={on},nodePort.externalTrafficPolicy={policy}",
-            "--set", f"perWorker.enabled={own},perWorker.externalTrafficPolicy={policy}",
+            "--set", f"perWorker.enabled={own},perWorker.externalTrafficPolicy={policy},{job}",
         )  # fmt: skip
 
 
@@ -109,7 +113,7 @@ def test_combinations_fit_together(newest):
     for arguments in combinations():
         check(newest.objects(*arguments))
         seen += 1
-    assert seen == 96
+    assert seen == 192
 
 
 IMMUTABLE = ("serviceName", "podManagementPolicy", "selector")

@@ -210,6 +210,13 @@ def test_helm_test_connects_to_no_port_of_a_job(helm_template):
         ("job.class=a,job.jar.url=http://a/b,job.package.url=http://a/c", "job.package: it has a jar inside"),
         ("job.class=a,job.package.url=http://a/c", "job.class: job.package says this already"),
         ("job.package.url=http://a/c,job.config.a=1", "job.config: job.package says this already"),
+        ("job.class=a,job.jar.url=https://a/b?X-Amz-Signature=1", "job.jar.url: it seems to hold a password or token"),
+        ("job.class=a,job.jar.url=https://a/b?x=1&SIG=1", "job.jar.url: it seems to hold a password or token"),
+        ("job.class=a,job.jar.url=https://a/b?my_api_key=1", "job.jar.url: it seems to hold a password or token"),
+        ("job.class=a,job.jar.url=https://a/b?job_token=1", "name that in job.jar.urlSecret"),
+        ("job.package.url=https://a/b?auth=1", "job.package.url: it seems to hold a password or token"),
+        ("job.class=a,job.jar.url=http://a/b,serviceAccount.create=false", "serviceAccount.name: it is empty"),
+        ("job.class=a,job.jar.url=http://a/b,serviceAccount.name=job-jm", "serviceAccount.name: job-jm is the job"),
         ("job.class=a,job.jar.url=http://a/b,command={x}", "command, args: Twister2 starts the workers"),
         ("job.class=a,job.jar.url=http://a/b,job.config.a.b=5", "job.config.a: it is a map"),
         (r"job.class=a,job.jar.url=http://a/b,job.config.kubernetes\.namespace=x", "use the release's namespace"),
@@ -240,8 +247,7 @@ def test_rules_of_a_job(helm_template, values, sentence, skip):
         ("job.class=org/example/Worker", "the full name of a Java class"),
         ("job.jar.url=ftp://a/b", "an http or https URL"),
         ("job.jar.url=https://me:secret@a/b", "without user, password or token"),
-        ("job.jar.url=https://a/b?X-Amz-Signature=1", "without user, password or token"),
-        ("job.jar.url=https://a/b?x=1&sig=1", "without user, password or token"),
+        ("job.jar.url=https://a@b/c", "without user, password or token"),
         ("job.jar.sha256=abc", "64 hex digits"),
         ("job.jar.file=x", "file"),
         ("job.cpu=0", "a number of cores above 0"),
@@ -275,6 +281,29 @@ def test_fractions_can_be_given_on_helms_command_line(helm_template):
     assert container["resources"]["requests"]["cpu"] == "0.25"
     (group,) = plan(helm_template, *JOB, "--set", values)["groups"]
     assert (group["cpu"], group["disk"]) == (0.25, 1.5)
+
+
+def test_a_url_without_credentials_may_look_like_one(helm_template):
+    for url in ("https://a/@scope/b.jar", "https://a/b.jar?author=me@b&keyword=x", "https://a/token/b.jar?version=1"):
+        assert environment_of_package(helm_template, url)["TWISTER2_JOB_URL"] == url
+
+
+def environment_of_package(template, url):
+    (container,) = pod(template, "job-0", *JOB, "--set-string", f"job.jar.url={url}")["spec"]["initContainers"]
+    return environment(container)
+
+
+def test_a_digest_may_be_in_capitals(helm_template):
+    assert plan(helm_template, *JOB, "--set-string", "job.jar.sha256=" + "AB" * 32)["sha256"] == "ab" * 32
+
+
+def test_a_driver_is_named_for_a_package_too(helm_template):
+    """The chart can't look into the package, and the driver needs a right."""
+    package = ("--set", "job.package.url=http://a/b,job.driver=org.example.Driver")
+    assert plan(helm_template, *package)["driver"] == "org.example.Driver"
+    (container,) = pod(helm_template, "job-jm", *package)["spec"]["initContainers"]
+    assert container["command"][-1] == "--publish"
+    assert any("statefulsets/scale" == rule[0] for rule in rules(helm_template, "job-jm", *package))
 
 
 def test_affinity_is_the_workers_alone(helm_template):

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import CHART, run
+from tests.job_protobuf import protobuf
 
 SCRIPT = CHART / "files" / "job_package.py"
 VERMIN = Path(sys.executable).with_name("vermin")
@@ -33,45 +33,9 @@ PLAN = {
         {"instances": 2, "workersPerPod": 2, "cpu": 0.5, "ram": 1024, "disk": 0, "scalable": False},
         {"instances": 3, "workersPerPod": 1, "cpu": 1, "ram": 300, "disk": 1.5, "scalable": True},
     ],
-    "config": {"a.size": 5, "a.rate": 1e-5, "a.on": True, "a.list": ["x", 1], "a.text": 'q"\\ü: #'},
+    "config": {"a.size": 5, "a.rate": 1e-5, "a.on": True, "a.list": ["x", 1, 1e-7, [True]], "a.text": 'q"\\ü: #'},
     "additionalPorts": ["ui", "api"], "workerPort": 9100, "masterPort": 11011, "sha256": "", "source": "jar",
 }  # fmt: skip
-
-
-def protobuf():
-    """Return the class of tws.proto.job.Job, made from Twister2 0.8.0's field numbers by the protobuf library."""
-    types = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="job.proto", package="tws.proto.job", syntax="proto3")
-
-    def message(name, *fields):
-        made = file.message_type.add(name=name)
-        for field, number, kind, label in fields:
-            one = made.field.add(name=field, number=number, label=label)
-            if isinstance(kind, str):
-                one.type, one.type_name = types.TYPE_MESSAGE, f".tws.proto.job.{kind}"
-            else:
-                one.type = kind
-
-    one, many = types.LABEL_OPTIONAL, types.LABEL_REPEATED
-    message(
-        "ComputeResource",
-        ("cpu", 1, types.TYPE_DOUBLE, one), ("ram_mega_bytes", 2, types.TYPE_INT32, one),
-        ("disk_giga_bytes", 3, types.TYPE_DOUBLE, one), ("instances", 4, types.TYPE_INT32, one),
-        ("workers_per_pod", 5, types.TYPE_INT32, one), ("scalable", 6, types.TYPE_BOOL, one),
-        ("index", 7, types.TYPE_INT32, one),
-    )  # fmt: skip
-    message("Config")
-    message("JobFormat", ("type", 1, types.TYPE_INT32, one), ("job_file", 2, types.TYPE_STRING, one))
-    message(
-        "Job",
-        ("job_name", 1, types.TYPE_STRING, one), ("job_id", 2, types.TYPE_STRING, one),
-        ("worker_class_name", 3, types.TYPE_STRING, one), ("driver_class_name", 4, types.TYPE_STRING, one),
-        ("number_of_workers", 5, types.TYPE_INT32, one), ("compute_resource", 6, "ComputeResource", many),
-        ("config", 7, "Config", one), ("job_format", 8, "JobFormat", one),
-    )  # fmt: skip
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tws.proto.job.Job"))
 
 
 def test_the_job_file_is_what_the_protobuf_library_reads():
@@ -248,6 +212,22 @@ def test_a_package_must_be_of_this_job(init, jar):
     assert "its twister2.job.master.port is 11011" in result.stdout
     result = init.run({**same, "groups": PLAN["groups"][:1]})
     assert result.returncode == 1 and "its groups are 2 pods with 2 workers, 3 pods with 1 workers" in result.stdout
+    result = init.run({**same, "driver": "org.example.Driver"})
+    told = "its driver is missing, and job.driver of the chart's values is org.example.Driver"
+    assert result.returncode == 1 and told in result.stdout
+
+
+def test_the_job_of_a_package_is_published_as_it_is(init, jar, monkeypatch):
+    """Twister2's client may have written more into it than we know of, such as the workers' directories."""
+    job_package.write_package(PLAN, str(jar), str(init.folder / "pieces" / "0000"))
+    (init.folder / "plan.json").write_text(json.dumps({**PLAN, "jobName": "another", "source": "package"}))
+    published = []
+    monkeypatch.setattr(job_package, "publish", lambda plan, job: published.append(job))
+    monkeypatch.setenv("TWISTER2_JOB_PIECES", str(init.folder / "pieces"))
+    words = [str(init.folder / "plan.json"), str(init.folder / "memory")]
+    assert job_package.main(words) == 0 and published == []
+    assert job_package.main([*words, "--publish"]) == 0
+    assert published == [job_package.encode_job(PLAN)]
 
 
 @contextlib.contextmanager

@@ -80,3 +80,10 @@ def test_exposing_a_jobs_worker_port_is_warned_of(notes):
     assert "WARNING: the exposed port is the workers' own" in notes(*exposed)
     assert "WARNING" not in notes(*exposed, "--set", "additionalPorts[0].name=ui")
     assert "WARNING" not in notes(*JOB)
+
+
+@pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe", "startupProbe"])
+def test_a_probe_of_a_jobs_workers_is_warned_of(notes, probe):
+    given = ("--set", f"{probe}.tcpSocket.port=9001")
+    assert "WARNING: a probe that connects to the workers' own port" in notes(*JOB, *given)
+    assert "WARNING" not in notes(*given)

@@ -8,9 +8,9 @@ import tarfile
 import pytest
 import yaml
 
-from tests.chart.test_job_package import protobuf
 from tests.cluster.conftest import COMMAND, alone, eventually, only_newest_helm, refused
 from tests.cluster.twister2_images import PACKAGE, ask, jar, values
+from tests.job_protobuf import protobuf
 
 pytestmark = only_newest_helm  # tests/chart compares what each Helm renders.
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from twister2_job import Endpoint, Job
+from twister2_job import AsyncJob, Endpoint, Job
 from twister2_job import client as client_module
 from twister2_job import forward as forward_module
 from twister2_job import tunnel as tunnel_module
@@ -263,6 +263,19 @@ def test_a_kubectl_that_never_forwards_is_ended(kubectl, monkeypatch):
     with pytest.raises(NoClusterError, match=r"did not reach pod job-0-1 within 0\.3 s"):
         asyncio.run(main())
     assert time.monotonic() - began < 2 and runs() == ["port-forward pod/job-0-1 :9004 --address 127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "port", "warned"),
+    [("twister2", "", True), ("twister2", "worker", True), ("twister2", "ui", False), ("echo", "", False)],
+)
+def test_a_forward_to_a_jobs_own_worker_port_is_warned_of(kubectl, mode, port, warned):
+    service = {"kind": "Service", "metadata": {"name": "job", "annotations": {"twister2-job/mode": mode}}}
+    kubectl("exit 1", Cluster([stateful_set(), pod(0, ready=False), service], None))
+    said = []
+    with pytest.raises(PendingError):  # The worker is not ready, and all that is said comes before.
+        asyncio.run(forward_module.forward(AsyncJob("job"), port=port, say=said.append))
+    assert said == ([forward_module.STRANGERS] if warned else [])
 
 
 def test_ctrl_c_while_the_synchronous_client_waits_ends_kubectl(kubectl, tmp_path):

@@ -58,7 +58,8 @@ def test_all_of_it_becomes_values(package):
     assert values["computeResources"] == [{"instances": 1, "workersPerPod": 3, "cpu": 1.0, "ram": 256, "disk": 0.0}]
     assert values["additionalPorts"] == [{"name": "ui"}, {"name": "beat"}]
     job = values["job"]
-    assert (job["cpu"], job["ram"], job["disk"]) == (0.5, 512, 1.0) and not {"class", "driver", "name"} & set(job)
+    assert (job["cpu"], job["ram"], job["disk"]) == (0.5, 512, 1.0) and not {"class", "name"} & set(job)
+    assert job["driver"] == "org.example.Driver"
     assert job["master"] == {"port": 11012} and job["package"] == {"configMaps": ["job-jar-0"], "sha256": "abc"}
 
 

@@ -159,15 +159,19 @@ def decode_job(data):
 # The package.
 
 
+def _value(value):
+    """Return a setting as JSON, which is yaml too."""
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(_value(one) for one in value)
+    text = json.dumps(value, sort_keys=True)
+    if isinstance(value, float) and "." not in text:
+        text = text.replace("e", ".0e")  # Without the point, yaml 1.1 takes 1e-05 for a text.
+    return text
+
+
 def _yaml(values):
-    """Return flat settings as yaml: a line each, the value as JSON, which is yaml too."""
-    lines = []
-    for key in sorted(values):
-        text = json.dumps(values[key], sort_keys=True)
-        if isinstance(values[key], float) and "e" in text and "." not in text:
-            text = text.replace("e", ".0e")  # Without the point, yaml 1.1 takes 1e-05 for a text.
-        lines.append("%s: %s\n" % (json.dumps(key), text))
-    return "".join(lines)
+    """Return flat settings as yaml, a line each."""
+    return "".join("%s: %s\n" % (json.dumps(key), _value(values[key])) for key in sorted(values))
 
 
 def configuration(plan):
@@ -210,11 +214,11 @@ def write_package(plan, jar, target):
 
 
 def read_package(path):
-    """Return {"job": what its .job file says, "files": {name: bytes of each yaml file}} of a package.
+    """Return {"job": what its .job file says, "bytes": that file, "files": {name: bytes of each yaml file}} of a package.
 
     Raises PackageError if it is none of Twister2's packages.
     """
-    job, files = None, {}
+    content, files = None, {}
     try:
         with tarfile.open(path, "r:*") as tar:
             for entry in tar:
@@ -223,14 +227,14 @@ def read_package(path):
                 if folder != ARCHIVE or not entry.isfile():
                     continue
                 if rest.endswith(".job") and "/" not in rest:
-                    job = decode_job(tar.extractfile(entry).read())
+                    content = tar.extractfile(entry).read()
                 elif rest.endswith(".yaml"):
                     files[rest] = tar.extractfile(entry).read()
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise PackageError("The package can't be read (%s); it must be a tar.gz that Twister2's client made." % error)
-    if job is None:
+    if content is None:
         raise PackageError("The package has no file %s/<job>.job; it must be one that Twister2's client made." % ARCHIVE)
-    return {"job": job, "files": files}
+    return {"job": decode_job(content), "bytes": content, "files": files}
 
 
 def _settings(content):
@@ -264,6 +268,9 @@ def check_package(plan, package):
             wrong.append("its %s is %s, and the chart's values say %s" % (key, found, expected))
     if job["job_id"] != plan["job"]:
         wrong.append("its job ID is %s, and the release is %s" % (job["job_id"], plan["job"]))
+    if job["driver"] != plan["driver"]:
+        told = [name and "is %s" % name or "is missing" for name in (job["driver"], plan["driver"])]
+        wrong.append("its driver %s, and job.driver of the chart's values %s" % tuple(told))
     shapes = [[(g["instances"], g["workersPerPod"]) for g in groups] for groups in (job["groups"], plan["groups"])]
     if shapes[0] != shapes[1]:
         told = [", ".join("%d pods with %d workers" % one for one in shape) for shape in shapes]
@@ -386,12 +393,12 @@ def main(arguments):
         else:
             found = read_package(part)
             check_package(plan, found)
-            job_file, job = found["job"]["job_file"], b""
+            job_file, job = found["job"]["job_file"], found["bytes"]
             os.rename(part, package)
     except PackageError as error:
         print(error, flush=True)
         return 1
-    if "--publish" in arguments and job:
+    if "--publish" in arguments:
         publish(plan, job)
     if not re.match(r"^[A-Za-z0-9._-]+$", job_file):
         print("The package's job file has a name that a shell can't take: %r." % job_file, flush=True)

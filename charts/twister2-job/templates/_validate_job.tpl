@@ -14,6 +14,9 @@
 {{- if get ($files.urlSecret | default dict) "name" }}
 {{- $given = append $given (printf "job.%s.urlSecret" $source) }}
 {{- end }}
+{{- if regexMatch "(?i)[?&;]([^=&;]*(signature|token|secret|passw|credential|api[-_.]?key)[^=&;]*|auth|authorization|sig|key|x-(amz|goog)-[^=&;]+)=" $files.url }}
+{{- $problems = append $problems (printf "job.%s.url: it seems to hold a password or token, which everybody who may look at the job would see; put the URL into a Secret and name that in job.%s.urlSecret" $source $source) }}
+{{- end }}
 {{- if gt (len $given) 1 }}
 {{- $problems = append $problems (printf "%s: these are two places to get the same file from; leave one" (join ", " $given)) }}
 {{- end }}
@@ -34,14 +37,22 @@
 {{- $problems = append $problems "job.jar: it is set, but job.class is not; name the worker class, an IWorker or a Twister2Worker" }}
 {{- end }}
 {{- range $key := list "class" "driver" "name" "config" }}
-{{- if and (index $job $key) (has "package" $sources) }}
+{{- if and (index $job $key) (has "package" $sources) (ne $key "driver") }}
 {{- $problems = append $problems (printf "job.%s: job.package says this already; leave job.%s out" $key $key) }}
-{{- else if and (index $job $key) (ne $key "class") (not $job.class) }}
+{{- else if and (index $job $key) (ne $key "class") (not (or $job.class (has "package" $sources))) }}
 {{- $problems = append $problems (printf "job.%s: it is set, but job.class is not; set job.class or leave job.%s out" $key $key) }}
 {{- end }}
 {{- end }}
-{{- if and (or $job.class $sources) (or .Values.command .Values.args) }}
+{{- if or $job.class $sources }}
+{{- if or .Values.command .Values.args }}
 {{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
+{{- end }}
+{{- $account := .Values.serviceAccount }}
+{{- if and (not $account.name) (not $account.create) }}
+{{- $problems = append $problems "serviceAccount.name: it is empty and serviceAccount.create is false, so every pod that runs as `default` would get the rights of the job's workers; name a ServiceAccount or leave serviceAccount.create out" }}
+{{- else if eq $account.name (include "twister2-job.name.jobMaster" .) }}
+{{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $account.name) }}
+{{- end }}
 {{- end }}
 {{- $own := dict
   "kubernetes.namespace" "the release's namespace (--namespace)"
