@@ -10,7 +10,7 @@ from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, Va
 from .helm import Revision
 from .jobstate import TWISTER2, mode
 from .prepare import Request
-from .workers import Object, group_path, number, worker_sets
+from .workers import Object, group_path, number, replicas, worker_sets
 
 
 def check_name(name: str) -> None:
@@ -60,7 +60,7 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
         live: Its objects in the cluster.
         rendered: Those of the upgrade.
     """
-    before, after = ({s["metadata"]["name"]: _replicas(s) for s in worker_sets(o)} for o in (live, rendered))
+    before, after = ({s["metadata"]["name"]: replicas(s) for s in worker_sets(o)} for o in (live, rendered))
     if mode(name, rendered) != TWISTER2 or not any(before.values()) or not any(after.values()):
         return
     if (runs := mode(name, live)) != TWISTER2:
@@ -77,10 +77,6 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
                 "driver may change that while the job runs.",
                 f"Give {path}={pods} with it, or end the job first: `twister2-job kill {name}`.",
             )
-
-
-def _replicas(stateful_set: Object) -> int:
-    return number(stateful_set.get("spec", {}).get("replicas", 1))
 
 
 def reuse_hint(error: JobError, request: Request) -> JobError:

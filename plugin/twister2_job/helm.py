@@ -126,6 +126,11 @@ class Helm:
         found: dict[str, Any] = json.loads(await self.output(*words, "--output", "json")) or {}
         return found
 
+    async def server_side(self, name: str) -> bool:
+        """Tell whether the newest revision was applied by the API server, as Helm 4 does it: its fields have owners."""
+        found = json.loads(await self.output("get", "metadata", name, "--output", "json"))
+        return bool(found.get("applyMethod") == "ssa")
+
     async def history(self, name: str) -> list[Revision]:
         """Return the revisions of a release, oldest first; an empty list if there is none.
 

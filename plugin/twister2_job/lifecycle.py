@@ -26,7 +26,7 @@ from .messages import translate
 from .prepare import PENDING, Preparation, Prepared, Request
 from .settings import Connection
 from .wait import Say
-from .workers import Object
+from .workers import Object, scaled_outside
 
 Ready = Callable[[list[str], float], Awaitable[None]]
 """Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
@@ -180,8 +180,11 @@ class Lifecycle:
                 if lost := preflight.given_up(objects, prepared.rendered):
                     named = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
                     self.say(f"{named}: these Services and their node ports are given up; perWorker.count keeps them.")
+                arguments = request.arguments
+                if scaled_outside(objects, prepared.rendered) and await self.helm.server_side(request.name):
+                    arguments = [*arguments, "--force-conflicts"]  # Else Helm 4 fails: the number is another's.
                 revision = await apply(
-                    prepared.client, self.helm, request.name, path, request.arguments, values=values,
+                    prepared.client, self.helm, request.name, path, arguments, values=values,
                     create_namespace=False, timeout=request.timeout,
                 )  # fmt: skip
                 await self._ready(prepared, deadline, ready)

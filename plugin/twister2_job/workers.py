@@ -40,6 +40,26 @@ def group_path(group: int, key: str) -> str:
     return f"computeResources[{group - 1}].{key}" if group else key
 
 
+def replicas(stateful_set: Object) -> int:
+    """Return how many pods a StatefulSet shall have."""
+    return number(stateful_set.get("spec", {}).get("replicas", 1))
+
+
+def scaled_outside(live: Iterable[Object], rendered: Iterable[Object]) -> bool:
+    """Tell whether somebody else than Helm has set a number of pods that an upgrade changes.
+
+    Args:
+        live: The job's objects in the cluster.
+        rendered: Those of the upgrade.
+    """
+    wanted = {s["metadata"]["name"]: replicas(s) for s in worker_sets(rendered)}
+    for one in worker_sets(live):
+        own = number((one["metadata"].get("annotations") or {}).get(INSTANCES))
+        if replicas(one) not in (own, wanted.get(one["metadata"]["name"])):
+            return True
+    return False
+
+
 def pod_ready(pod: Object) -> bool:
     """Tell whether the pod is Ready and not about to end."""
     if pod["metadata"].get("deletionTimestamp"):
@@ -98,7 +118,7 @@ def table(objects: Sequence[Object]) -> list[Worker]:
         metadata = group["metadata"]
         annotations = metadata.get("annotations") or {}
         first, in_pod = number(annotations.get(FIRST_WORKER)), max(1, number(annotations.get(WORKERS_PER_POD), 1))
-        for ordinal in range(number(group.get("spec", {}).get("replicas", 1))):
+        for ordinal in range(replicas(group)):
             name = f"{metadata['name']}-{ordinal}"
             for container in range(in_pod):
                 worker = first + ordinal * in_pod + container

@@ -8,10 +8,12 @@ import zipfile
 
 import pytest
 import yaml
+from twister2_job import jobpackage
 
-from tests.chart.test_job_package import job_package
 from tests.cluster.conftest import eventually, only_newest_helm, refused
+from tests.conftest import CHART
 
+job_package = jobpackage.script(CHART)
 VALUES = {
     "image": {"repository": "localhost/twister2-job/contract-worker", "tag": "1"},
     "instances": 2,

@@ -159,6 +159,46 @@ def test_ids_and_ports_are_those_that_twister2_computes_and_rerun_keeps_the_node
     assert eventually(each_is_itself, 60)
 
 
+def test_a_driver_scales_the_job_which_then_ends_and_runs_again(release, job, write, command, left):
+    """Twister2's own DriverExample goes from 2 workers to 6, 4 and 8, with the right to scale one StatefulSet."""
+    driver = f"{PACKAGE}.internal.rsched.DriverExample"
+    settings = write(instances=2, perWorker={"enabled": True, "count": 8})
+    words = ("submit", job, str(jar()), "--class", SERVER, "--driver", driver, "--detach", "-f", settings)
+    result = command(*words)
+    assert result.returncode == 0, result.stderr
+    sizes = []
+
+    def scaled_to(*wanted):
+        size = release.get("statefulset", f"{job}-0")["spec"]["replicas"]
+        sizes.extend([] if sizes[-1:] == [size] else [size])
+        return sizes == list(wanted)
+
+    assert eventually(lambda: scaled_to(2, 6, 4, 8), 240), sizes
+
+    def each_is_itself():
+        report = json.loads(command("address", job, "-o", "json").stdout)
+        assert len(report["workers"]) == 8
+        for worker in report["workers"]:
+            for address in worker["addresses"]:
+                assert ask(address["host"], address["number"])["workerID"] == str(worker["id"]), address
+        return True
+
+    assert eventually(each_is_itself, 90)
+    found = release.worker_ports()
+    result = command("upgrade", job, "--reset-then-reuse-values")
+    refused(result, 2, f"instances: group {job}-0 of the running job has 8 pods, and would get 2")
+    assert len(release.pods()) == 8
+    result = command("kill", job)
+    assert result.returncode == 0 and release.pods() == {}, result.stderr
+    result = command("rerun", job, "--detach")
+    assert result.returncode == 0, result.stderr
+    sizes.clear()
+    assert eventually(lambda: scaled_to(2, 6), 120), sizes
+    assert release.worker_ports() == found
+    assert command("uninstall", job, "--wait").returncode == 0
+    assert eventually(lambda: not left())
+
+
 def test_the_package_in_the_pod_is_what_the_protobuf_library_and_tarfile_read(release, job, write, command, run):
     words = ("submit", job, str(jar()), "--class", SERVER, "--config", "a.size=5", "--config", "a.on=true", "--detach")
     result = command(*words, "-f", write(**GROUPS, additionalPorts=[{"name": "ui"}]))

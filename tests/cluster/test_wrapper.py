@@ -128,6 +128,19 @@ def test_a_failed_upgrade_leaves_the_job_running_and_says_what_is_live(command, 
     assert uids.items() <= release.uids().items() and release.node_ports() == port
 
 
+def test_what_kubectl_has_scaled_an_upgrade_sets_again(command, job, release, run, namespace):
+    """With Helm 4 fields have owners, and the number of pods is then another's."""
+    assert command("install", job).returncode == 0
+    for wanted, pods in (("suspend=true", 0), ("instances=1", 1)):
+        release.kube("-n", namespace, "scale", "statefulset", f"{job}-0", "--replicas=3")
+        result = command("upgrade", job, "--set", wanted)
+        assert result.returncode == 0, result.stderr
+        assert release.get("statefulset", f"{job}-0")["spec"]["replicas"] == pods
+    assert [one["status"] for one in json.loads(run("helm", "history", job, "-n", namespace, "-o", "json").stdout)] == [
+        "superseded", "superseded", "deployed",
+    ]  # fmt: skip
+
+
 def test_upgrade_of_nothing(command, job):
     refused(command("upgrade", job), 8, job, "install")
 

@@ -3,6 +3,7 @@
 import pytest
 from twister2_job.errors import UsageError
 from twister2_job.guards import check_running
+from twister2_job.workers import scaled_outside
 
 from tests.conftest import HELM_VERSIONS, Template
 
@@ -46,3 +47,11 @@ def test_a_running_job_is_scaled_by_its_driver_alone():
     with pytest.raises(UsageError, match=r"^instances: group job-0 of the running job has 2 pods, and would get 4"):
         check_running("job", rendered(*JOB), rendered(*JOB, "--set", "instances=4"))
     check_running("job", rendered(), rendered("--set", "instances=4"))  # Echo workers come and go.
+
+
+def test_a_number_of_pods_that_somebody_else_has_set():
+    live = rendered()
+    assert not scaled_outside(live, rendered("--set", "instances=5"))  # The number is Helm's own.
+    scaled_to_3 = scaled(live, "job-0", 3)
+    assert scaled_outside(scaled_to_3, live) and scaled_outside(scaled_to_3, rendered("--set", "suspend=true"))
+    assert not scaled_outside(scaled_to_3, rendered("--set", "instances=3"))  # Two may own the same number.
