@@ -9,7 +9,7 @@ from typing import Any
 from . import signs
 from .addresses import MODE
 from .signs import Progress
-from .workers import CONTAINER, Object, number, of_kind, reason_of, table
+from .workers import CONTAINER, Object, number, of_kind, reason_of, replicas, table
 
 TWISTER2 = "twister2"
 MASTER = "twister2-job-master-0"
@@ -101,7 +101,7 @@ def has_run(pod: Object | None, name: str) -> bool:
 def is_suspended(job: str, objects: Sequence[Object]) -> bool:
     """Tell whether the job has no pods because its values say so."""
     master = master_set(job, objects)
-    return bool(master) and number((master or {}).get("spec", {}).get("replicas", 1)) == 0
+    return master is not None and replicas(master) == 0
 
 
 def state_of(

@@ -37,6 +37,8 @@ BARRIER = 60.0
 """Seconds that workers wait at a barrier before that is told; Twister2 itself lets them wait for 600."""
 NO_CLUSTER = 300.0
 """Seconds without an answer of the cluster after which nobody waits any longer."""
+STUCK = 600.0
+"""Seconds that pods may be kept from running before a wait without a limit ends: Twister2's workers wait as long."""
 RECONNECT = 1.0
 """Seconds between two readings of the log: kubectl ends when the container or the connection does."""
 
@@ -71,6 +73,7 @@ class Follower:
         self._failure: JobError | None = None
         self._run: tuple[str, int] | None = None
         self._since: dict[str, float] = {}
+        self._unlimited = False
 
     def start(self) -> None:
         """Start following."""
@@ -107,9 +110,10 @@ class Follower:
 
         Raises:
             OutOfTimeError: The deadline (of `time.monotonic`) has passed.
-            JobLostError: The job can't end any more.
+            JobLostError: The job can't end any more, or its pods can't run and there is no deadline.
             JobNotFoundError: It was uninstalled.
         """
+        self._unlimited = deadline is None
         self.start()
         state = await self._until(lambda: self.state if self.state.ended else None, deadline)
         if state is None:
@@ -210,6 +214,9 @@ class Follower:
             raise JobLostError(f"The job {job} is suspended: it has no pods.", again)
         if fatal := next((o for o in obstacles.of_pods(job, self._objects) if o.fatal), None):
             raise JobLostError(f"The job {job} can't begin: {fatal.text}.", f"Correct it; then {again}")
+        if self._for("stuck", stuck := obstacles.stuck(job, self._objects)) > STUCK and self._unlimited:
+            why = f"for {STUCK / 60:.0f} minutes its pods could not all run: {stuck}"
+            raise JobLostError(f"The job {job} can't go on: {why}.", f"Correct it; then {again}")
         if self._for(LOST, state.state == LOST) > SURE:
             raise JobLostError(f"The job {job} is lost: {state.reason}.", see + again)
         if self._for("restarted", state.state == UNKNOWN and state.master_restarts) > SILENCE:
@@ -226,9 +233,8 @@ class Follower:
             why = await self._trouble(*found.log, previous=True) if found.log else ""
             self._narrator.once(found.key, f"{found.text}: {why}" if why else found.text)
         for item in of_kind(self._objects, "StatefulSet"):
-            lacks = item.get("status", {}).get("replicas", 0) < item.get("spec", {}).get("replicas", 1)
             name = item["metadata"]["name"]
-            if self._for(f"pods of {name}", lacks) > ASK_EVERY and self._narrator.is_new(name):
+            if self._for(f"pods of {name}", obstacles.lacks_pods(item)) > ASK_EVERY and self._narrator.is_new(name):
                 for why in await warnings_of(self._kubectl, "StatefulSet", name):
                     self._narrator.once(name, f"StatefulSet {name} has no pod: {why}")
         told = self._progress

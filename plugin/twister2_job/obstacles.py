@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .jobstate import MASTER, master_name
-from .workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, table
+from .workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, replicas, table
 
 PACKAGE = "job-package"
 """Name of the init container that gets the jar and makes Twister2's job package."""
@@ -54,6 +54,19 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Obstacle]:
         more = f" (and {len(told) - 1} more pod{'s' if len(told) > 2 else ''})" if len(told) > 1 else ""
         found.append(Obstacle(cause, told[0] + more))
     return found
+
+
+def lacks_pods(stateful_set: Object) -> bool:
+    """Tell whether pods of a StatefulSet have not been made yet."""
+    return number(stateful_set.get("status", {}).get("replicas")) < replicas(stateful_set)
+
+
+def stuck(job: str, objects: Sequence[Object]) -> str:
+    """Return what keeps a pod of the job from running, as far as it doesn't end by itself; empty if nothing does."""
+    told = [found.text for found in of_pods(job, objects) if not found.key.startswith("package")]
+    lacking = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet") if lacks_pods(s)]
+    told += [f"StatefulSet {name} lacks pods" for name in lacking]
+    return told[0] if told else ""
 
 
 def _is_of_job(job: str, pod: Object) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl, selector
 from .process import heard, stream
-from .workers import Object, number, of_kind, pod_ready, reason_of
+from .workers import Object, number, of_kind, pod_ready, reason_of, replicas
 
 SAY_WHY_AFTER = 10.0
 """Seconds between two looks at why the workers are not ready yet."""
@@ -131,7 +131,7 @@ async def reasons(kubectl: Kubectl, job: str, names: list[str], *, logs: bool) -
     pods = of_kind(cluster.objects, "Pod")
     found = []
     for item in of_kind(cluster.objects, "StatefulSet"):
-        name, wanted = item["metadata"]["name"], number(item.get("spec", {}).get("replicas", 1))
+        name, wanted = item["metadata"]["name"], replicas(item)
         if number(item.get("status", {}).get("replicas")) < wanted and (event := _event(events, "StatefulSet", name)):
             found.append(f"StatefulSet {name}: {event}")
     for pod in (p for p in pods if not pod_ready(p)):

@@ -18,7 +18,17 @@ from twister2_job.submit import require_completed
 
 from tests.plugin.test_jobstate import BARRIER, BEGIN, CONTAINER, EXITED, JOINED
 from tests.plugin.test_signs import OLD
-from tests.plugin.twister2_objects import MASTER, crashed, master, pod, running, stateful_set, whole_job, worker
+from tests.plugin.twister2_objects import (
+    MASTER,
+    crashed,
+    master,
+    pod,
+    running,
+    stateful_set,
+    waiting,
+    whole_job,
+    worker,
+)
 
 SCRIPT = """#!/bin/sh
 folder="{folder}"
@@ -69,7 +79,7 @@ class Cluster:
 
         async def main():
             follower = Follower(self.kubectl, "job", self.said.append)
-            deadline = time.monotonic() + seconds
+            deadline = None if seconds is None else time.monotonic() + seconds
             wait = follower.ready(["job-jm", "job-0"], deadline) if ready else follower.end(deadline)
             task = asyncio.ensure_future(wait)
             try:
@@ -246,6 +256,30 @@ def test_missing_pods_are_told_with_the_event(cluster, monkeypatch):
     cluster.log(BEGIN)
     cluster.follow(("has no pod", lambda: cluster.log(BEGIN, *DONE)))
     assert "StatefulSet job-0 has no pod: FailedCreate: exceeded quota" in cluster.said
+
+
+def few_pods():
+    few = stateful_set("job-0", 2, group=0)
+    few["status"]["replicas"] = 1
+    return [stateful_set("job-jm", 1), few, master(), worker(0)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        (whole_job(pod("job-0-1", waiting(CONTAINER, "ImagePullBackOff"))), "pod job-0-1: ImagePullBackOff"),
+        (few_pods(), "StatefulSet job-0 lacks pods"),
+    ],
+    ids=["image", "pods"],
+)
+def test_a_wait_without_a_limit_ends_when_pods_can_not_run(cluster, monkeypatch, objects, said):
+    monkeypatch.setattr(jobwait, "STUCK", 0.5)
+    cluster.log(BEGIN)
+    cluster.objects(objects)
+    with pytest.raises(OutOfTimeError):
+        cluster.follow(seconds=1.5)  # Whoever sets a limit waits for it: a node may be on its way.
+    with pytest.raises(JobLostError, match=f"can't go on: for 0 minutes its pods could not all run.*{said}"):
+        cluster.follow(seconds=None)
 
 
 def test_ready_is_when_all_pods_are_or_the_job_has_ended(cluster):

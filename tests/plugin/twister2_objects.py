@@ -21,6 +21,11 @@ def crashed(name: str, restarts: int = 1, reason: str = "Error", message: str = 
     return {"name": name, "ready": False, "restartCount": restarts, "state": waits, "lastState": ended}
 
 
+def waiting(name: str, reason: str) -> Object:
+    """The status of a container that has never run."""
+    return {"name": name, "ready": False, "restartCount": 0, "state": {"waiting": {"reason": reason}}, "lastState": {}}
+
+
 def pod(name: str, *containers: Object, init: Object | None = None, uid: str = "a", **metadata: Any) -> Object:
     """A pod with these container statuses."""
     ready = bool(containers) and all(one["ready"] for one in containers)
