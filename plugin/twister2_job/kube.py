@@ -29,8 +29,8 @@ def _short_lived(env: dict[str, str]) -> dict[str, str]:
 
 
 def selector(job: str) -> str:
-    """Return the label selector of everything that belongs to `job`."""
-    return f"app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job}"
+    """Return the label selector of everything that belongs to `job`, but for the pod that `helm test` leaves."""
+    return f"app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job},app.kubernetes.io/component!=test"
 
 
 class Kubectl:

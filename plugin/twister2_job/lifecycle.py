@@ -213,6 +213,8 @@ class Lifecycle:
         check_chart_of(name, history)
         await self.helm.uninstall(name, timeout=timeout)
         await jar.remove(self.kubectl, pieces)
+        # What `helm test` leaves is no object of the release; without the right to, it stays, as with bare Helm.
+        await self.kubectl.run("delete", "pod", f"{name}-test", "--ignore-not-found", "--wait=false")
         if wait:
             result = await self.kubectl.run(
                 "wait", "--for=delete", "pods,services", "-l", selector(name), f"--timeout={timeout:.0f}s",

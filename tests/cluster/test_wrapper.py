@@ -141,6 +141,20 @@ def test_what_kubectl_has_scaled_an_upgrade_sets_again(command, job, release, ru
     ]  # fmt: skip
 
 
+@only_newest_helm
+def test_the_pod_of_helm_test_is_no_part_of_the_job(command, release, kube, namespace):
+    release.install()
+    release.helm("test")
+    assert release.get("pod", f"{release.name}-test")["status"]["phase"] == "Succeeded"
+    release.helm("uninstall")
+    assert eventually(lambda: command("address", release.name).returncode == 8, 30)
+    release.install()
+    release.helm("test")
+    result = command("uninstall", release.name, "--wait", "--timeout", "60")
+    assert result.returncode == 0, result.stderr
+    assert eventually(lambda: kube("-n", namespace, "get", "pods", "-o", "name") == "", 30)
+
+
 def test_upgrade_of_nothing(command, job):
     refused(command("upgrade", job), 8, job, "install")
 
