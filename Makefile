@@ -99,9 +99,11 @@ down:  ## Stop the development cluster
 golden: setup  ## Write the golden renderings of the chart anew
 	$(PYTHON) -m tests.chart.write_golden
 
-docs: tools  ## Write the table of values in the chart's README anew
+# Every release holds the chart's README, so the table of values is in docs/.
+docs: tools  ## Write the chart's README and docs/values.md anew
 	cd charts/twister2-job
-	$(CACHE)/tools/helm-docs --sort-values-order file
+	$(CACHE)/tools/helm-docs
+	$(CACHE)/tools/helm-docs --sort-values-order file --template-files values.md.gotmpl --output-file ../../docs/values.md
 
 benchmark: setup  ## Measure what the README quotes
 	$(DEVCLUSTER) up

@@ -37,7 +37,7 @@ STEADY = 10.0
 """Seconds a forward must have lived for the pauses to start small again: one that breaks at once must not spin."""
 STRANGERS = (
     "Warning: where Twister2 itself listens on a job's worker port (TSet and task jobs), a few connections of other "
-    "programs end the worker; `--port NAME` takes one of its additional ports."
+    "programs end the worker; that is what the job's additionalPorts are for."
 )
 PASSING = (PendingError, NoClusterError, RefusedError, LocalPortError)
 """What may be over at the next try; a job, worker, port or right that is gone does not come back by itself."""

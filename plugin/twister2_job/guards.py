@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from . import chart as charts
+from . import jobpackage
 from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, ValuesError
 from .helm import Revision
 from .jobstate import TWISTER2, mode
@@ -63,19 +64,24 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
     before, after = ({s["metadata"]["name"]: replicas(s) for s in worker_sets(o)} for o in (live, rendered))
     if mode(name, rendered) != TWISTER2 or not any(before.values()) or not any(after.values()):
         return
-    if (runs := mode(name, live)) != TWISTER2:
+    if (runs := mode(name, live)) not in ("", TWISTER2):
         raise UsageError(
             f"The job {name} runs {'the echo worker' if runs == 'echo' else 'a command'}, and Kubernetes replaces no "
             "pod of a Twister2 job: its workers would stay what they are.",
             "Submit it under another name, or uninstall this one first.",
         )
-    for one, pods in before.items():
-        if 0 < after.get(one, 0) != pods:
-            path = group_path(number(one.rpartition("-")[2]), "instances")
+    for group in sorted(before.keys() | after.keys()):
+        pods, wanted = before.get(group, 0), after.get(group, 0)
+        if pods != wanted:
+            path = group_path(number(group.rpartition("-")[2]), "instances")
+            remedy = f"End it first: `twister2-job kill {name}`."
+            # A package says by itself how many pods the job begins with.
+            if pods and wanted and jobpackage.plan(name, rendered)["source"] == "jar":
+                remedy = f"Set it to {pods} (`twister2-job upgrade {name}`), or end it: `twister2-job kill {name}`."
             raise UsageError(
-                f"{path}: group {one} of the running job has {pods} pods, and would get {after[one]}; only the job's "
-                "driver may change that while the job runs.",
-                f"Give {path}={pods} with it, or end the job first: `twister2-job kill {name}`.",
+                f"{path}: group {group} of the running job has {pods} pods, and would get {wanted}; only the job's "
+                "driver may change that before the job is run again.",
+                remedy,
             )
 
 

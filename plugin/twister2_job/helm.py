@@ -126,10 +126,18 @@ class Helm:
         found: dict[str, Any] = json.loads(await self.output(*words, "--output", "json")) or {}
         return found
 
-    async def server_side(self, name: str) -> bool:
-        """Tell whether the newest revision was applied by the API server, as Helm 4 does it: its fields have owners."""
-        found = json.loads(await self.output("get", "metadata", name, "--output", "json"))
-        return bool(found.get("applyMethod") == "ssa")
+    async def force(self, name: str, revision: int = 0) -> list[str]:
+        """Return the option with which Helm changes also what others have set, as Helm 3 always does.
+
+        Fields have owners if Helm 4 had the API server apply the revision; if not, it refuses the option.
+
+        Args:
+            name: Name of the release.
+            revision: The revision that is built on; 0 means the newest.
+        """
+        which = ["--revision", str(revision)] if revision else []
+        found = json.loads(await self.output("get", "metadata", name, *which, "--output", "json"))
+        return ["--force-conflicts"] if found.get("applyMethod") == "ssa" else []
 
     async def history(self, name: str) -> list[Revision]:
         """Return the revisions of a release, oldest first; an empty list if there is none.
@@ -177,8 +185,9 @@ class Helm:
         await self.output("uninstall", name, "--timeout", f"{timeout:.0f}s", timeout=timeout + LIMIT)
 
     async def rollback(self, name: str, revision: int, *, timeout: float = 300) -> None:
-        """Make `revision` the live one again (as a new revision)."""
-        await self.output("rollback", name, str(revision), "--timeout", f"{timeout:.0f}s", timeout=timeout + LIMIT)
+        """Make `revision` the live one again (as a new revision), also where somebody else has changed it."""
+        words = ("rollback", name, str(revision), *await self.force(name, revision))
+        await self.output(*words, "--timeout", f"{timeout:.0f}s", timeout=timeout + LIMIT)
 
 
 def load_pyhelm3(path: str) -> Any:

@@ -214,9 +214,12 @@ class Follower:
             raise JobLostError(f"The job {job} is suspended: it has no pods.", again)
         if fatal := next((o for o in obstacles.of_pods(job, self._objects) if o.fatal), None):
             raise JobLostError(f"The job {job} can't begin: {fatal.text}.", f"Correct it; then {again}")
-        if self._for("stuck", stuck := obstacles.stuck(job, self._objects)) > STUCK and self._unlimited:
-            why = f"for {STUCK / 60:.0f} minutes its pods could not all run: {stuck}"
-            raise JobLostError(f"The job {job} can't go on: {why}.", f"Correct it; then {again}")
+        stuck = obstacles.stuck(job, self._objects) if state.state == jobstate.STARTING else ""
+        if self._for("stuck", stuck) > STUCK and self._unlimited:
+            raise JobLostError(
+                f"The job {job} has not begun: for {STUCK / 60:.0f} minutes its pods could not all run; now {stuck}.",
+                f"Correct it, and `twister2-job wait {job}` goes on.",
+            )
         if self._for(LOST, state.state == LOST) > SURE:
             raise JobLostError(f"The job {job} is lost: {state.reason}.", see + again)
         if self._for("restarted", state.state == UNKNOWN and state.master_restarts) > SILENCE:

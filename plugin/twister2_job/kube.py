@@ -33,6 +33,11 @@ def selector(job: str) -> str:
     return f"app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job},app.kubernetes.io/component!=test"
 
 
+def test_selector(job: str) -> str:
+    """Return the label selector of the pod that `helm test` leaves."""
+    return selector(job).replace("!=", "=")
+
+
 class Kubectl:
     """kubectl for one connection.
 

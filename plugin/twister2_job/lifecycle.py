@@ -21,12 +21,12 @@ from .errors import (
 )
 from .guards import check_chart_of, check_name, check_running, reuse_hint
 from .helm import Helm, apply
-from .kube import Kubectl, selector
+from .kube import Kubectl, selector, test_selector
 from .messages import translate
 from .prepare import PENDING, Preparation, Prepared, Request
 from .settings import Connection
 from .wait import Say
-from .workers import Object, scaled_outside
+from .workers import Object, resizes
 
 Ready = Callable[[list[str], float], Awaitable[None]]
 """Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
@@ -99,7 +99,7 @@ class Lifecycle:
                 watcher.start()
             try:
                 revision = await apply(
-                    prepared.client, self.helm, request.name, path, request.arguments, values=request.values or {},
+                    prepared.client, self.helm, request.name, path, prepared.arguments, values=prepared.given,
                     create_namespace=request.create_namespace, timeout=request.timeout,
                 )  # fmt: skip
             except (BusyError, JobExistsError):
@@ -162,7 +162,8 @@ class Lifecycle:
                     f"There is no job {request.name} in this namespace.",
                     f"`twister2-job install {request.name}` makes it.",
                 )
-            objects, values, before = prepared.live, request.values or {}, history[-1].number
+            objects, values, before = prepared.live, prepared.given, history[-1].number
+            check_running(request.name, objects, prepared.rendered)
             if history[-1].status in PENDING:
                 if live:
                     await self.helm.rollback(request.name, live)
@@ -175,14 +176,13 @@ class Lifecycle:
                     + (f"went back to revision {live}." if live else "removed the remnant.")
                 )
             try:
-                check_running(request.name, objects, prepared.rendered)
                 await preflight.check(self.kubectl, objects, prepared.rendered)
                 if lost := preflight.given_up(objects, prepared.rendered):
                     named = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
                     self.say(f"{named}: these Services and their node ports are given up; perWorker.count keeps them.")
-                arguments = request.arguments
-                if scaled_outside(objects, prepared.rendered) and await self.helm.server_side(request.name):
-                    arguments = [*arguments, "--force-conflicts"]  # Else Helm 4 fails: the number is another's.
+                arguments = list(prepared.arguments)
+                if resizes(objects, prepared.rendered):  # The number may be the driver's, and Helm 4 fails then.
+                    arguments += await self.helm.force(request.name)
                 revision = await apply(
                     prepared.client, self.helm, request.name, path, arguments, values=values,
                     create_namespace=False, timeout=request.timeout,
@@ -214,7 +214,7 @@ class Lifecycle:
         await self.helm.uninstall(name, timeout=timeout)
         await jar.remove(self.kubectl, pieces)
         # What `helm test` leaves is no object of the release; without the right to, it stays, as with bare Helm.
-        await self.kubectl.run("delete", "pod", f"{name}-test", "--ignore-not-found", "--wait=false")
+        await self.kubectl.run("delete", "pods", "-l", test_selector(name), "--ignore-not-found", "--wait=false")
         if wait:
             result = await self.kubectl.run(
                 "wait", "--for=delete", "pods,services", "-l", selector(name), f"--timeout={timeout:.0f}s",

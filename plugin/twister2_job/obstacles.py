@@ -62,7 +62,7 @@ def lacks_pods(stateful_set: Object) -> bool:
 
 
 def stuck(job: str, objects: Sequence[Object]) -> str:
-    """Return what keeps a pod of the job from running, as far as it doesn't end by itself; empty if nothing does."""
+    """Return what keeps a pod of the job from running and may end by itself; empty if nothing does."""
     told = [found.text for found in of_pods(job, objects) if not found.key.startswith("package")]
     lacking = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet") if lacks_pods(s)]
     told += [f"StatefulSet {name} lacks pods" for name in lacking]

@@ -62,8 +62,9 @@ def request(name: str, options: dict[str, Any]) -> Request:
 class Prepared:
     """What was found out: the release's history, its live objects, and what Helm would make of the request.
 
-    `values` are those of the release that the request keeps; None if it keeps none. `pieces` are the ConfigMaps with a
-    jar that there are before an install.
+    `values` are those of the release that the request keeps; None if it keeps none. `arguments` and `given` are Helm's
+    options, and the values for its standard input, that make what was rendered. `pieces` are the ConfigMaps with a jar
+    that there are before an install.
     """
 
     client: Any
@@ -71,6 +72,8 @@ class Prepared:
     live: Sequence[Object]
     rendered: list[dict[str, Any]]
     values: dict[str, Any] | None
+    arguments: Sequence[str]
+    given: dict[str, Any]
     watcher: Watcher
     pieces: Sequence[str] = ()
 
@@ -80,10 +83,24 @@ class Prepared:
         return [s["metadata"]["name"] for s in of_kind(self.rendered, "StatefulSet")]
 
 
+KEEP = "--reset-then-reuse-values"
+
+
 def keeps_values(request: Request) -> bool:
     """Tell whether an upgrade keeps the release's values: by option, or, as Helm does it, when it gives none."""
     reuses = any(a.startswith(("--reuse-values", "--reset-then-reuse-values")) for a in request.arguments)
     return request.values is None and (reuses or not request.arguments)
+
+
+def to_apply(request: Request, kept: dict[str, Any] | None) -> tuple[Sequence[str], dict[str, Any]]:
+    """Return Helm's options and the values for its standard input.
+
+    Values that are kept go there too: Helm itself would take a list of them for a new one as soon as `--set` names one
+    of its elements, and lose all the rest, of a worker group for example.
+    """
+    if kept is None or KEEP not in request.arguments:
+        return request.arguments, request.values or {}
+    return ["--reset-values", *(a for a in request.arguments if a != KEEP)], kept
 
 
 class Preparation:
@@ -125,7 +142,8 @@ class Preparation:
         try:
             documents, values = rendered.result()
             jars = pieces.result() if pieces else []
-            yield Prepared(client, history.result(), live, documents, values, watcher, jars)
+            arguments, given = to_apply(request, values)
+            yield Prepared(client, history.result(), live, documents, values, arguments, given, watcher, jars)
         finally:
             await watcher.close()
 

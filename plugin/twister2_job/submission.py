@@ -14,7 +14,12 @@ from .errors import UsageError
 
 URL = re.compile(r"https?://", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
-_SECRET_PARTS = re.compile(r"signature|^sig$|token|secret|password|credential|api.?key", re.IGNORECASE)
+_SECRET = re.compile(
+    r".*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)"
+    r"|sig|code|auth|authorization",
+    re.IGNORECASE,
+)
+"""Names of a URL's parameters that hold credentials; the chart has the same rule."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def values(submission: Submission, names: Sequence[str], sha256: str) -> dict[st
 def check_url(url: str) -> None:
     """Raise UsageError for a URL with credentials: whoever may read the release or the pods could read them."""
     parts = urlsplit(url)
-    if parts.username or parts.password or any(_SECRET_PARTS.search(key) for key, _ in parse_qsl(parts.query)):
+    if parts.username or parts.password or any(_SECRET.fullmatch(key) for key, _ in parse_qsl(parts.query)):
         raise UsageError(
             "The URL of the jar holds credentials, which everybody who may look at the job would see.",
             "Put the URL into a Secret (kubectl create secret generic NAME --from-file=url=FILE) and give "

@@ -45,19 +45,15 @@ def replicas(stateful_set: Object) -> int:
     return number(stateful_set.get("spec", {}).get("replicas", 1))
 
 
-def scaled_outside(live: Iterable[Object], rendered: Iterable[Object]) -> bool:
-    """Tell whether somebody else than Helm has set a number of pods that an upgrade changes.
+def resizes(live: Iterable[Object], rendered: Iterable[Object]) -> bool:
+    """Tell whether an upgrade changes the number of pods of a worker group.
 
     Args:
         live: The job's objects in the cluster.
         rendered: Those of the upgrade.
     """
     wanted = {s["metadata"]["name"]: replicas(s) for s in worker_sets(rendered)}
-    for one in worker_sets(live):
-        own = number((one["metadata"].get("annotations") or {}).get(INSTANCES))
-        if replicas(one) not in (own, wanted.get(one["metadata"]["name"])):
-            return True
-    return False
+    return any(wanted.get(s["metadata"]["name"]) != replicas(s) for s in worker_sets(live))
 
 
 def pod_ready(pod: Object) -> bool:

@@ -215,7 +215,13 @@ def test_helm_test_connects_to_no_port_of_a_job(helm_template):
         ("job.class=a,job.jar.url=https://a/b?my_api_key=1", "job.jar.url: it seems to hold a password or token"),
         ("job.class=a,job.jar.url=https://a/b?job_token=1", "name that in job.jar.urlSecret"),
         ("job.package.url=https://a/b?auth=1", "job.package.url: it seems to hold a password or token"),
-        ("job.class=a,job.jar.url=http://a/b,serviceAccount.create=false", "serviceAccount.name: it is empty"),
+        ("job.class=a,job.jar.url=https://a/b?subscription-key=1", "it seems to hold a password or token"),
+        ("job.class=a,job.jar.url=https://a/b?sessionToken=1", "it seems to hold a password or token"),
+        ("job.class=a,job.jar.url=http://a/b,serviceAccount.create=false", "without a ServiceAccount of its own"),
+        (
+            "job.class=a,job.jar.url=http://a/b,serviceAccount.create=false,serviceAccount.name=default",
+            "without a ServiceAccount of its own",
+        ),
         ("job.class=a,job.jar.url=http://a/b,serviceAccount.name=job-jm", "serviceAccount.name: job-jm is the job"),
         ("job.class=a,job.jar.url=http://a/b,command={x}", "command, args: Twister2 starts the workers"),
         ("job.class=a,job.jar.url=http://a/b,job.config.a.b=5", "job.config.a: it is a map"),
@@ -284,8 +290,14 @@ def test_fractions_can_be_given_on_helms_command_line(helm_template):
 
 
 def test_a_url_without_credentials_may_look_like_one(helm_template):
-    for url in ("https://a/@scope/b.jar", "https://a/b.jar?author=me@b&keyword=x", "https://a/token/b.jar?version=1"):
+    for url in (
+        "https://a/@scope/b.jar", "https://a/b.jar?author=me@b&key=b.jar", "https://a/token/b.jar?version=1",
+        "https://a/b.jar?tokenizer=x&x-amz-checksum-mode=ENABLED",
+    ):  # fmt: skip
         assert environment_of_package(helm_template, url)["TWISTER2_JOB_URL"] == url
+    secret = ("--set", "job.jar.url=null,job.jar.urlSecret.name=jar")  # Takes a URL out of earlier values.
+    (container,) = pod(helm_template, "job-0", *JOB, *secret)["spec"]["initContainers"]
+    assert environment(container)["TWISTER2_JOB_URL"]["secretKeyRef"]["name"] == "jar"
 
 
 def environment_of_package(template, url):

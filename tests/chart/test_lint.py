@@ -71,16 +71,26 @@ def test_ct_knows_every_key_of_ct_yaml():
     assert set(yaml.safe_load((REPOSITORY / "ct.yaml").read_text())) <= KEYS_OF_CT
 
 
-def test_readme_of_the_chart_is_what_helm_docs_writes(tmp_path):
-    """`make docs` writes it anew."""
-    shutil.copytree(CHART, tmp_path / "twister2-job")
-    (tmp_path / "twister2-job" / "README.md").unlink()
-    run(TOOLS / "helm-docs", "--sort-values-order", "file", cwd=tmp_path / "twister2-job")
-    assert (tmp_path / "twister2-job" / "README.md").read_text() == (CHART / "README.md").read_text()
+WRITTEN = {
+    "charts/twister2-job/README.md": (),
+    "docs/values.md": (
+        "--sort-values-order", "file", "--template-files", "values.md.gotmpl", "--output-file", "../../docs/values.md",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_the_pages_are_what_helm_docs_writes(tmp_path, page):
+    """`make docs` writes them anew."""
+    shutil.copytree(CHART, tmp_path / "charts" / "twister2-job")
+    (tmp_path / "charts" / "twister2-job" / "README.md").unlink()
+    (tmp_path / "docs").mkdir()
+    run(TOOLS / "helm-docs", *WRITTEN[page], cwd=tmp_path / "charts" / "twister2-job")
+    assert (tmp_path / page).read_text() == (REPOSITORY / page).read_text()
 
 
 def test_every_value_is_documented():
-    table = (CHART / "README.md").read_text().split("## Values", 1)[1]
+    table = (REPOSITORY / "docs" / "values.md").read_text()
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")
     ]

@@ -84,6 +84,9 @@ def test_exposing_a_jobs_worker_port_is_warned_of(notes):
 
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe", "startupProbe"])
 def test_a_probe_of_a_jobs_workers_is_warned_of(notes, probe):
-    given = ("--set", f"{probe}.tcpSocket.port=9001")
-    assert "WARNING: a probe that connects to the workers' own port" in notes(*JOB, *given)
-    assert "WARNING" not in notes(*given)
+    for port in ("tcpSocket.port=9000", "httpGet.port=worker", "grpc.port=9000"):
+        given = ("--set", f"{probe}.{port}")
+        assert "WARNING: a probe connects to the workers' own port" in notes(*JOB, *given)
+        assert "WARNING" not in notes(*given)
+    for other in ("tcpSocket.port=9001", "exec.command={true}"):
+        assert "WARNING" not in notes(*JOB, "--set", f"{probe}.{other}")

@@ -131,8 +131,9 @@ def test_a_failed_upgrade_leaves_the_job_running_and_says_what_is_live(command, 
 def test_what_kubectl_has_scaled_an_upgrade_sets_again(command, job, release, run, namespace):
     """With Helm 4 fields have owners, and the number of pods is then another's."""
     assert command("install", job).returncode == 0
-    for wanted, pods in (("suspend=true", 0), ("instances=1", 1)):
-        release.kube("-n", namespace, "scale", "statefulset", f"{job}-0", "--replicas=3")
+    for wanted, pods, *scaled in (("suspend=true", 0, 3, 2), ("instances=1", 1, 3)):
+        for size in scaled:
+            release.kube("-n", namespace, "scale", "statefulset", f"{job}-0", f"--replicas={size}")
         result = command("upgrade", job, "--set", wanted)
         assert result.returncode == 0, result.stderr
         assert release.get("statefulset", f"{job}-0")["spec"]["replicas"] == pods
@@ -153,6 +154,18 @@ def test_the_pod_of_helm_test_is_no_part_of_the_job(command, release, kube, name
     result = command("uninstall", release.name, "--wait", "--timeout", "60")
     assert result.returncode == 0, result.stderr
     assert eventually(lambda: kube("-n", namespace, "get", "pods", "-o", "name") == "", 30)
+
+
+@only_newest_helm
+def test_a_change_of_one_element_keeps_the_rest_of_a_list(command, job, release):
+    """Helm alone would take the list for a new one with this element."""
+    groups = ("--set", "computeResources[0].instances=1,computeResources[0].workersPerPod=2")
+    assert command("install", job, *groups).returncode == 0
+    result = command("upgrade", job, "--reset-then-reuse-values", "--set", "computeResources[0].instances=2")
+    assert result.returncode == 0, result.stderr
+    pods = release.pods()
+    assert sorted(pods) == [f"{job}-0-0", f"{job}-0-1", f"{job}-1-0", f"{job}-1-1"]
+    assert len(pods[f"{job}-1-1"]["spec"]["containers"]) == 2
 
 
 def test_upgrade_of_nothing(command, job):

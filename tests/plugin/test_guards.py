@@ -3,7 +3,8 @@
 import pytest
 from twister2_job.errors import UsageError
 from twister2_job.guards import check_running
-from twister2_job.workers import scaled_outside
+from twister2_job.prepare import Request, to_apply
+from twister2_job.workers import resizes
 
 from tests.conftest import HELM_VERSIONS, Template
 
@@ -40,7 +41,7 @@ def test_a_running_job_is_scaled_by_its_driver_alone():
         check_running("job", live, rendered(*JOB))
     sentence = "computeResources[0].instances: group job-1 of the running job has 6 pods, and would get 3"
     assert sentence in str(refused.value)
-    assert "Give computeResources[0].instances=6 with it" in str(refused.value)
+    assert "Set it to 6 (`twister2-job upgrade job`), or end it" in str(refused.value)
     check_running("job", live, scaled(rendered(*JOB), "job-1", 6))
     check_running("job", live, rendered(*JOB, "--set", "suspend=true"))
     check_running("job", rendered(*JOB, "--set", "suspend=true"), rendered(*JOB))
@@ -49,9 +50,40 @@ def test_a_running_job_is_scaled_by_its_driver_alone():
     check_running("job", rendered(), rendered("--set", "instances=4"))  # Echo workers come and go.
 
 
-def test_a_number_of_pods_that_somebody_else_has_set():
-    live = rendered()
-    assert not scaled_outside(live, rendered("--set", "instances=5"))  # The number is Helm's own.
-    scaled_to_3 = scaled(live, "job-0", 3)
-    assert scaled_outside(scaled_to_3, live) and scaled_outside(scaled_to_3, rendered("--set", "suspend=true"))
-    assert not scaled_outside(scaled_to_3, rendered("--set", "instances=3"))  # Two may own the same number.
+@pytest.mark.parametrize(
+    ("before", "after"), [("[]", '[{"instances":3}]'), ('[{"instances":3}]', "[]")], ids=["new", "gone"]
+)
+def test_a_running_job_gets_and_loses_no_group(before, after):
+    live, wanted = (rendered(*JOB[:2], "--set-json", f"computeResources={groups}") for groups in (before, after))
+    with pytest.raises(UsageError, match="group job-1 of the running job has") as refused:
+        check_running("job", live, wanted)
+    assert refused.value.hint == "End it first: `twister2-job kill job`."
+
+
+def test_a_package_says_itself_how_many_pods_it_begins_with():
+    """Other values would be refused by the init container of the next pod."""
+    package = rendered("--set", "job.package.url=http://a/b,job.driver=a.B")
+    with pytest.raises(UsageError) as refused:
+        check_running("job", scaled(package, "job-0", 6), package)
+    assert refused.value.hint == "End it first: `twister2-job kill job`."
+
+
+def test_a_job_whose_headless_service_is_gone_is_still_that_job():
+    live = [one for one in rendered(*JOB) if (one["kind"], one["metadata"]["name"]) != ("Service", "job")]
+    check_running("job", live, rendered(*JOB))
+
+
+def test_a_number_of_pods_may_have_another_owner():
+    """Also one that is again what Helm had set: only who set it last counts."""
+    live = rendered(*JOB)
+    assert not resizes(live, live) and resizes(live, rendered(*JOB, "--set", "suspend=true"))
+    assert resizes(live, rendered(*JOB, "--set", "instances=5")) and resizes(live, rendered())
+
+
+def test_values_that_are_kept_are_given_with_the_change():
+    kept, given = {"computeResources": [{"instances": 1}]}, ["--set", "computeResources[0].instances=2"]
+    change = Request("job", arguments=["--reset-then-reuse-values", *given])
+    assert to_apply(change, kept) == (["--reset-values", *given], kept)
+    assert to_apply(Request("job", arguments=given), None) == (given, {})
+    whole = Request("job", arguments=["--reset-values"], values=kept)
+    assert to_apply(whole, None) == (["--reset-values"], kept)

@@ -14,7 +14,7 @@
 {{- if get ($files.urlSecret | default dict) "name" }}
 {{- $given = append $given (printf "job.%s.urlSecret" $source) }}
 {{- end }}
-{{- if regexMatch "(?i)[?&;]([^=&;]*(signature|token|secret|passw|credential|api[-_.]?key)[^=&;]*|auth|authorization|sig|key|x-(amz|goog)-[^=&;]+)=" $files.url }}
+{{- if regexMatch "(?i)[?&;]([^=&;]*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)|sig|code|auth|authorization)=" ($files.url | default "") }}
 {{- $problems = append $problems (printf "job.%s.url: it seems to hold a password or token, which everybody who may look at the job would see; put the URL into a Secret and name that in job.%s.urlSecret" $source $source) }}
 {{- end }}
 {{- if gt (len $given) 1 }}
@@ -48,8 +48,8 @@
 {{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
 {{- end }}
 {{- $account := .Values.serviceAccount }}
-{{- if and (not $account.name) (not $account.create) }}
-{{- $problems = append $problems "serviceAccount.name: it is empty and serviceAccount.create is false, so every pod that runs as `default` would get the rights of the job's workers; name a ServiceAccount or leave serviceAccount.create out" }}
+{{- if and (has $account.name (list "" "default")) (not $account.create) }}
+{{- $problems = append $problems "serviceAccount.name: without a ServiceAccount of its own every pod that runs as `default` would get the rights of the job's workers; name another one or leave serviceAccount.create out" }}
 {{- else if eq $account.name (include "twister2-job.name.jobMaster" .) }}
 {{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $account.name) }}
 {{- end }}
