@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,6 +27,10 @@ _specification.loader.exec_module(helm_binaries)
 HELM_VERSIONS = tuple(helm_binaries.BINARIES)
 OLDEST_AND_NEWEST = (HELM_VERSIONS[0], HELM_VERSIONS[-1])
 KUBE_VERSION = "1.37.0"
+
+# A shell's `&` starts a command with Ctrl-C ignored, which all that it starts inherits; tests interrupt commands.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Objects = list[dict[str, Any]]
 
