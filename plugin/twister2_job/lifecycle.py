@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from . import chart as charts
-from . import jar, preflight
+from . import jar, namespaces, preflight
 from .errors import (
     BusyError,
     JobError,
@@ -22,7 +22,6 @@ from .errors import (
 from .guards import check_chart_of, check_name, check_running, reuse_hint
 from .helm import Helm, apply
 from .kube import Kubectl, selector, test_selector
-from .messages import translate
 from .prepare import PENDING, Preparation, Prepared, Request
 from .settings import Connection
 from .wait import Say
@@ -89,7 +88,7 @@ class Lifecycle:
                 )
             if companion:
                 companion.check(prepared.rendered)
-            made = request.create_namespace and not await self._namespace_exists()
+            made = request.create_namespace and not await namespaces.exists(self.kubectl)
             if not made:  # A namespace that is still to be made holds nothing that could be in the way.
                 await preflight.check(self.kubectl, [], prepared.rendered)
             await jar.remove_leftovers(self.kubectl, request.name, prepared.pieces, self.say)
@@ -163,7 +162,8 @@ class Lifecycle:
                     f"`twister2-job install {request.name}` makes it.",
                 )
             objects, values, before = prepared.live, prepared.given, history[-1].number
-            check_running(request.name, objects, prepared.rendered)
+            if live:  # Else there is a remnant of an install, which goes.
+                check_running(request.name, objects, prepared.rendered)
             if history[-1].status in PENDING:
                 if live:
                     await self.helm.rollback(request.name, live)
@@ -226,31 +226,17 @@ class Lifecycle:
                     f"Look at them: kubectl get pods,services -l {selector(name)}",
                 )
 
-    async def _namespace_exists(self) -> bool:
-        name = await self.kubectl.namespace()
-        result = await self.kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
-        return bool(result.code or result.out.strip())  # Without the right to look: not ours to delete.
-
     async def _make(self, companion: Companion, made_namespace: bool) -> None:
         """Make the companion, and before it the namespace, which Helm would make too late for it."""
         if not made_namespace:
             await companion.make()
             return
-        name = await self.kubectl.namespace()
-        result = await self.kubectl.run("create", "namespace", name, namespaced=False)
-        if result.code and "already exists" not in result.err.lower():
-            raise translate(result.err, "kubectl")
+        await namespaces.make(self.kubectl)
         try:
             await companion.make()
         except (JobError, asyncio.CancelledError):
-            await asyncio.shield(self._remove_namespace())
+            await asyncio.shield(namespaces.remove(self.kubectl, self.helm))
             raise
-
-    async def _remove_namespace(self) -> None:
-        """Remove the namespace that this install has made, unless another job came into it meanwhile."""
-        if not await self.helm.releases(all_namespaces=False):
-            where = await self.kubectl.namespace()
-            await self.kubectl.run("delete", "namespace", where, "--wait=false", "--ignore-not-found", namespaced=False)
 
     async def _remove(self, companion: Companion | None) -> None:
         """Remove the companion; what stays is found by the next command for this name."""
@@ -268,7 +254,7 @@ class Lifecycle:
         except JobError as error:
             return f"Undoing it failed too ({error.message}); `twister2-job uninstall {name}` removes what is left."
         if made_namespace:
-            await self._remove_namespace()
+            await namespaces.remove(self.kubectl, self.helm)
         return ""
 
     async def _failed_upgrade(self, error: JobError, request: Request, live: int, before: int) -> JobError:
