@@ -20,7 +20,7 @@ CLUSTER := devcluster
 export PYTHONDONTWRITEBYTECODE := 1
 
 help:  ## Say what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
 
 $(VENV)/.stamp: pyproject.toml
 	@echo "installing the Python packages into $(VENV) (a minute) ..."
@@ -105,7 +105,7 @@ docs: tools  ## Write the chart's README and docs/values.md anew
 	$(CACHE)/tools/helm-docs
 	$(CACHE)/tools/helm-docs --sort-values-order file --template-files values.md.gotmpl --output-file ../../docs/values.md
 
-benchmark: setup  ## Measure what the README quotes
+benchmark: setup  ## Measure the project's figures on the development cluster (20 minutes)
 	$(DEVCLUSTER) up
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/per_worker.py

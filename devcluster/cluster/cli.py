@@ -95,7 +95,10 @@ def command_status(arguments: argparse.Namespace) -> int:
 
 def environment() -> dict[str, str]:
     """Return the environment of commands that talk to the cluster."""
-    path = f"{settings.binaries()}:{os.environ.get('PATH', '')}"
+    # What `make` has put into the checkout and the cache comes last: whoever has a Helm or a wrapper uses that.
+    newest = sorted((settings.cache().parent / "helm").glob("*"), reverse=True)[:1]
+    made = [settings.SOURCE.parents[1] / ".venv" / "bin", *newest]
+    path = ":".join([str(settings.binaries()), os.environ.get("PATH", ""), *map(str, made)])
     return {**os.environ, "KUBECONFIG": str(settings.kubeconfig()), "PATH": path}
 
 

@@ -9,7 +9,11 @@ set -eu
 [ "${TWISTER2_JOB_PLUGIN_SKIP_VENV:-}" = 1 ] && exit 0
 dir=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 python=${TWISTER2_JOB_PLUGIN_PYTHON:-python3}
-fail() { echo "twister2-job: $1" >&2; exit 1; }
+fail() {
+  echo "twister2-job: $1" >&2
+  echo "twister2-job: Helm keeps a plugin whose installation failed: 'helm plugin uninstall twister2-job' before the next try." >&2
+  exit 1
+}
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
   fail "$python is missing or older than Python 3.10; name a newer one in TWISTER2_JOB_PLUGIN_PYTHON."

@@ -101,8 +101,8 @@ async def command_change(job: AsyncJob, arguments: argparse.Namespace) -> int:
         print_addresses(report, arguments)
     sys.stdout.flush()
     await job.try_publish(report)
-    if arguments.command == "install":
-        await try_addresses(report)
+    if arguments.command in ("install", "upgrade"):
+        await try_addresses(report)  # It waits until they answer: a node port may open a second late.
     return 0
 
 

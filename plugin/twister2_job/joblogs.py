@@ -162,7 +162,7 @@ def folder_for(job: str, chosen: str) -> Path:
 
 
 async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
-    """Save logs, some side by side, and return how many: one that is gone meanwhile is left out.
+    """Save logs, some side by side, and return how many: one that is empty or gone leaves what is in the folder.
 
     Raises:
         UsageError: The folder can't be written to.
@@ -172,12 +172,17 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
     async def one(log: Log) -> bool:
         more = ["--previous"] if log.previous else []
         argv = kubectl.argv("logs", log.pod, "-c", log.container, *more)
+        part = folder / f"{log.file}.part"
         async with turn:
-            with kubectl.connection.kubectl_environment() as env, (folder / log.file).open("wb") as file:
+            with kubectl.connection.kubectl_environment() as env, part.open("wb") as file:
                 async with stream(argv, env=env) as reader:
                     size = 0
                     while chunk := await reader.read(2**16):
                         size += file.write(chunk)
+        if size:
+            part.replace(folder / log.file)
+        else:
+            part.unlink()
         return size > 0
 
     try:

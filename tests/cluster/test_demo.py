@@ -29,8 +29,8 @@ def demo(run, kube, namespace, cluster_kubeconfig, tmp_path):
 def test_demo_prints_addresses_that_answer(demo):
     result = demo("demo")
     assert result.returncode == 0, result.stdout + result.stderr
-    replies = re.findall(r'^\S+:(\d+) +\{"job": "(demo|job)", "worker": (\d)', result.stdout, re.MULTILINE)
-    assert {job for _, job, _ in replies} == {"demo", "job"} and len({port for port, _, _ in replies}) == 2
+    replies = re.findall(r'^\S+:(\d+) +\{"job": "(demo|demo-helm)", "worker": (\d)', result.stdout, re.MULTILINE)
+    assert {job for _, job, _ in replies} == {"demo", "demo-helm"} and len({port for port, _, _ in replies}) == 2
     again = demo("demo")
     assert again.returncode == 0, again.stdout + again.stderr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -168,6 +169,12 @@ def test_exec_has_kubectl_and_the_kubeconfig(cluster: Cluster) -> None:
     assert inside("sh", "-c", "echo $KUBECONFIG").strip() == path
     assert Path(path).stat().st_mode & 0o077 == 0, "an administrator's key is for root alone"
     assert "v1.37.2" in inside("kubectl", "version")
+
+
+def test_exec_has_the_helm_and_the_wrapper_that_make_has_installed(cluster: Cluster) -> None:
+    bare = {**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    assert "v4.3.1" in inside("helm", "version", env=bare)
+    assert "twister2-job 0.1.0" in inside("twister2-job", "--version", env=bare)
 
 
 def test_nothing_leads_out_of_the_cluster(cluster: Cluster) -> None:

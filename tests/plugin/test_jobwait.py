@@ -373,6 +373,9 @@ def test_every_log_of_every_container_is_saved(cluster, tmp_path):
         f"job-0-0.{CONTAINER}.previous.log": "INFO: before\n",
         "job-0-0.job-package.log": "INFO: made\n",
     }
+    cluster.log(pod="job-0-0", container=CONTAINER)  # It can't be had any more: what was saved stays.
+    assert asyncio.run(save(cluster.kubectl, [*logs[:2], Log("gone-0", CONTAINER, False)], folder)) == 1
+    assert {path.name: path.read_text() for path in folder.iterdir()} == saved
 
 
 def test_logs_that_are_there_are_never_overwritten(tmp_path, monkeypatch):
