@@ -7,13 +7,14 @@ from importlib import resources
 
 import jsonschema
 
-from tests.cluster.conftest import COMMAND, eventually
+from tests.cluster.conftest import COMMAND, eventually, only_newest_helm
 
 SCHEMA = json.loads(resources.files("twister2_job").joinpath("address.schema.json").read_text())
 BOTH = ("--set", "nodePort.enabled=true,perWorker.enabled=true", "--set", "additionalPorts[0].name=ui")
 FILE = "/run/twister2-job/addresses.json"
 
 
+@only_newest_helm
 def test_the_json_keeps_to_its_schema_in_every_state(command, job):
     """Ready, suspended, with reserved Services, and exposed inside the cluster alone."""
     states = set()
@@ -34,6 +35,7 @@ def test_the_json_keeps_to_its_schema_in_every_state(command, job):
     assert {via for via, _, state in states if state == "reserved"} == {"nodePort", "perWorker"}
 
 
+@only_newest_helm
 def test_workers_read_their_addresses_without_a_restart(command, kube, job, namespace, release):
     """Written by install, upgrade and publish; an upgrade by bare Helm leaves it alone; uninstall removes it."""
     assert command("install", job, *BOTH).returncode == 0
@@ -84,6 +86,7 @@ def test_watch_prints_what_changes(command, environment, job, namespace):
     assert [line for line in seen if not line.startswith("+ ")] == [] and len({*seen, *gone}) == len(seen + gone)
 
 
+@only_newest_helm
 def test_env_and_one_bare_address(command, run, job, namespace):
     assert command("install", job, *BOTH).returncode == 0
     report = json.loads(command("address", job, "-o", "json").stdout)

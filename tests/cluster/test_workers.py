@@ -37,6 +37,7 @@ for host, port in json.loads(sys.argv[1]):
 RUNNABLE = [path for path in CI_VALUES if not path.stem.startswith("job-")]
 
 
+@only_newest_helm
 def test_workers_reach_each_other_by_dns_name_on_their_own_ports(release):
     """From one worker to every port of every other, over every address its DNS name has, IPv4 and IPv6."""
     release.install(*GROUPS)
@@ -65,6 +66,7 @@ def test_helm_test_passes_for_every_group(release):
         assert f"ok: port ui of worker {worker}" in result.stdout
 
 
+@only_newest_helm
 def test_helm_test_fails_when_a_worker_does_not_answer(release):
     """A chart test that can't fail is worth nothing: the workers listen on another port than the values say."""
     release.install("--set", "instances=1", "--set-json", 'readinessProbe={"exec":{"command":["true"]}}')
