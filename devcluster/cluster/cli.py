@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import helm_binaries
+
 from . import control_plane, images, install, lifecycle, network, node, settings
 from .processes import DevclusterError, in_namespace
 
@@ -96,8 +98,8 @@ def command_status(arguments: argparse.Namespace) -> int:
 def environment() -> dict[str, str]:
     """Return the environment of commands that talk to the cluster."""
     # What `make` has put into the checkout and the cache comes last: whoever has a Helm or a wrapper uses that.
-    newest = sorted((settings.cache().parent / "helm").glob("*"), reverse=True)[:1]
-    made = [settings.SOURCE.parents[1] / ".venv" / "bin", *newest]
+    helm = helm_binaries.cache_root() / "helm" / list(helm_binaries.BINARIES)[-1]
+    made = [settings.SOURCE.parents[1] / ".venv" / "bin", helm]
     path = ":".join([str(settings.binaries()), os.environ.get("PATH", ""), *map(str, made)])
     return {**os.environ, "KUBECONFIG": str(settings.kubeconfig()), "PATH": path}
 

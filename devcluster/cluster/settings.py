@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+import helm_binaries
 
 SOURCE = Path(__file__).resolve().parent.parent / "go"
 STATE = Path("/var/lib/twister2-job-devcluster")
@@ -35,9 +36,7 @@ CGROUP_CONTROLLERS = ("cpuset", "cpu", "cpuacct", "memory", "devices", "freezer"
 
 def cache() -> Path:
     """Return the folder of what is slow to build; it lies outside the checkout, so that it outlives it."""
-    if chosen := os.environ.get("TWISTER2_JOB_CACHE"):
-        return Path(chosen) / "devcluster"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twister2-job" / "devcluster"
+    return helm_binaries.cache_root() / "devcluster"
 
 
 def binaries() -> Path:

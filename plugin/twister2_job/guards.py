@@ -11,7 +11,7 @@ from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, Va
 from .helm import Revision
 from .jobstate import TWISTER2, mode
 from .prepare import Request
-from .workers import Object, group_path, number, replicas, worker_sets
+from .workers import Object, group_path, number, sizes
 
 
 def check_name(name: str) -> None:
@@ -61,7 +61,7 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
         live: Its objects in the cluster.
         rendered: Those of the upgrade.
     """
-    before, after = ({s["metadata"]["name"]: replicas(s) for s in worker_sets(o)} for o in (live, rendered))
+    before, after = sizes(live), sizes(rendered)
     if mode(name, rendered) != TWISTER2 or not any(before.values()) or not any(after.values()):
         return
     if (runs := mode(name, live)) not in ("", TWISTER2):

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MASTER_LIMIT = 15.0
 """Seconds that the job master gets to say that it ends the job, as Twister2's own client gives it."""
-PODS = "app.kubernetes.io/component in (worker,job-master)"
 
 
 async def kill(job: AsyncJob, *, logs: str, timeout: float, chart: str) -> str:
@@ -96,7 +95,7 @@ async def _pods_gone(name: str, kubectl: Kubectl, deadline: float) -> None:
     """
     seconds = max(1.0, deadline - time.monotonic())
     result = await kubectl.run(
-        "wait", "--for=delete", "pods", "-l", f"{selector(name)},{PODS}", f"--timeout={seconds:.0f}s",
+        "wait", "--for=delete", "pods", "-l", selector(name), f"--timeout={seconds:.0f}s",
         timeout=seconds + 10,
     )  # fmt: skip
     if result.code and "no matching resources" not in result.err:

@@ -28,14 +28,18 @@ def _short_lived(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in NO_COLLECTION.items() if name not in os.environ} | env
 
 
+_INSTANCE = "app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance"
+_COMPONENT = "app.kubernetes.io/component"
+
+
 def selector(job: str) -> str:
     """Return the label selector of everything that belongs to `job`, but for the pod that `helm test` leaves."""
-    return f"app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job},app.kubernetes.io/component!=test"
+    return f"{_INSTANCE}={job},{_COMPONENT}!=test"
 
 
 def test_selector(job: str) -> str:
     """Return the label selector of the pod that `helm test` leaves."""
-    return selector(job).replace("!=", "=")
+    return f"{_INSTANCE}={job},{_COMPONENT}=test"
 
 
 class Kubectl:

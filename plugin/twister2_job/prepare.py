@@ -88,7 +88,7 @@ KEEP = "--reset-then-reuse-values"
 
 def keeps_values(request: Request) -> bool:
     """Tell whether an upgrade keeps the release's values: by option, or, as Helm does it, when it gives none."""
-    reuses = any(a.startswith(("--reuse-values", "--reset-then-reuse-values")) for a in request.arguments)
+    reuses = any(a.startswith(("--reuse-values", KEEP)) for a in request.arguments)
     return request.values is None and (reuses or not request.arguments)
 
 
@@ -181,7 +181,7 @@ class Preparation:
         self, request: Request, path: Path, history: asyncio.Future[list[Revision]], *, upgrade: bool
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """Render the chart with the values that the release will have; return the objects and the values kept."""
-        reset = ("--reset-values", "--reuse-values", "--reset-then-reuse-values")
+        reset = ("--reset-values", "--reuse-values", KEEP)
         options = [a for a in request.arguments if a.partition("=")[0] not in reset]
         values = request.values
         if upgrade and keeps_values(request):

@@ -45,6 +45,11 @@ def replicas(stateful_set: Object) -> int:
     return number(stateful_set.get("spec", {}).get("replicas", 1))
 
 
+def sizes(objects: Iterable[Object]) -> dict[str, int]:
+    """Return how many pods each worker group shall have, by the name of its StatefulSet."""
+    return {s["metadata"]["name"]: replicas(s) for s in worker_sets(objects)}
+
+
 def resizes(live: Iterable[Object], rendered: Iterable[Object]) -> bool:
     """Tell whether an upgrade changes the number of pods of a worker group.
 
@@ -52,8 +57,8 @@ def resizes(live: Iterable[Object], rendered: Iterable[Object]) -> bool:
         live: The job's objects in the cluster.
         rendered: Those of the upgrade.
     """
-    wanted = {s["metadata"]["name"]: replicas(s) for s in worker_sets(rendered)}
-    return any(wanted.get(s["metadata"]["name"]) != replicas(s) for s in worker_sets(live))
+    wanted = sizes(rendered)
+    return any(wanted.get(group) != pods for group, pods in sizes(live).items())
 
 
 def pod_ready(pod: Object) -> bool:
