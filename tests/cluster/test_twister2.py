@@ -159,7 +159,7 @@ def test_ids_and_ports_are_those_that_twister2_computes_and_rerun_keeps_the_node
     assert eventually(each_is_itself, 60)
 
 
-def test_a_driver_scales_the_job_which_then_ends_and_runs_again(release, job, write, command, left):
+def test_a_driver_scales_the_job_which_then_ends_and_runs_again(release, job, write, command, left, tmp_path):
     """Twister2's own DriverExample goes from 2 workers to 6, 4 and 8, with the right to scale one StatefulSet."""
     driver = f"{PACKAGE}.internal.rsched.DriverExample"
     settings = write(instances=2, perWorker={"enabled": True, "count": 8})
@@ -188,7 +188,7 @@ def test_a_driver_scales_the_job_which_then_ends_and_runs_again(release, job, wr
     result = command("upgrade", job, "--reset-then-reuse-values")
     refused(result, 2, f"instances: group {job}-0 of the running job has 8 pods, and would get 2")
     assert len(release.pods()) == 8
-    result = command("kill", job)
+    result = command("kill", job, "--logs", str(tmp_path / "logs"))
     assert result.returncode == 0 and release.pods() == {}, result.stderr
     result = command("rerun", job, "--detach")
     assert result.returncode == 0, result.stderr
