@@ -5,7 +5,8 @@ import socket
 import sys
 import time
 
-PATIENCE = 60  # Seconds for Java to start.
+# Seconds. A worker tries for 100 s to reach its job master; if it can't, Kubernetes starts it anew.
+PATIENCE = 180
 
 
 def ask(address: str) -> str:

@@ -200,7 +200,7 @@ def started(root: Path, package: Path, container: str) -> Iterator[subprocess.Po
             yield running
         finally:
             end(running)
-    shutil.rmtree(memory)
+            shutil.rmtree(memory)
 
 
 def end(running: subprocess.Popen[str]) -> None:
@@ -231,6 +231,57 @@ def test_twister2_reads_a_job_file_of_0_8_0_and_finds_its_own_id(roots: dict[str
     assert 'nodeIP: "192.0.2.1"' in said
     assert 'twister2.job.id: "ours"\nkubernetes.namespace: "there"\n' in settings
     assert '"twister2.worker.additional.ports": ["web", "admin"]\n' in settings, "0.3.0's name for the key"
+
+
+@contextlib.contextmanager
+def registering(root: Path, package: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket, bytes]]:
+    """Be the job master that a worker registers with; gives the worker, the connection, and the ID of its request."""
+    with (
+        socket.create_server(("127.0.0.1", 11011)) as master,
+        started(root, package, "twister2-container-0") as running,
+    ):
+        master.settimeout(15)
+        connection, _ = master.accept()
+        with connection:
+            connection.settimeout(15)
+            yield running, connection, received(connection, "RegisterWorker")
+
+
+def received(connection: socket.socket, kind: str) -> bytes:
+    """Return the ID of the next message, which must be of a kind: length, 0, ID, length of the name, name, the rest."""
+    body = exactly(connection, int.from_bytes(exactly(connection, 8)[:4], "big"))
+    identity, _, rest = body.partition(b"twister2.jobmaster.")
+    assert rest.startswith(kind.encode()), body
+    return identity[:-4]
+
+
+def exactly(connection: socket.socket, size: int) -> bytes:
+    found = connection.recv(size, socket.MSG_WAITALL)
+    assert len(found) == size, f"the worker has closed the connection after {found!r}"
+    return found
+
+
+def send(connection: socket.socket, identity: bytes, kind: str, message: bytes = b"") -> None:
+    """Send a worker a message of the job master."""
+    name = f"twister2.jobmaster.{kind}".encode()
+    body = identity + len(name).to_bytes(4, "big") + name + bytes(4) + message
+    connection.sendall(len(body).to_bytes(4, "big") + bytes(4) + body)
+
+
+def test_a_worker_has_patience_with_a_busy_job_master(roots: dict[str, Path], package: Path) -> None:
+    """0.3.0 itself gives up after 1 s, and the job master takes no second registration of the same worker."""
+    with (
+        registering(roots["twister2"], package) as (running, _, _),
+        pytest.raises(subprocess.TimeoutExpired),
+    ):
+        running.wait(3)
+
+
+def test_a_reply_to_a_ping_whose_id_is_not_noted_yet_ends_no_worker(roots: dict[str, Path], package: Path) -> None:
+    with registering(roots["twister2"], package) as (_, connection, identity):
+        send(connection, bytes(len(identity)), "Ping")
+        send(connection, identity, "RegisterWorkerResponse", b"\x08\x02\x10\x01")  # Worker 2: true.
+        received(connection, "Ping")
 
 
 def test_an_exception_that_nobody_catches_ends_a_worker(roots: dict[str, Path]) -> None:

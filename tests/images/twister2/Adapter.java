@@ -2,7 +2,9 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -13,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
+import java.util.concurrent.Callable;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
@@ -38,17 +41,59 @@ public final class Adapter {
       starter.start();
       starter.join();
     }
-    try {
-      Class.forName(arguments[0]).getMethod("main", String[].class).invoke(null, (Object) new String[0]);
-    } catch (InvocationTargetException failure) {
-      end(Thread.currentThread(), failure.getCause());
-    }
+    Method main = Class.forName(arguments[0]).getMethod("main", String[].class);
+    call(() -> main.invoke(null, (Object) new String[0]));
   }
 
   private static void end(Thread thread, Throwable failure) {
+    if (failure.getStackTrace().length > 0
+        && failure.getStackTrace()[0].getClassName().equals("edu.iu.dsc.tws.master.worker.Pinger")) {
+      resume();
+      return;
+    }
     System.err.print("Exception in thread \"" + thread.getName() + "\" "); // As without this handler.
     failure.printStackTrace();
     System.exit(1);
+  }
+
+  /**
+   * Goes on after a race of 0.3.0: the job master's reply to a worker's first ping may be there before the worker's main
+   * thread has noted the ping's ID, and the thread that reads the replies fails on the missing ID. The reply has been read
+   * by then, so a new thread can do that one's work.
+   */
+  private static void resume() {
+    try {
+      Object agent = Class.forName("edu.iu.dsc.tws.master.worker.JMWorkerAgent").getMethod("getJMWorkerAgent").invoke(null);
+      Object pinger = field(agent, "pinger").get(agent);
+      Method loop = agent.getClass().getDeclaredMethod("startLooping");
+      loop.setAccessible(true);
+      new Thread(() -> call(() -> loop.invoke(agent)), "JM Agent").start();
+      // The main thread then takes the ping for one without a reply. No second one is due for many seconds.
+      while (field(pinger, "requestID").get(pinger) == null) {
+        Thread.sleep(10);
+      }
+      Thread.sleep(1000);
+      field(pinger, "pendingResponse").set(pinger, false);
+    } catch (ReflectiveOperationException | InterruptedException failure) {
+      end(Thread.currentThread(), failure);
+    }
+  }
+
+  private static Field field(Object owner, String name) throws NoSuchFieldException {
+    Field field = owner.getClass().getDeclaredField(name);
+    field.setAccessible(true);
+    return field;
+  }
+
+  /** Does what reflection names; its exception ends the process as if it had been called without reflection. */
+  private static void call(Callable<Object> called) {
+    try {
+      called.call();
+    } catch (InvocationTargetException failure) {
+      end(Thread.currentThread(), failure.getCause());
+    } catch (Exception failure) {
+      end(Thread.currentThread(), failure);
+    }
   }
 
   private static void startProxy() {

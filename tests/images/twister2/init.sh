@@ -5,6 +5,7 @@ namespace=$(</var/run/secrets/kubernetes.io/serviceaccount/namespace)
 
 # The settings that 0.3.0 wants; kubernetes/checkpoint.yaml is read last, so it wins over all other files.
 adapt() {
+  local patience=twister2.worker.to.job.master.response.wait.duration
   {
     echo
     echo "twister2.job.id: \"$JOB_ID\""
@@ -13,6 +14,9 @@ adapt() {
     # Its watch for the master's pod knows other labels: the worker takes JOB_MASTER_IP when it is told this.
     echo "twister2.job.master.runs.in.client: true"
     echo "twister2.job.master.assigns.worker.ids: false"
+    # 0.3.0 itself waits 1 s for the reply to its registration, too short on a busy machine: the worker ends, and the
+    # master takes no second registration of it. 0.8.0 waits 100 s.
+    grep -q "$patience" "$job"/kubernetes/*.yaml || echo "$patience: 100000"
     # Keys that 0.8.0 calls otherwise.
     sed -nE -e 's/^("?)twister2\.resource\.(worker\.additional\.ports)/\1twister2.\2/p' \
       -e 's/^("?)twister2\.resource\.(persistent\.volume\.per\.worker)/\1\2/p' "$job"/kubernetes/*.yaml
