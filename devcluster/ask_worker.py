@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-# Seconds. A worker tries for 100 s to reach its job master; if it can't, Kubernetes starts it anew.
+# Seconds for all. A worker tries for 100 s to reach its job master; if it can't, Kubernetes starts it anew.
 PATIENCE = 180
 
 
@@ -18,8 +18,8 @@ def ask(address: str) -> str:
     return " ".join(line for line in said.splitlines() if "workerID" in line or line.startswith("port"))
 
 
+until = time.monotonic() + PATIENCE
 for one in sys.argv[1:]:
-    until = time.monotonic() + PATIENCE
     while True:
         try:
             print(f"{one:28} {ask(one)}")

@@ -239,6 +239,18 @@ def test_helm_test_connects_to_no_port_of_a_job(helm_template):
             r"job.class=a,job.jar.url=http://a/b,job.config.twister2\.job\.master\.runs\.in\.client=true",
             "the job master runs in the cluster",
         ),
+        (
+            "job.class=a,job.jar.url=http://a/b,resources.limits.memory=819M",
+            "resources.limits.memory: 819M is less than the heap of the JVM, 819 MiB (job.ram x job",
+        ),
+        (
+            "job.class=a,job.jar.url=http://a/b,computeResources[0].ram=4000,resources.limits.memory=3Gi",
+            "computeResources[0].resources.limits.memory: 3Gi is less than the heap of the JVM, 3200 MiB (compute",
+        ),
+        (
+            "job.class=a,job.jar.url=http://a/b,job.master.resources.limits.memory=1073741823",
+            "job.master.resources.limits.memory: 1073741823 is less than the heap of the JVM, 1024 MiB (job.master.ram",
+        ),
     ],
 )
 @pytest.mark.parametrize("skip", [(), (SKIP,)], ids=["schema", "template"])
@@ -307,6 +319,15 @@ def environment_of_package(template, url):
 
 def test_a_digest_may_be_in_capitals(helm_template):
     assert plan(helm_template, *JOB, "--set-string", "job.jar.sha256=" + "AB" * 32)["sha256"] == "ab" * 32
+
+
+@pytest.mark.parametrize("limit", ["819Mi", "859M", "1e9", "1Gi", "0.8Gi", "1", "100E"])
+def test_a_limit_of_memory_that_the_heap_fits_in(helm_template, limit):
+    """1 byte is no limit of a JVM, so the echo worker has it; 100E is a quantity that the rule leaves to Kubernetes."""
+    job = [] if limit == "1" else ["--set", "job.class=a,job.jar.url=http://a/b"]
+    objects = helm_template.objects(*job, "--set-string", f"resources.limits.memory={limit}")
+    containers = select(objects, "StatefulSet", "job-0")[0]["spec"]["template"]["spec"]["containers"]
+    assert containers[0]["resources"]["limits"] == {"memory": limit}
 
 
 def test_a_driver_is_named_for_a_package_too(helm_template):

@@ -22,7 +22,7 @@ def demo(run, kube, namespace, cluster_kubeconfig, tmp_path):
     environment = {"KUBECONFIG": str(path), "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
     helm = os.path.dirname(run("sh", "-c", "command -v helm").stdout.strip())
     environment["PATH"] = f"{helm}:{environment['PATH']}"
-    return lambda name, *words: run(str(REPOSITORY / "devcluster" / name), *words, env=environment, timeout=240)
+    return lambda name, *words: run(str(REPOSITORY / "devcluster" / name), *words, env=environment, timeout=420)
 
 
 @only_newest_helm

@@ -47,6 +47,7 @@
 {{- if or .Values.command .Values.args }}
 {{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
 {{- end }}
+{{- $problems = concat $problems ((include "twister2-job.validate.heaps" . | fromJson).problems | default list) }}
 {{- $account := .Values.serviceAccount }}
 {{- if and (has $account.name (list "" "default")) (not $account.create) }}
 {{- $problems = append $problems "serviceAccount.name: without a ServiceAccount of its own every pod that runs as `default` would get the rights of the job's workers; name another one or leave serviceAccount.create out" }}
@@ -83,6 +84,26 @@
 {{- $problems = append $problems (printf "job.config.%s: OpenMPI jobs don't run with this chart; leave the key out for Twister2's TCP channel" $key) }}
 {{- else if and (eq $key "twister2.job.master.runs.in.client") (eq (toString $value) "true") }}
 {{- $problems = append $problems (printf "job.config.%s: the job master runs in the cluster with this chart; leave the key out" $key) }}
+{{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- /* A JVM's heap must fit into the memory of its container: else the container is killed once the heap is in use. */}}
+{{- define "twister2-job.validate.heaps" -}}
+{{- $problems := list }}
+{{- $job := .Values.job }}
+{{- $heaps := list (dict "path" "job.master.resources" "resources" $job.master.resources "heap" $job.master.ram "from" "job.master.ram" "fraction" "") }}
+{{- range (include "twister2-job.groups" . | fromJson).groups }}
+{{- $path := ternary (printf "computeResources[%d]." (sub (int .index) 1)) "" (gt (int .index) 0) }}
+{{- $heaps = append $heaps (dict "path" (print $path "resources") "resources" .resources "heap" (floor (mulf .ram $job.jvmMemoryFraction)) "from" (ternary (print $path "ram") "job.ram" (ne $path "")) "fraction" (printf " x job.jvmMemoryFraction %v" $job.jvmMemoryFraction)) }}
+{{- end }}
+{{- range $heaps }}
+{{- $limit := toString (dig "limits" "memory" "" .resources) }}
+{{- $number := regexFind "^[0-9.]+(e[-+]?[0-9]+)?" $limit }}
+{{- $bytes := get (dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) (trimPrefix $number $limit) }}
+{{- if and $number $bytes (lt (divf (mulf (float64 $number) $bytes) 1048576) (float64 .heap)) }}
+{{- $problems = append $problems (printf "%s.limits.memory: %s is less than the heap of the JVM, %d MiB (%s%s), so the container would be killed once it is in use; raise the limit or lower %s" .path $limit (int .heap) .from .fraction .from) }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}

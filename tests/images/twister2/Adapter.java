@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
@@ -23,7 +24,8 @@ import javax.net.ssl.TrustManagerFactory;
  * Starts a main class of Twister2 0.3.0 where Kubernetes is newer than 1.15 and objects are named as Twister2 0.8.0
  * names them.
  *
- * <p>An exception that nobody catches ends the process with exit code 1, as in 0.8.0; by itself a worker of 0.3.0 would
+ * <p>An exception that nobody catches ends the process with exit code 1, as in 0.8.0 (see restartReader for the one that
+ * doesn't); by itself a worker of 0.3.0 would
  * live on in a thread that pings the job master. For the job master there is a proxy on the loopback device: it speaks
  * to the API server with the pod's token, and takes requests of the long removed apps/v1beta2 to apps/v1.
  */
@@ -46,9 +48,10 @@ public final class Adapter {
   }
 
   private static void end(Thread thread, Throwable failure) {
-    if (failure.getStackTrace().length > 0
-        && failure.getStackTrace()[0].getClassName().equals("edu.iu.dsc.tws.master.worker.Pinger")) {
-      resume();
+    StackTraceElement[] trace = failure.getStackTrace();
+    if (failure instanceof NullPointerException && trace.length > 0 && trace[0].getMethodName().equals("onMessage")
+        && trace[0].getClassName().equals("edu.iu.dsc.tws.master.worker.Pinger")) {
+      restartReader();
       return;
     }
     System.err.print("Exception in thread \"" + thread.getName() + "\" "); // As without this handler.
@@ -57,23 +60,27 @@ public final class Adapter {
   }
 
   /**
-   * Goes on after a race of 0.3.0: the job master's reply to a worker's first ping may be there before the worker's main
-   * thread has noted the ping's ID, and the thread that reads the replies fails on the missing ID. The reply has been read
-   * by then, so a new thread can do that one's work.
+   * Starts the thread anew that reads what the job master sends, after a race of 0.3.0: the reply to a worker's first ping
+   * may be there before the worker's main thread has noted the ping's ID, and the reader fails on the missing ID. It has
+   * read the whole reply by then, so another can take its place.
+   *
+   * <p>The main thread then notes that a reply is pending, which there never will be. When the next ping is due, after 30 s
+   * by default, the reader would wait for it in a busy loop and read nothing more; so that note is taken back.
    */
-  private static void resume() {
+  private static void restartReader() {
+    System.err.println("Adapter: the reply to the first ping came before its ID was noted; reading on.");
     try {
       Object agent = Class.forName("edu.iu.dsc.tws.master.worker.JMWorkerAgent").getMethod("getJMWorkerAgent").invoke(null);
       Object pinger = field(agent, "pinger").get(agent);
+      Field pending = field(pinger, "pendingResponse");
       Method loop = agent.getClass().getDeclaredMethod("startLooping");
       loop.setAccessible(true);
       new Thread(() -> call(() -> loop.invoke(agent)), "JM Agent").start();
-      // The main thread then takes the ping for one without a reply. No second one is due for many seconds.
-      while (field(pinger, "requestID").get(pinger) == null) {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+      while (!pending.getBoolean(pinger) && System.nanoTime() < end) {
         Thread.sleep(10);
       }
-      Thread.sleep(1000);
-      field(pinger, "pendingResponse").set(pinger, false);
+      pending.set(pinger, false);
     } catch (ReflectiveOperationException | InterruptedException failure) {
       end(Thread.currentThread(), failure);
     }
@@ -85,7 +92,7 @@ public final class Adapter {
     return field;
   }
 
-  /** Does what reflection names; its exception ends the process as if it had been called without reflection. */
+  /** Calls a method by reflection; what that throws ends the process, as if it had been called without. */
   private static void call(Callable<Object> called) {
     try {
       called.call();

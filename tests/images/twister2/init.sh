@@ -14,8 +14,8 @@ adapt() {
     # Its watch for the master's pod knows other labels: the worker takes JOB_MASTER_IP when it is told this.
     echo "twister2.job.master.runs.in.client: true"
     echo "twister2.job.master.assigns.worker.ids: false"
-    # 0.3.0 itself waits 1 s for the reply to its registration, too short on a busy machine: the worker ends, and the
-    # master takes no second registration of it. 0.8.0 waits 100 s.
+    # Without it 0.3.0 waits 1 s for the master's replies, too short on a busy machine: a worker whose registration isn't
+    # answered in time ends, and the master takes no second one of it. 0.8.0 waits 100 s without it.
     grep -q "$patience" "$job"/kubernetes/*.yaml || echo "$patience: 100000"
     # Keys that 0.8.0 calls otherwise.
     sed -nE -e 's/^("?)twister2\.resource\.(worker\.additional\.ports)/\1twister2.\2/p' \
