@@ -27,18 +27,25 @@ def job_file(job: str, worker_class: str, groups: list[tuple[int, int]]) -> byte
 GROUPS = [(2, 1), (1, 2)]
 
 
+FILES = {
+    "ours.job": job_file("ours", "edu.iu.dsc.tws.examples.basic.HelloWorld", GROUPS),
+    "job.jar": b"no jar",
+    "kubernetes/core.yaml": b'"twister2.resource.worker.additional.ports": ["web", "admin"]\n',
+    "kubernetes/network.yaml": b'"twister2.network.channel.class": "edu.iu.dsc.tws.comms.tcp.TWSTCPChannel"\n',
+}
+
+
+def write_package(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write a job package; returns its path."""
+    target = folder / "ours.tar.gz"
+    with tarfile.open(target, "w:gz") as tar:
+        for name, content in files.items():
+            (folder / "file").write_bytes(content)
+            tar.add(folder / "file", f"twister2-job/{name}")
+    return target
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A job package with two groups and two additional ports."""
-    files = {
-        "ours.job": job_file("ours", "edu.iu.dsc.tws.examples.basic.HelloWorld", GROUPS),
-        "job.jar": b"no jar",
-        "kubernetes/core.yaml": b'"twister2.resource.worker.additional.ports": ["web", "admin"]\n',
-        "kubernetes/network.yaml": b'"twister2.network.channel.class": "edu.iu.dsc.tws.comms.tcp.TWSTCPChannel"\n',
-    }
-    target = tmp_path / "ours.tar.gz"
-    with tarfile.open(target, "w:gz") as tar:
-        for name, content in files.items():
-            (tmp_path / "file").write_bytes(content)
-            tar.add(tmp_path / "file", f"twister2-job/{name}")
-    return target
+    return write_package(tmp_path, FILES)

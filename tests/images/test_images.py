@@ -23,6 +23,7 @@ import pytest
 
 from tests.conftest import REPOSITORY, run
 from tests.images import build
+from tests.images.conftest import FILES, write_package
 
 HERE = REPOSITORY / "tests" / "images"
 INSIDE = """
@@ -283,18 +284,10 @@ def test_a_worker_has_patience_with_a_busy_job_master(roots: dict[str, Path], pa
         received(connection, "Ping")
 
 
-def test_a_reply_to_a_ping_whose_id_is_not_noted_yet_ends_no_worker(
-    roots: dict[str, Path], package: Path, tmp_path: Path
-) -> None:
-    with tarfile.open(package) as tar:
-        tar.extractall(tmp_path / "files", filter="data")
-    settings = tmp_path / "files/twister2-job/kubernetes/core.yaml"
-    settings.write_text(settings.read_text() + "\ntwister2.worker.ping.interval: 3000\n")
-    shutil.copy(build.job_jar(), tmp_path / "files/twister2-job/job.jar")
-    pinging = tmp_path / "pinging" / package.name
-    pinging.parent.mkdir()
-    with tarfile.open(pinging, "w:gz") as tar:
-        tar.add(tmp_path / "files/twister2-job", "twister2-job")
+def test_a_reply_to_a_ping_whose_id_is_not_noted_yet_ends_no_worker(roots: dict[str, Path], tmp_path: Path) -> None:
+    settings = FILES["kubernetes/core.yaml"] + b"twister2.worker.ping.interval: 3000\n"
+    job = {"job.jar": build.job_jar().read_bytes(), "kubernetes/core.yaml": settings}
+    pinging = write_package(tmp_path, FILES | job)
     with registering(roots["twister2"], pinging) as (connection, identity):
         send(connection, bytes(len(identity)), "Ping")
         send(connection, identity, "RegisterWorkerResponse", REGISTERED)

@@ -96,7 +96,7 @@
 {{- $heaps := list (dict "path" "job.master.resources" "resources" $job.master.resources "heap" $job.master.ram "from" "job.master.ram" "fraction" "") }}
 {{- range (include "twister2-job.groups" . | fromJson).groups }}
 {{- $path := ternary (printf "computeResources[%d]." (sub (int .index) 1)) "" (gt (int .index) 0) }}
-{{- $heaps = append $heaps (dict "path" (print $path "resources") "resources" .resources "heap" (floor (mulf .ram $job.jvmMemoryFraction)) "from" (ternary (print $path "ram") "job.ram" (ne $path "")) "fraction" (printf " x job.jvmMemoryFraction %v" $job.jvmMemoryFraction)) }}
+{{- $heaps = append $heaps (dict "path" (print $path "resources") "resources" .resources "heap" .heap "from" (ternary (print $path "ram") "job.ram" (ne $path "")) "fraction" (printf " x job.jvmMemoryFraction %v" $job.jvmMemoryFraction)) }}
 {{- end }}
 {{- range $heaps }}
 {{- $limit := toString (dig "limits" "memory" "" .resources) }}

@@ -46,7 +46,8 @@ The offset is counted from the worker's own worker port.
 
 {{- /*
 The worker groups, as JSON {"groups": [...]}: each has index, instances, workersPerPod, firstWorker (the ID of its first
-worker) and what pods of the group have of their own. Worker ID = firstWorker + ordinal * workersPerPod + container.
+worker), heap (of a worker's JVM, in MiB) and what pods of the group have of their own.
+Worker ID = firstWorker + ordinal * workersPerPod + container.
 */}}
 {{- define "twister2-job.groups" -}}
 {{- $inherited := dict }}
@@ -65,6 +66,7 @@ worker) and what pods of the group have of their own. Worker ID = firstWorker + 
 {{- end }}
 {{- $_ := set $group "instances" (int $group.instances) }}
 {{- $_ := set $group "workersPerPod" (int $group.workersPerPod) }}
+{{- $_ := set $group "heap" (floor (mulf $group.ram $.Values.job.jvmMemoryFraction)) }}
 {{- $firstWorker = add $firstWorker (mul $group.instances $group.workersPerPod) }}
 {{- $groups = append $groups $group }}
 {{- end }}

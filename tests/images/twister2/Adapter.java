@@ -24,10 +24,11 @@ import javax.net.ssl.TrustManagerFactory;
  * Starts a main class of Twister2 0.3.0 where Kubernetes is newer than 1.15 and objects are named as Twister2 0.8.0
  * names them.
  *
- * <p>An exception that nobody catches ends the process with exit code 1, as in 0.8.0 (see restartReader for the one that
- * doesn't); by itself a worker of 0.3.0 would
- * live on in a thread that pings the job master. For the job master there is a proxy on the loopback device: it speaks
- * to the API server with the pod's token, and takes requests of the long removed apps/v1beta2 to apps/v1.
+ * <p>An exception that nobody catches ends the process with exit code 1, as in 0.8.0; by itself a worker of 0.3.0 would
+ * live on in a thread that pings the job master. One exception ends nothing: see restartReader.
+ *
+ * <p>For the job master there is a proxy on the loopback device: it speaks to the API server with the pod's token, and
+ * takes requests of the long removed apps/v1beta2 to apps/v1.
  */
 public final class Adapter {
   private static final Path ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");

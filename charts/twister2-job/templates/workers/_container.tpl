@@ -42,7 +42,7 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     - name: TWISTER2_JOB_ADDRESSES_FILE
       value: /run/twister2-job/addresses.json
     {{- if eq .mode "twister2" }}
-    {{- include "twister2-job.environment" (dict "root" $root "starter" "worker.K8sWorkerStarter" "heap" (floor (mulf .group.ram $values.job.jvmMemoryFraction))) | trim | nindent 4 }}
+    {{- include "twister2-job.environment" (dict "root" $root "starter" "worker.K8sWorkerStarter" "heap" .group.heap) | trim | nindent 4 }}
     {{- end }}
     {{- with $values.env }}
     {{- toYaml . | nindent 4 }}
