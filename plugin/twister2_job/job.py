@@ -15,6 +15,7 @@ from .settings import Connection
 
 if TYPE_CHECKING:
     from .client import Endpoint
+    from .operation import Outcome
 
 
 def _silent(text: str) -> None:
@@ -67,11 +68,11 @@ class AsyncJob(Runs):
             JobError: Refused; nothing is left behind.
         """
         from .lifecycle import Lifecycle
-        from .prepare import request
+        from .operation import request
 
         publish = options.pop("publish", True)
-        revision = await Lifecycle(self.connection, self.say).install(request(self.name, options))
-        return await self._changed(revision, publish)
+        outcome = await Lifecycle(self.connection, self.say).install(request(self.name, options))
+        return await self._changed(outcome, publish)
 
     async def upgrade(self, **options: Any) -> JobAddresses:
         """Upgrade the job, wait for its workers and return its addresses; arguments as for `install`.
@@ -82,15 +83,18 @@ class AsyncJob(Runs):
             JobError: Refused; the message says what is live.
         """
         from .lifecycle import Lifecycle
-        from .prepare import request
+        from .operation import request
 
         publish = options.pop("publish", True)
-        revision = await Lifecycle(self.connection, self.say).upgrade(request(self.name, options))
-        return await self._changed(revision, publish)
+        outcome = await Lifecycle(self.connection, self.say).upgrade(request(self.name, options))
+        return await self._changed(outcome, publish)
 
-    async def _changed(self, revision: int, publish: bool) -> JobAddresses:
-        """Return the addresses after a change of the release."""
-        report = replace(await self.addresses(), revision=revision)
+    async def _changed(self, outcome: Outcome, publish: bool) -> JobAddresses:
+        """Return the addresses after a change of the release: from what was seen while it was waited for, if enough."""
+        from .addresses import report as of
+
+        found = of(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
+        report = replace(found, revision=outcome.revision)
         if publish:
             await self.try_publish(report)
         return report

@@ -74,6 +74,7 @@ async def run(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     timeout: float | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Result:
     """Run `argv` to its end, without a shell.
 
@@ -96,6 +97,7 @@ async def run(
         stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=pass_fds,
     )
     talk = asyncio.ensure_future(process.communicate(None if stdin is None else stdin.encode()))
     try:

@@ -49,7 +49,7 @@ class Runs:
             JobLostError: It can't end any more, or nobody can tell how it ended.
             JobError: Refused; nothing is left behind.
         """
-        from .prepare import request
+        from .operation import request
         from .submission import Submission
         from .submit import submit
 

@@ -4,16 +4,21 @@ import asyncio
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
-from twister2_job import jar
+from twister2_job import jar, marks
 from twister2_job.errors import BusyError, NoRightsError, UsageError
 from twister2_job.jar import PIECE, Pieces, present, read, read_jar, remove_leftovers
 from twister2_job.kube import Kubectl
+from twister2_job.marks import RUN, TIMEOUT
 from twister2_job.settings import Connection
+from twister2_job.stored import rows
 
 CLASS = "org.example.Main"
+MARK = marks.new(60)
 
 
 def write(path, *names):
@@ -117,10 +122,10 @@ def kubectl(tmp_path, monkeypatch):
 
 def test_pieces_hold_the_jar_in_order_and_no_command_line_does(kubectl):
     content = bytes(range(256)) * (3 * PIECE // 256) + b"rest"
-    pieces = Pieces(kubectl, "job", content)
+    pieces = Pieces(kubectl, "job", content, MARK)
     asyncio.run(pieces.make())
     sent = sorted(kubectl.sent(), key=lambda one: one["metadata"]["name"])
-    assert [one["metadata"]["name"] for one in sent] == pieces.names == [f"job-jar-{n}" for n in range(4)]
+    assert [one["metadata"]["name"] for one in sent] == pieces.names == [f"job-jar-{MARK.id}-{n}" for n in range(4)]
     assert b"".join(base64.b64decode(one["binaryData"]["jar"]) for one in sent) == content
     assert all(len(base64.b64decode(one["binaryData"]["jar"])) <= PIECE and one["immutable"] for one in sent)
     assert pieces.sha256 == hashlib.sha256(content).hexdigest()
@@ -129,6 +134,7 @@ def test_pieces_hold_the_jar_in_order_and_no_command_line_does(kubectl):
         "app.kubernetes.io/instance": "job",
         "app.kubernetes.io/managed-by": "twister2-job",
         "twister2-job/jar": "3",
+        **MARK.labels(),
     }
     assert set(kubectl.runs("create")) == {"create -f - -o name"}
 
@@ -136,64 +142,93 @@ def test_pieces_hold_the_jar_in_order_and_no_command_line_does(kubectl):
 def test_at_most_four_are_sent_side_by_side(kubectl, tmp_path):
     at = f"{tmp_path}/at"
     kubectl.does("create", f"touch {at}.$n; sleep 0.2; ls {at}.* | wc -l >>{tmp_path}/most; rm -f {at}.$n")
-    asyncio.run(Pieces(kubectl, "job", bytes(10 * PIECE)).make())
+    asyncio.run(Pieces(kubectl, "job", bytes(10 * PIECE), MARK).make())
     counts = [int(line) for line in (tmp_path / "most").read_text().split()]
     assert len(counts) == 10 and 2 <= max(counts) <= 4
 
 
-def test_a_refused_piece_takes_the_others_with_it(kubectl, tmp_path):
+def test_a_refused_piece_is_an_error_and_all_are_removed(kubectl, tmp_path):
     refuse = "echo 'Error: configmaps is forbidden' >&2; exit 1"
-    kubectl.does("create", f"if grep -q job-jar-1 {tmp_path}/sent.$n; then {refuse}; fi")
+    kubectl.does("create", f"if grep -q jar-{MARK.id}-1 {tmp_path}/sent.$n; then {refuse}; fi")
+    pieces = Pieces(kubectl, "job", bytes(3 * PIECE), MARK)
     with pytest.raises(NoRightsError):
-        asyncio.run(Pieces(kubectl, "job", bytes(3 * PIECE)).make())
+        asyncio.run(pieces.make())
+    asyncio.run(pieces.remove())
     (line,) = kubectl.runs("delete")
-    assert {"job-jar-0", "job-jar-1"} <= set(line.split()) and "--ignore-not-found" in line
+    assert set(pieces.names) <= set(line.split()) and "--ignore-not-found" in line
 
 
-def test_pieces_of_another_submit_are_left_alone(kubectl, tmp_path):
-    kubectl.does("create", 'echo "Error: configmaps \\"job-jar-0\\" already exists" >&2; exit 1')
-    with pytest.raises(BusyError, match="another submit of job"):
-        asyncio.run(Pieces(kubectl, "job", b"x").make())
-    assert kubectl.runs("delete") == []
+def test_pieces_of_two_runs_never_meet(kubectl):
+    mine, theirs = (Pieces(kubectl, "job", b"x", marks.new(60)) for _ in range(2))
+    assert set(mine.names).isdisjoint(theirs.names)
+    asyncio.run(mine.remove())
+    assert not set(theirs.names) & set(kubectl.runs("delete")[0].split())
 
 
 def test_the_jobs_service_becomes_the_owner(kubectl, tmp_path):
     (tmp_path / "service").write_text("the-uid")
-    pieces = Pieces(kubectl, "job", bytes(2 * PIECE))
+    pieces = Pieces(kubectl, "job", bytes(2 * PIECE), MARK)
     asyncio.run(pieces.own())
     (line,) = kubectl.runs("patch")
-    assert line.startswith("patch configmap job-jar-0 job-jar-1 --type=merge")
+    assert line.startswith(f"patch configmap {pieces.names[0]} {pieces.names[1]} --type=merge")
     owner = json.loads(line.partition("-p ")[2].partition(" -o name")[0])["metadata"]["ownerReferences"]
     assert owner == [{"apiVersion": "v1", "kind": "Service", "name": "job", "uid": "the-uid"}]
 
 
+def row(name, age="3s", labels=None):
+    return f"{name}   1   {age}   {','.join(f'{k}={v}' for k, v in (labels or {}).items()) or '<none>'}\n"
+
+
 def leftovers(kubectl, said, monkeypatch, seconds=2.0):
-    monkeypatch.setattr(jar, "LEFT_BY", seconds)
-    asyncio.run(remove_leftovers(kubectl, "job", ["job-jar-0"], said.append))
+    monkeypatch.setattr(jar, "GOING", seconds)
+    found = asyncio.run(present(kubectl, "job"))
+    asyncio.run(remove_leftovers(kubectl, "job", found, said.append))
 
 
-def test_what_a_killed_submit_left_is_removed(kubectl, tmp_path, monkeypatch):
-    (tmp_path / "configmaps").write_text("job-jar-0   1   3s\n")
-    assert asyncio.run(present(kubectl, "job")) == ["job-jar-0"]
+def test_a_table_tells_names_labels_and_ages():
+    found = rows(row("configmap/a", "2m5s", {"x": "y", "a/b": "c"}) + row("b", "3d4h"), 1_000_000.0)
+    assert [(r.name, r.labels, r.since) for r in found] == [
+        ("configmap/a", {"x": "y", "a/b": "c"}, 1_000_000.0 - 125),
+        ("b", {}, 1_000_000.0 - 3 * 86400 - 4 * 3600),
+    ]
+
+
+def test_what_a_killed_submit_of_this_machine_left_is_removed_at_once(kubectl, tmp_path, monkeypatch):
+    ended = subprocess.run(
+        [sys.executable, "-c", "from twister2_job import marks; print(marks.new(300).text)"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    (tmp_path / "configmaps").write_text(row("job-jar-7", labels={RUN: ended, TIMEOUT: "300"}))
     said = []
     leftovers(kubectl, said, monkeypatch)
-    assert [line.split()[2] for line in kubectl.runs("delete")] == ["job-jar-0"]
-    assert "waiting 2 s" in said[0] and "Removed the jar" in said[1]
+    assert [line.split()[2] for line in kubectl.runs("delete")] == ["job-jar-7"]
+    assert len(said) == 1 and "Removed the jar" in said[0]
 
 
-def test_what_goes_by_itself_is_waited_for(kubectl, monkeypatch):
-    """The pieces of a job that was just uninstalled, which Kubernetes collects."""
+def test_what_is_older_than_its_submit_could_take_is_removed(kubectl, tmp_path, monkeypatch):
+    labels = {**MARK.labels(), RUN: MARK.text.replace(MARK.text.split(".")[1], "0" * 8)}
+    (tmp_path / "configmaps").write_text(row("job-jar-7", "76s", labels))
     leftovers(kubectl, [], monkeypatch)
+    assert len(kubectl.runs("delete")) == 1
+
+
+def test_what_goes_by_itself_is_waited_for(kubectl, monkeypatch, tmp_path):
+    """The pieces of a job that was just uninstalled, which Kubernetes collects."""
+    (tmp_path / "configmaps").write_text(row("job-jar-7", labels=MARK.labels()))
+    found = asyncio.run(present(kubectl, "job"))
+    (tmp_path / "configmaps").write_text("")
+    monkeypatch.setattr(jar, "GOING", 2.0)
+    asyncio.run(remove_leftovers(kubectl, "job", found, lambda text: None))
     assert kubectl.runs("delete") == []
 
 
 def test_pieces_of_somebody_who_goes_on_are_left_alone(kubectl, tmp_path, monkeypatch):
-    (tmp_path / "configmaps").write_text("job-jar-0   1   3s\njob-jar-1   1   1s\n")
-    with pytest.raises(BusyError):
+    (tmp_path / "configmaps").write_text(row("job-jar-0", labels=MARK.labels()))
+    with pytest.raises(BusyError, match="Another submit of job is going on"):
         leftovers(kubectl, [], monkeypatch)
-    (tmp_path / "configmaps").write_text("job-jar-0   1   3s\n")
+    (tmp_path / "configmaps").write_text(row("job-jar-0", "20m"))
     (tmp_path / "service").write_text("service/job")
-    with pytest.raises(BusyError):
+    with pytest.raises(BusyError, match="not wholly uninstalled"):
         leftovers(kubectl, [], monkeypatch)
     assert kubectl.runs("delete") == []
 
