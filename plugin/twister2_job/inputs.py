@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from .errors import NoClusterError, ValuesError
-from .reading import Source, look, read
+from .sources import Source, look, read
 
 LIMIT = 16 * 2**20
 """Bytes of a values file, of a file of --set-file, and of all together that can be read only once.

@@ -15,8 +15,8 @@ from typing import Any
 from .errors import BusyError, JobError, UsageError
 from .kube import Kubectl
 from .messages import translate
-from .reading import look
-from .reading import read as read_bounded
+from .sources import look
+from .sources import read as read_bounded
 from .wait import Say
 
 LIMIT = 16 * 2**20

@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import ChartError, UsageError, ValuesError
 from .inputs import keep
-from .reading import look
+from .sources import look
 from .submission import submission_time
 from .workers import Object, of_kind
 

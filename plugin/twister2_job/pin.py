@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .addresses import EXPOSURE, WORKER
 from .errors import NotExposedError, OutOfTimeError, UsageError
 from .model import JobAddresses
-from .reading import descriptor
+from .sources import descriptor
 from .release import live_release
 from .workers import Object, number, of_kind, table
 
