@@ -7,16 +7,18 @@ import base64
 import hashlib
 import io
 import json
+import os
 import time
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from .errors import BusyError, JobError, UsageError
 from .kube import Kubectl
 from .marks import Mark, remaining
 from .messages import translate
+from .sources import look
+from .sources import read as read_bounded
 from .stored import Row, rows
 from .wait import Say
 
@@ -33,53 +35,50 @@ GOING = 10.0
 KEY, LABEL = "jar", "twister2-job/jar"
 
 
-def read(path: str, what: str, remedy: str, *, limit: bool = True) -> bytes:
-    """Return the content of a file that goes into ConfigMaps.
+async def read(path: str, what: str, remedy: str, *, limit: int = LIMIT, deadline: float | None = None) -> bytes:
+    """Return the content of a file that goes to the pods; a pipe or standard input (`-`) is read once, to its end.
 
     Args:
         path: Where it is.
         what: What it is, for a message.
         remedy: What to do if it is too large.
-        limit: It must fit into ConfigMaps.
+        limit: Bytes that it may have; `LIMIT` if it goes into ConfigMaps.
+        deadline: Until when it has to be read, on the clock of `time.monotonic`; None means no limit.
 
     Raises:
-        UsageError: It is no file, can't be read, or is too large.
+        UsageError: It is missing, a folder or a device, can't be read, or is too large.
+        OutOfTimeError: Nobody wrote it to its end in time.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise UsageError(f"There is no {what} at {path}.", "Check the path; a URL begins with http:// or https://.")
-    if (size := file.stat().st_size) > LIMIT and limit:
-        raise UsageError(
-            f"The {what} {path} has {size / 2**20:.1f} MiB, and ConfigMaps are for at most {LIMIT // 2**20} MiB.",
-            remedy,
-        )
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The {what} {path} can't be read: {error.strerror}.", "Check its permissions.") from None
+    hint = "Check the path; a URL begins with http:// or https://."
+    most = "the most that ConfigMaps are for" if limit == LIMIT else ""
+    source = look(os.path.expanduser(path), what, UsageError, hint)
+    return await read_bounded(source, limit, deadline=deadline, remedy=remedy, most=most)
 
 
-def read_jar(path: str, worker_class: str, say: Say) -> bytes:
+async def read_jar(path: str, worker_class: str, say: Say, *, deadline: float | None = None) -> bytes:
     """Return the content of a jar.
 
     Args:
         path: Where it is.
         worker_class: Class of the workers; the user is told if the jar lacks it.
         say: Is told that.
+        deadline: As for `read`.
 
     Raises:
         UsageError: There is no such jar, it is none, it is too large, or it is a program in Python.
+        OutOfTimeError: Nobody wrote it to its end in time.
     """
     python = UsageError(
         f"{path} is a program in Python, and Twister2's Python jobs don't run on Kubernetes.", "Give a jar."
     )
     if path.endswith((".py", ".pyz", ".whl")):
         raise python
-    content = read(path, "jar", "Put it on a server that the pods reach, and give its URL in the place of the path.")
+    remedy = "Put it on a server that the pods reach, and give its URL in the place of the path."
+    content = await read(path, "jar", remedy, deadline=deadline)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OverflowError):
         raise UsageError(
             f"{path} is no jar: it can't be opened as one.", "Give the jar with the job's classes."
         ) from None

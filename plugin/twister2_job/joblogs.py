@@ -150,11 +150,15 @@ def folder_for(job: str, chosen: str) -> Path:
     """Return the folder to save logs in: the chosen one, else `<job>-logs`, `<job>-logs-2`, ..., never one with files.
 
     Raises:
-        UsageError: The chosen folder holds files already, or is none.
+        UsageError: The chosen folder holds files already, can't be looked into, or is none.
     """
     if chosen:
         path = Path(chosen)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        try:
+            taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        except OSError as error:
+            raise UsageError(f"{path} can't be used for logs: {error.strerror}.", "Choose another --logs.") from None
+        if taken:
             raise UsageError(f"{path} exists already, and logs in it would be lost.", "Choose another --logs.")
         return path
     names = (f"{job}-logs{f'-{index}' if index > 1 else ''}" for index in range(1, 10_000))

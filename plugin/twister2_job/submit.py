@@ -67,10 +67,11 @@ async def prepare(job: AsyncJob, given: Submission, chart: Path, mark: Mark) -> 
     kubectl, package = Kubectl(job.connection), None
     if given.package:
         remedy = "Put it on a server that the pods reach, its URL into a Secret, and add --url-secret NAME."
-        content = jar.read(given.package, "package", "" if given.url_secret else remedy, limit=not given.url_secret)
-        package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace())
+        limit = jobpackage.LIMIT if given.url_secret else jar.LIMIT
+        content = await jar.read(given.package, "package", "" if given.url_secret else remedy, limit=limit)
+        package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace(), content=content)
     elif given.local:
-        content = jar.read_jar(given.jar, given.worker_class, job.say)
+        content = await jar.read_jar(given.jar, given.worker_class, job.say)
     else:
         return submission.values(given, [], ""), Upload(job, None, None)
     pieces = jar.Pieces(kubectl, job.name, content, mark)

@@ -4,18 +4,23 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
+import random
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
 from twister2_job import jar, marks
-from twister2_job.errors import BusyError, NoRightsError, UsageError
-from twister2_job.jar import PIECE, Pieces, present, read, read_jar, remove_leftovers
+from twister2_job.errors import BusyError, NoRightsError, OutOfTimeError, UsageError
+from twister2_job.jar import PIECE, Pieces, present, remove_leftovers
 from twister2_job.kube import Kubectl
 from twister2_job.marks import RUN, TIMEOUT
 from twister2_job.settings import Connection
 from twister2_job.stored import rows
+
+from tests.conftest import run
 
 CLASS = "org.example.Main"
 MARK = marks.new(60)
@@ -26,6 +31,10 @@ def write(path, *names):
         for name in names:
             archive.writestr(name, "x")
     return str(path)
+
+
+def read_jar(*arguments, **options):
+    return asyncio.run(jar.read_jar(*arguments, **options))
 
 
 def silent(text):
@@ -68,18 +77,86 @@ def test_a_zip_without_classes_is_refused(tmp_path, names, said):
         read_jar(write(tmp_path / "a.zip", *names), CLASS, silent)
 
 
-def test_a_folder_and_a_file_that_can_not_be_read(tmp_path):
-    with pytest.raises(UsageError, match="There is no jar at"):
-        read(str(tmp_path), "jar", "")
+@pytest.mark.parametrize(
+    ("path", "said"), [(".", "is a folder"), ("/dev/full", "is a device"), ("~nobody/x", "no jar at")]
+)
+def test_a_path_that_is_no_file_is_called_what_it_is(path, said):
+    with pytest.raises(UsageError, match=said):
+        read_jar(path, CLASS, silent)
 
 
 def test_a_jar_that_is_too_large_names_its_remedy(tmp_path):
     path = tmp_path / "a.jar"
     with path.open("wb") as file:
         file.truncate(jar.LIMIT + 1)
-    with pytest.raises(UsageError, match=r"16\.0 MiB, and ConfigMaps are for at most 16 MiB\. .*URL"):
+    with pytest.raises(UsageError, match=r"more than 16 MiB, the most that ConfigMaps are for\. .*URL"):
         read_jar(str(path), CLASS, silent)
-    assert len(read(str(path), "package", "", limit=False)) == jar.LIMIT + 1
+    assert len(asyncio.run(jar.read(str(path), "package", "", limit=2**30))) == jar.LIMIT + 1
+    with pytest.raises(UsageError, match=r"The package .* has more than 1024 MiB\. Do that"):
+        os.truncate(path, 2**30 + 1)
+        asyncio.run(jar.read(str(path), "package", "Do that.", limit=2**30))
+
+
+SUBMIT = """
+run() { ulimit -v 2000000; timeout --preserve-status "$@" 2>&1; echo $?; }
+submit() { run 20 "$PYTHON" -m twister2_job submit job "$@" --class org.example.Main; }
+submit_until() { run -s "$1" 4 "$PYTHON" -m twister2_job submit job "$2" --class org.example.Main; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("submit - <a.jar", "fails as it was told"),
+        ("cat a.jar | submit -", "fails as it was told"),
+        ("submit <(cat a.jar)", "fails as it was told"),
+        ("mkfifo fifo; cat a.jar >fifo & submit fifo", "fails as it was told"),
+        ("submit - </dev/null", "- is no jar"),
+        ("submit - <&-", "(standard input) can't be read: standard input is closed. Give a file or a pipe.\n2\n"),
+        ("yes | submit -", "The jar - (standard input) has more than 16 MiB, the most that ConfigMaps are for."),
+        ("submit <(yes)", "has more than 16 MiB"),
+        ("submit /dev/full", "The jar /dev/full is a device. Give a file or a pipe.\n2\n"),
+        ("submit - </dev/zero", "The jar - (standard input) is a device."),
+        ("mkfifo fifo; submit_until INT fifo", "interrupted"),
+        ("mkfifo fifo; submit_until TERM fifo", "143\n"),
+    ],
+)  # fmt: skip
+def test_a_jar_from_a_pipe_is_read_once_and_within_its_bound(tmp_path, line, said):
+    """Up to the first thing that needs a cluster: Helm and kubectl are scripts that only fail."""
+    write(tmp_path / "a.jar", "org/example/Main.class")
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho Error: fails as it was told >&2; exit 1\n")
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "HELM_BIN": str(program),
+        "TWISTER2_JOB_KUBECTL": str(program),
+        "PYTHON": sys.executable,
+    }
+    result = run("bash", "-c", SUBMIT + line, cwd=tmp_path, env=environment, timeout=60)
+    assert said in result.stdout and "fault of twister2-job" not in result.stdout
+
+
+def test_a_pipe_that_nobody_writes_to_ends_with_the_time(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OutOfTimeError, match=r"The jar .*fifo did not come to its end in time"):
+        read_jar(str(tmp_path / "fifo"), CLASS, silent, deadline=time.monotonic() + 0.2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_jar_is_refused_or_taken_but_breaks_nothing(tmp_path, seed):
+    path = tmp_path / "a.jar"
+    write(path, *(f"org/example/C{n}.class" for n in range(5)))
+    good, chance = path.read_bytes(), random.Random(seed)
+    for _ in range(200):
+        broken = bytearray(good)
+        for _ in range(chance.randint(1, 8)):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        path.write_bytes(broken)
+        try:
+            read_jar(str(path), CLASS, lambda text: None)
+        except UsageError as error:
+            assert "is no jar" in str(error)
 
 
 # Sending: each kubectl leaves its command line and what it read.
