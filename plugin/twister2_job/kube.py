@@ -157,8 +157,8 @@ class Kubectl:
         Raises:
             JobError: The job's objects can't be read.
         """
-        # A process takes longer than what it reads, so few of them; but of Services there may be thousands, and they are
-        # read as the API server sends them where their path is known.
+        # A process takes longer than what it reads, so few of them; but of Services there may be thousands, and they
+        # are read as the API server sends them where their path is known.
         kinds = ["pods,statefulsets", "services"] if self.connection.namespace else ["pods,statefulsets,services"]
         reads = [asyncio.ensure_future(self.items(kinds[0], "-l", selector(job)))]
         if kinds[1:]:

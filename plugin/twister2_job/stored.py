@@ -1,4 +1,4 @@
-"""What Helm keeps of a release beside its objects and values: revisions, their states, and the marks of their makers."""
+"""What Helm keeps of a release beside its objects and values: revisions, their states, and whose they are."""
 
 from __future__ import annotations
 

@@ -58,20 +58,23 @@ class Upload:
             await self._pieces.remove()
 
 
-async def prepare(job: AsyncJob, given: Submission, chart: Path, mark: Mark) -> tuple[dict[str, Any], Upload]:
+async def prepare(
+    job: AsyncJob, given: Submission, chart: Path, mark: Mark
+) -> tuple[dict[str, Any], Upload]:
     """Return the values of a job and what has to be sent for it; nothing is sent yet.
 
     Raises:
         UsageError: The jar or package can't be used.
     """
-    kubectl, package = Kubectl(job.connection), None
+    kubectl, package, deadline = Kubectl(job.connection), None, time.monotonic() + mark.timeout
     if given.package:
         remedy = "Put it on a server that the pods reach, its URL into a Secret, and add --url-secret NAME."
         limit = jobpackage.LIMIT if given.url_secret else jar.LIMIT
-        content = await jar.read(given.package, "package", "" if given.url_secret else remedy, limit=limit)
+        remedy = "" if given.url_secret else remedy
+        content = await jar.read(given.package, "package", remedy, limit=limit, deadline=deadline)
         package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace(), content=content)
     elif given.local:
-        content = await jar.read_jar(given.jar, given.worker_class, job.say)
+        content = await jar.read_jar(given.jar, given.worker_class, job.say, deadline=deadline)
     else:
         return submission.values(given, [], ""), Upload(job, None, None)
     pieces = jar.Pieces(kubectl, job.name, content, mark)

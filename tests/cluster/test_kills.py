@@ -1,4 +1,4 @@
-"""Commands that are killed or stopped at any moment: nothing is left that the next command does not repair or remove."""
+"""Commands that are killed or stopped at any moment: the next command repairs or removes what is left."""
 
 import os
 import random

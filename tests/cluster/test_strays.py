@@ -25,15 +25,14 @@ def test_an_upgrade_that_kubernetes_would_refuse_is_never_made(command, job, lef
     assert left() == before and f"{job}-nodeport" not in left()
 
 
-def test_what_a_refused_upgrade_added_is_removed(command, job, left, run, namespace, kube):
-    """A quota is full when Helm comes to the last Services; the dry run sees each alone and lets them all pass."""
+def test_what_a_refused_upgrade_of_bare_helm_added_is_found_and_removed(command, job, left, run, namespace, kube):
+    """A quota is full when Helm comes to the second Service."""
     assert command("install", job, "--set", "instances=1").returncode == 0
     before = [name for name in left() if not name.startswith("sh.helm")]
-    # The policy is changed last, so that Services are made first; then a quota of Services that has room for one.
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"services": "2"}}}
-    kube("-n", namespace, "create", "-f", "-", input=json.dumps(quota))
+    kube("-n", namespace, "create", "quota", "few", "--hard=services=2")
     chart = command("chart").stdout.strip()
-    result = run("helm", "upgrade", job, chart, "-n", namespace, "--set", "instances=1,perWorker.enabled=true,perWorker.count=3")
+    wanted = "instances=1,perWorker.enabled=true,perWorker.count=3"
+    result = run("helm", "upgrade", job, chart, "-n", namespace, "--set", wanted)
     assert result.returncode != 0
     added = [name for name in left() if name.startswith(f"{job}-w-")]
     assert added, "bare Helm leaves some"

@@ -20,8 +20,9 @@ def step(done, what, *, error=None, seconds=0.0):
 
 def test_the_newest_goes_first_and_what_fails_holds_nothing_up():
     order, undo = [], Undo()
-    for one in (step(order, "namespace"), step(order, "jar", error=NoClusterError("No answer.")), step(order, "release")):
-        undo.add(one)
+    undo.add(step(order, "namespace"))
+    undo.add(step(order, "jar", error=NoClusterError("No answer.")))
+    undo.add(step(order, "release"))
     assert asyncio.run(undo.run(5)) == (["release", "namespace"], ["No answer."])
     assert order == ["release", "namespace"]
     assert asyncio.run(undo.run(5)) == ([], []), "nothing is taken back twice"
