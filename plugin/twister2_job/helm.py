@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .environment import of_helm
 from .errors import ChartError, HelmMissingError, JobNotFoundError, NoClusterError
 from .messages import translate
 from .model import Release
@@ -46,7 +47,15 @@ def current(history: Sequence[Revision]) -> Revision:
 
 
 class Helm:
-    """Helm for one connection; `path` is the program."""
+    """Helm for one connection.
+
+    Attributes:
+        path: Path of the program.
+        connection: Cluster and namespace.
+        descriptors: Descriptors of ours that every run of Helm gets.
+    """
+
+    descriptors: tuple[int, ...] = ()
 
     def __init__(self, connection: Connection) -> None:
         """Find Helm and check the kubeconfig's path.
@@ -63,20 +72,20 @@ class Helm:
         """Run Helm; an exit code other than 0 is not an error here.
 
         Raises:
-            HelmMissingError: It doesn't start.
+            HelmMissingError: It doesn't run.
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
         log.debug("run: %s", " ".join(argv))
         try:
-            return await run(argv, timeout=timeout, stdin=stdin)
+            return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=self.descriptors)
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer Helm within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
             ) from None
         except OSError as error:
             raise HelmMissingError(
-                f"Helm at {self.path} doesn't start: {error.strerror}.", "Name a good one in HELM_BIN."
+                f"Helm at {self.path} doesn't run: {error.strerror}.", "Name a good one in HELM_BIN."
             ) from None
 
     async def output(self, *arguments: str, timeout: float | None = LIMIT) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .addresses import Cluster
+from .environment import Inherited
 from .errors import JobNotFoundError, KubectlMissingError, NoClusterError, NoRightsError
 from .messages import translate
 from .process import Result, run
@@ -23,9 +25,9 @@ LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
 
 
-def _short_lived(env: dict[str, str]) -> dict[str, str]:
+def _short_lived(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a kubectl that ends soon: without garbage collection it takes a fifth less time."""
-    return {name: value for name, value in NO_COLLECTION.items() if name not in os.environ} | env
+    return {**NO_COLLECTION, **env}
 
 
 _INSTANCE = "app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance"
@@ -69,33 +71,33 @@ class Kubectl:
         self,
         *arguments: str,
         namespaced: bool = True,
-        env: dict[str, str] | None = None,
-        stdin: str | None = None,
+        env: Inherited | None = None,
+        stdin: str | bytes | None = None,
         timeout: float = LIMIT,
     ) -> Result:
         """Run kubectl; an exit code other than 0 is not an error here.
 
         Raises:
-            KubectlMissingError: It doesn't start.
+            KubectlMissingError: It doesn't run.
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = self.argv(*arguments, namespaced=namespaced)
         try:
-            if env is not None:
-                return await run(argv, env=_short_lived(env), stdin=stdin, timeout=timeout)
-            with self.connection.kubectl_environment() as own:
-                return await run(argv, env=_short_lived(own), stdin=stdin, timeout=timeout)
+            with contextlib.nullcontext(env) if env else self.connection.kubectl_environment() as own:
+                return await run(
+                    argv, env=_short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors
+                )
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer kubectl within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
             ) from None
         except OSError as error:
             raise KubectlMissingError(
-                f"kubectl at {self.path} doesn't start: {error.strerror}.", "Name a good one in TWISTER2_JOB_KUBECTL."
+                f"kubectl at {self.path} doesn't run: {error.strerror}.", "Name a good one in TWISTER2_JOB_KUBECTL."
             ) from None
 
     async def items(
-        self, kinds: str, *options: str, namespaced: bool = True, env: dict[str, str] | None = None
+        self, kinds: str, *options: str, namespaced: bool = True, env: Inherited | None = None
     ) -> list[dict[str, Any]]:
         """Return the objects of `kinds`.
 
@@ -110,7 +112,7 @@ class Kubectl:
         listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])
         return listed
 
-    async def services(self, job: str, *, env: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    async def services(self, job: str, *, env: Inherited | None = None) -> list[dict[str, Any]]:
         """Return the job's Services.
 
         Raises:
@@ -145,14 +147,14 @@ class Kubectl:
                 await asyncio.gather(*filter(None, (services, others, theirs)), return_exceptions=True)
                 raise
 
-    async def _nodes(self, env: dict[str, str]) -> Sequence[dict[str, Any]] | None:
+    async def _nodes(self, env: Inherited) -> Sequence[dict[str, Any]] | None:
         """Return the nodes, or None without the right to read them."""
         try:
             return await self._raw("/api/v1/nodes", env)
         except NoRightsError:
             return None
 
-    async def _raw(self, path: str, env: dict[str, str] | None) -> list[dict[str, Any]]:
+    async def _raw(self, path: str, env: Inherited | None) -> list[dict[str, Any]]:
         """Return the items of a list as the API server sends them; they don't say their kind.
 
         kubectl itself would decode, encode and indent them, which takes five times the processor time (measured with
@@ -168,7 +170,7 @@ class Kubectl:
         where = await self.namespace()
         return JobNotFoundError(f"There is no job {job} in namespace {where}.", "`twister2-job list -A` shows all.")
 
-    async def namespace(self, *, env: dict[str, str] | None = None) -> str:
+    async def namespace(self, *, env: Inherited | None = None) -> str:
         """Return the namespace in use: the chosen one, else that of the kubeconfig's context, else `default`."""
         if self.connection.namespace:
             return self.connection.namespace

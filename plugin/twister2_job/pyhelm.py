@@ -13,6 +13,7 @@ from typing import Any
 from pyhelm3 import Chart, Client, Command, ReleaseRevision
 from pyhelm3.errors import Error as HelmError
 
+from .environment import of_helm
 from .process import run
 
 __all__ = ["Chart", "Client", "ExecCommand", "HelmError", "ReleaseRevision", "new_client"]
@@ -25,9 +26,11 @@ class ExecCommand(Command):  # type: ignore[misc]
 
     Attributes:
         extra: Arguments for the end of an `upgrade`: the user's values and the connection, as they are.
+        descriptors: Descriptors of ours that every run of Helm gets.
     """
 
     extra: list[str]
+    descriptors: tuple[int, ...] = ()
 
     def __init__(self, **options: Any) -> None:
         """Take pyhelm3's options."""
@@ -44,7 +47,7 @@ class ExecCommand(Command):  # type: ignore[misc]
         if arguments[0] == "upgrade":
             arguments += self.extra
         log.debug("run: %s %s", self._executable, " ".join(arguments))
-        result = await run([self._executable, *arguments], stdin=input.decode() if input is not None else None)
+        result = await run([self._executable, *arguments], env=of_helm(), stdin=input, pass_fds=self.descriptors)
         if result.code:
             raise HelmError(result.code, result.out.encode(), result.err.encode())
         for line in result.err.splitlines():

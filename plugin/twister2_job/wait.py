@@ -37,8 +37,8 @@ def rolled_out(item: Mapping[str, Any]) -> bool:
 async def watch(kubectl: Kubectl, job: str, kind: str) -> AsyncIterator[dict[str, Any]]:
     """Yield the job's objects of one kind: first as they are, then at each change, until kubectl ends."""
     argv = kubectl.argv("get", kind, "-l", selector(job), "--watch", "-o", "json")
-    with kubectl.connection.kubectl_environment() as env:
-        async with stream(argv, env=env) as reader:
+    with kubectl.connection.kubectl_environment() as own:
+        async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
             decoder, text = json.JSONDecoder(), ""
             while chunk := await reader.read(2**16):
                 text += chunk.decode(errors="replace")
