@@ -13,6 +13,9 @@ from .errors import JobError
 CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
 """Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
 
+SIGNALLED = 128
+"""Exit codes above it are those of signals."""
+
 
 def _terminate(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
@@ -29,10 +32,11 @@ def main(words: list[str] | None = None) -> int:
         code = _main(words)
     except KeyboardInterrupt:  # A second one.
         code = 130
-    # Nothing is left to be ended, and a signal that comes now would only show where Python is.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(code))
+    # Nothing is left to be ended: a Ctrl-C that comes now would only show where Python is, or take the exit code away.
+    if signal.getsignal(signal.SIGINT) is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code > SIGNALLED:
+        os._exit(code)  # Nor does anybody wait for threads, which may be asking a name server that is silent.
     return code
 
 
@@ -47,17 +51,18 @@ def _main(words: list[str]) -> int:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Who started us may ignore it: then no exit code would reach us.
     try:
         code = _run(words)
-        sys.stdout.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(bool(end.code))
-        sys.stdout.flush()
     except KeyboardInterrupt:
         _tell(f"interrupted{'; `twister2-job status NAME` shows what is there' if changes else ''}.")
-        return 130
+        code = 130
     except OSError as error:
         if output is None or error is not output.lost:
             raise
         code = 0
+    if output:
+        output.goes_on = True  # From here on it is asked what was lost.
+        output.flush()
     if output is None or output.lost is None or isinstance(output.lost, BrokenPipeError):
         return code  # The reader of our output, `head` for example, has enough.
     done = (
