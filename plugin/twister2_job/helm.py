@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .environment import of_helm
 from .errors import HelmMissingError, JobNotFoundError, NoClusterError
 from .helmversion import helm_version
 from .messages import Step, translate
@@ -80,20 +81,20 @@ class Helm:
         """Run Helm; an exit code other than 0 is not an error here.
 
         Raises:
-            HelmMissingError: It doesn't start.
+            HelmMissingError: It doesn't run.
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
         log.debug("run: %s", " ".join(argv))
         try:
-            return await run(argv, timeout=timeout, stdin=stdin, pass_fds=self.descriptors)
+            return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=self.descriptors)
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer Helm within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
             ) from None
         except OSError as error:
             raise HelmMissingError(
-                f"Helm at {self.path} doesn't start: {error.strerror}.", "Name a good one in HELM_BIN."
+                f"Helm at {self.path} doesn't run: {error.strerror}.", "Name a good one in HELM_BIN."
             ) from None
 
     async def output(self, *arguments: str, timeout: float | None = LIMIT, step: Step = "read") -> str:
