@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,7 +47,7 @@ def children_of(job):
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            words = open(f"/proc/{entry}/cmdline", "rb").read().decode(errors="replace").split("\0")
+            words = Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
         if any(job in word for word in words) and ("helm" in words[0] or "kubectl" in words[0]):
