@@ -37,6 +37,7 @@ class Request:
         timeout: Seconds until the workers must be ready.
         create_namespace: Make the namespace if it is missing.
         rollback_on_failure: Undo also when the time is out.
+        force_conflicts: Take over the fields that others have set (Helm 4).
     """
 
     name: str
@@ -46,16 +47,7 @@ class Request:
     timeout: float = 300
     create_namespace: bool = False
     rollback_on_failure: bool = False
-
-
-def request(name: str, options: dict[str, Any]) -> Request:
-    """Return the request for the keyword arguments of `install` and `upgrade`."""
-    values: Sequence[str] = options.pop("values", ())
-    sets: Sequence[str] = options.pop("set", ())
-    arguments = [part for path in values for part in ("--values", str(path))]
-    arguments += [part for pair in sets for part in ("--set", pair)]
-    options["values"] = options.pop("all_values", None)
-    return Request(name, arguments=[*arguments, *options.pop("arguments", ())], **options)
+    force_conflicts: bool = False
 
 
 @dataclass(frozen=True)
