@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
 
 from .errors import JobError
+
+TYPE_CHECKING = False  # As in `typing`, which `--help` needs not import.
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
 """Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
@@ -19,12 +22,15 @@ def _terminate(number: int, _frame: object) -> NoReturn:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
-    from . import cli
-
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:] if words is None else words
     try:
-        return cli.run(words)
+        from .arguments import parse
+
+        arguments = parse(words)
+        from . import cli  # Behind the parser: help and usage errors need nothing of it.
+
+        return cli.run(arguments)
     except JobError as error:
         print(f"twister2-job: {error}", file=sys.stderr)
         return error.exit_code
