@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -15,15 +16,68 @@ if TYPE_CHECKING:
 CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
 """Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
 
+SIGNALLED = 128
+"""Exit codes above it are those of signals."""
+
 
 def _terminate(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _tell(text: str) -> None:
+    print(f"twister2-job: {text}", file=sys.stderr, flush=True)
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
-    signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:] if words is None else words
+    try:
+        code = _main(words)
+    except KeyboardInterrupt:  # A second one.
+        code = 130
+    # Nothing is left to be ended: a Ctrl-C that comes now would only show where Python is, or take the exit code away.
+    if signal.getsignal(signal.SIGINT) is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code > SIGNALLED:
+        os._exit(code)  # Nor does anybody wait for threads, which may be asking a name server that is silent.
+    return code
+
+
+def _main(words: list[str]) -> int:
+    """Run one command, tell what went wrong, and return the exit code."""
+    from .streams import prepare
+
+    changes = bool(words) and words[0] in CHANGES
+    output = prepare(goes_on=changes and words[0] != "wait")
+    signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Who started us may ignore it: then no exit code would reach us.
+    try:
+        code = _run(words)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    except KeyboardInterrupt:
+        _tell(f"interrupted{'; `twister2-job status NAME` shows what is there' if changes else ''}.")
+        code = 130
+    except OSError as error:
+        if output is None or error is not output.lost:
+            raise
+        code = 0
+    if output:
+        output.goes_on = True  # From here on it is asked what was lost.
+        output.flush()
+    if output is None or output.lost is None or isinstance(output.lost, BrokenPipeError):
+        return code  # The reader of our output, `head` for example, has enough.
+    done = (
+        " What was asked for is done; `twister2-job status NAME` shows what is there." if changes and not code else ""
+    )
+    why = "it is closed" if output.lost.errno == errno.EBADF else output.lost.strerror
+    _tell(f"the output can't be written: {why}.{done}")
+    return code or 1
+
+
+def _run(words: list[str]) -> int:
+    """Run one command; what goes wrong is told here, but for signals and an output that can't be written."""
     try:
         from .arguments import parse
 
@@ -32,23 +86,14 @@ def main(words: list[str] | None = None) -> int:
 
         return cli.run(arguments)
     except JobError as error:
-        print(f"twister2-job: {error}", file=sys.stderr)
+        _tell(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        changes = words[:1] and words[0] in CHANGES
-        told = "; `twister2-job status NAME` shows what is there" if changes else ""
-        print(f"twister2-job: interrupted{told}.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # The reader of our output, `head` for example, has enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
-        if "--debug" in words:
+        if "--debug" in words or error is getattr(sys.stdout, "lost", None):
             raise
-        print(
-            f"twister2-job: this is a fault of twister2-job: {type(error).__name__}: {error}. "
-            "The same command with --debug shows where; please report it.",
-            file=sys.stderr,
+        _tell(
+            f"this is a fault of twister2-job: {type(error).__name__}: {error}. "
+            "The same command with --debug shows where; please report it."
         )
         return 1
 

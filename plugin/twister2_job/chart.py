@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .errors import ChartError
@@ -33,10 +34,13 @@ def find(path: str = "") -> Path:
     """
     if not path:
         return packaged()
-    chosen = Path(path).expanduser().resolve()
-    if not chosen.is_file() and not (chosen / "Chart.yaml").is_file():
-        raise ChartError(f"There is no chart at {path}.", "Check --chart: a folder with a Chart.yaml, or a .tgz.")
-    return chosen
+    chosen = os.path.realpath(os.path.expanduser(path))  # Those of pathlib raise where these say what they can.
+    remedy = "Check --chart: a folder with a Chart.yaml, or a .tgz."
+    if os.path.isfile(chosen) or os.path.isfile(os.path.join(chosen, "Chart.yaml")):
+        return Path(chosen)
+    if os.path.exists(path) and not os.path.isdir(chosen):
+        raise ChartError(f"The chart {path} is a device or a pipe, and Helm has to read it several times.", remedy)
+    raise ChartError(f"There is no chart at {path}.", remedy)
 
 
 def version(chart: Path) -> str:

@@ -198,6 +198,8 @@ async def dispatch(arguments: argparse.Namespace) -> int:
     elif arguments.command == "status":
         status = await job.status()
         table = arguments.output == "table"
+        for warning in status.addresses.warnings if table else ():
+            say(warning)
         print(output.status_table(status) if table else output.structured(status.to_dict(), arguments.output))
     else:
         await job.uninstall(wait=arguments.wait, timeout=arguments.timeout)

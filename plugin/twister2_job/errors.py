@@ -4,7 +4,7 @@ from __future__ import annotations
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
-    1: "unexpected: a fault of this program; `--debug` shows the traceback",
+    1: "the output can't be written; else unexpected, a fault of this program, and `--debug` shows the traceback",
     2: "wrong command line",
     3: "pending: the workers or the address are not available yet",
     4: "not exposed: the job, port or worker has no address outside the cluster",

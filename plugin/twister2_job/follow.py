@@ -10,9 +10,8 @@ from .errors import NoClusterError
 from .kube import Kubectl
 from .model import JobAddresses
 from .process import heard
-from .wait import watch
 
-KINDS = ("services", "pods", "statefulsets")
+KINDS = ("Service", "Pod", "StatefulSet")
 SETTLE = 0.3
 """Seconds after a change in which further ones are waited for: a rollout changes many objects at once."""
 NODES_EVERY = 15.0
@@ -23,7 +22,7 @@ async def _wake(kubectl: Kubectl, job: str, kind: str, changed: asyncio.Event) -
     pause = 1.0
     while True:  # The API server ends watches now and then; whoever may not watch gets slower looks instead.
         began = time.monotonic()
-        async for _ in watch(kubectl, job, kind):
+        async for _ in kubectl.watch(kind, job):
             changed.set()
         pause = 1.0 if time.monotonic() - began > NODES_EVERY else min(2 * pause, NODES_EVERY)
         await asyncio.sleep(pause)

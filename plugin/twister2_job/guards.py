@@ -10,7 +10,7 @@ from . import jobpackage
 from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, ValuesError
 from .helm import Revision
 from .jobstate import TWISTER2, mode
-from .prepare import Request
+from .operation import Request
 from .workers import Object, group_path, number, sizes
 
 

@@ -1,17 +1,20 @@
-"""Helm: reading releases with the process runner, installing and upgrading through pyhelm3."""
+"""Helm: what its releases hold, and changing them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ChartError, HelmMissingError, JobNotFoundError, NoClusterError
-from .messages import translate
+from .environment import of_helm
+from .errors import HelmMissingError, JobNotFoundError, NoClusterError
+from .helmversion import helm_version
+from .messages import Step, translate
 from .model import Release
 from .process import Result, run
 from .settings import Connection, find_helm
@@ -33,6 +36,14 @@ class Revision:
     updated: str = ""
 
 
+@dataclass(frozen=True)
+class Applied:
+    """A revision that Helm has just made: its number, and its objects as they were rendered."""
+
+    revision: int
+    manifest: str
+
+
 def current(history: Sequence[Revision]) -> Revision:
     """Return the revision whose values an upgrade keeps: the deployed one, as Helm does it.
 
@@ -46,7 +57,13 @@ def current(history: Sequence[Revision]) -> Revision:
 
 
 class Helm:
-    """Helm for one connection; `path` is the program."""
+    """Helm for one connection.
+
+    Attributes:
+        path: Path of the program.
+        connection: Cluster and namespace.
+        descriptors: Open files that every Helm inherits: values that can be read only once.
+    """
 
     def __init__(self, connection: Connection) -> None:
         """Find Helm and check the kubeconfig's path.
@@ -58,28 +75,29 @@ class Helm:
         connection.check()
         self.path = find_helm()
         self.connection = connection
+        self.descriptors: tuple[int, ...] = ()
 
     async def run(self, *arguments: str, timeout: float | None = LIMIT, stdin: str | None = None) -> Result:
         """Run Helm; an exit code other than 0 is not an error here.
 
         Raises:
-            HelmMissingError: It doesn't start.
+            HelmMissingError: It doesn't run.
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
         log.debug("run: %s", " ".join(argv))
         try:
-            return await run(argv, timeout=timeout, stdin=stdin)
+            return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=self.descriptors)
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer Helm within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
             ) from None
         except OSError as error:
             raise HelmMissingError(
-                f"Helm at {self.path} doesn't start: {error.strerror}.", "Name a good one in HELM_BIN."
+                f"Helm at {self.path} doesn't run: {error.strerror}.", "Name a good one in HELM_BIN."
             ) from None
 
-    async def output(self, *arguments: str, timeout: float | None = LIMIT) -> str:
+    async def output(self, *arguments: str, timeout: float | None = LIMIT, step: Step = "read") -> str:
         """Return what Helm prints.
 
         Raises:
@@ -87,7 +105,7 @@ class Helm:
         """
         result = await self.run(*arguments, timeout=timeout)
         if result.code:
-            raise translate(result.err, "helm")
+            raise translate(result.err, "helm", step=step)
         return result.out
 
     async def template(
@@ -113,8 +131,8 @@ class Helm:
         given = ["--values", "-"] if values is not None else []
         result = await self.run("template", name, str(chart), "--no-hooks", *mode, *given, *options, stdin=values)
         if result.code:
-            raise translate(result.err, "helm")
-        return await asyncio.to_thread(_documents, result.out)
+            raise translate(result.err, "helm", step="render")
+        return await asyncio.to_thread(documents, result.out)
 
     async def values(self, name: str, revision: int) -> dict[str, Any]:
         """Return the values that the user gave for a revision; they may hold secrets.
@@ -135,9 +153,11 @@ class Helm:
             name: Name of the release.
             revision: The revision that is built on; 0 means the newest.
         """
-        which = ["--revision", str(revision)] if revision else []
-        found = json.loads(await self.output("get", "metadata", name, *which, "--output", "json"))
-        return ["--force-conflicts"] if found.get("applyMethod") == "ssa" else []
+        return ["--force-conflicts"] if await self.applied_by_server(name, revision) else []
+
+    async def force_at_install(self) -> list[str]:
+        """Return the same option for a first install: Helm 4 has the API server apply it, Helm 3 has no such option."""
+        return ["--force-conflicts"] if (await helm_version(self.path))[0] >= 4 else []
 
     async def history(self, name: str) -> list[Revision]:
         """Return the revisions of a release, oldest first; an empty list if there is none.
@@ -146,7 +166,7 @@ class Helm:
         """
         result = await self.run("history", name, "--output", "json")
         if result.code:
-            error = translate(result.err, "helm")
+            error = translate(result.err, "helm", step="read")
             if isinstance(error, JobNotFoundError):
                 return []
             raise error
@@ -182,104 +202,84 @@ class Helm:
         Raises:
             JobNotFoundError: There is no such release.
         """
-        await self.output("uninstall", name, "--timeout", f"{timeout:.0f}s", timeout=timeout + LIMIT)
+        await self.output("uninstall", name, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step="remove")
 
     async def rollback(self, name: str, revision: int, *, timeout: float = 300) -> None:
-        """Make `revision` the live one again (as a new revision), also where somebody else has changed it."""
+        """Make `revision` the live one again, as a new revision, also where somebody else has changed it."""
         words = ("rollback", name, str(revision), *await self.force(name, revision))
-        await self.output(*words, "--timeout", f"{timeout:.0f}s", timeout=timeout + LIMIT)
+        await self.output(*words, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step="apply")
+
+    async def applied_by_server(self, name: str, revision: int = 0) -> bool:
+        """Tell whether the API server applied a revision and keeps whose each field is, as Helm 4 has it do.
+
+        Args:
+            name: Name of the release.
+            revision: Which one; 0 means the newest.
+        """
+        which = ["--revision", str(revision)] if revision else []
+        found = json.loads(await self.output("get", "metadata", name, *which, "--output", "json"))
+        return bool(found.get("applyMethod") == "ssa")
+
+    async def manifest(self, name: str, revision: int) -> list[dict[str, Any]]:
+        """Return the objects of a revision as they were rendered; none if there is no such revision."""
+        try:
+            text = await self.output("get", "manifest", name, "--revision", str(revision))
+        except JobNotFoundError:
+            return []
+        return await asyncio.to_thread(documents, text)
+
+    async def change(
+        self,
+        verb: str,
+        name: str,
+        chart: Path,
+        arguments: Sequence[str],
+        *,
+        values: dict[str, Any],
+        labels: Mapping[str, str],
+        timeout: float,
+    ) -> Applied:
+        """Install or upgrade a release through pyhelm3's Command, without waiting for the workers.
+
+        Args:
+            verb: `install` or `upgrade`.
+            name: Name of the release.
+            chart: Absolute path of the chart.
+            arguments: The user's own options (`-f`, `--set`, ...), handed to Helm as they are.
+            values: Values that go to Helm on its standard input, where nobody can read them; `arguments` override them.
+            labels: Labels for the release.
+            timeout: Seconds for each single operation of Helm, hooks for example.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            JobError: Helm or the API refuses.
+        """
+        from .pyhelm import new_command
+
+        async def run(words: Sequence[str], stdin: str | None) -> str:
+            result = await self.run(*words, stdin=stdin, timeout=None)
+            if result.code:
+                raise translate(result.err, "helm", step="apply")
+            for line in result.err.splitlines():
+                log.info("helm: %s", line)
+            return result.out
+
+        marked = ",".join(f"{key}={value}" for key, value in labels.items())
+        options = ("--labels", marked, "--timeout", seconds(timeout), *arguments)
+        release = await getattr(new_command(run, self.path), verb)(name, str(chart), values, *options)
+        return Applied(int(release["version"]), str(release.get("manifest", "")))
 
 
-def load_pyhelm3(path: str) -> Any:
-    """Import pyhelm3 and return its Client on our Command; 0.3 s, so it is done in a thread while Helm renders.
-
-    The Client's constructor runs `helm version`, by which it chooses the options of Helm 3 or 4.
-
-    Raises:
-        HelmMissingError: Helm doesn't run.
-    """
-    import subprocess
-
-    from .pyhelm import ExecCommand, new_client
-
-    try:
-        return new_client(ExecCommand(executable=path), path)
-    except (AssertionError, OSError, subprocess.CalledProcessError, ValueError) as error:
-        raise HelmMissingError(f"Helm at {path} doesn't run: {error}.", "Name a good one in HELM_BIN.") from None
+def seconds(timeout: float) -> str:
+    """Return a duration for Helm's `--timeout`."""
+    return f"{max(1, math.ceil(timeout))}s"
 
 
-async def apply(
-    client: Any,
-    helm: Helm,
-    name: str,
-    chart: Path,
-    arguments: Sequence[str],
-    *,
-    values: dict[str, Any],
-    create_namespace: bool,
-    timeout: float,
-) -> int:
-    """Install or upgrade the release through pyhelm3, without waiting for the workers.
-
-    Args:
-        client: What `load_pyhelm3` returned.
-        helm: Helm for the connection.
-        name: Name of the release.
-        chart: Absolute path of the chart.
-        arguments: The user's own options (`-f`, `--set`, ...), handed to Helm as they are.
-        values: Values that go to Helm on its standard input, where nobody can read them; `arguments` override them.
-        create_namespace: Make the namespace if it is missing.
-        timeout: Seconds for each single operation of Helm, hooks for example.
-
-    Returns:
-        The new revision's number.
-
-    Raises:
-        JobError: Helm or the API refuses.
-    """
-    from .pyhelm import Chart, HelmError
-
-    command = client._command
-    command.extra = [*arguments, *helm.connection.helm_arguments()]
-    try:
-        metadata = await asyncio.to_thread(_metadata, chart)
-        revision = await client.install_or_upgrade_release(
-            name,
-            Chart(command, ref=chart, metadata=metadata),
-            values,
-            create_namespace=create_namespace,
-            timeout=f"{timeout:.0f}s",
-        )
-    except HelmError as error:
-        raise translate(error.stderr.decode(errors="replace"), "helm") from None
-    number: int = revision.revision
-    return number
-
-
-def _documents(text: str) -> list[dict[str, Any]]:
+def documents(text: str) -> list[dict[str, Any]]:
     """Return the objects of a rendered manifest; with PyYAML's C loader 2,000 take 0.3 s, without it 10 s."""
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [found for found in yaml.load_all(text, Loader=loader) if found]
-
-
-def _metadata(chart: Path) -> dict[str, Any]:
-    """Return the chart's Chart.yaml; reading it here spares `helm show chart`."""
-    import tarfile
-
-    import yaml
-
-    try:
-        if chart.is_dir():
-            text = (chart / "Chart.yaml").read_bytes()
-        else:
-            with tarfile.open(chart) as archive:
-                inside = next(n for n in archive.getnames() if n.count("/") == 1 and n.endswith("/Chart.yaml"))
-                file = archive.extractfile(inside)
-                assert file is not None
-                text = file.read()
-        loaded: dict[str, Any] = yaml.safe_load(text)
-        return loaded
-    except (OSError, tarfile.TarError, StopIteration, yaml.YAMLError) as error:
-        raise ChartError(f"The chart {chart} can't be read: {error or 'no Chart.yaml'}.", "Check --chart.") from None

@@ -7,14 +7,19 @@ import base64
 import hashlib
 import io
 import json
+import os
+import time
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from .errors import BusyError, JobError, UsageError
 from .kube import Kubectl
+from .marks import Mark, remaining
 from .messages import translate
+from .sources import look
+from .sources import read as read_bounded
+from .stored import Row, rows
 from .wait import Say
 
 LIMIT = 16 * 2**20
@@ -25,58 +30,55 @@ AT_ONCE = 4
 """Pieces that are sent side by side."""
 SEND_LIMIT = 120.0
 """Seconds that sending a piece may take, over a slow line too."""
-LEFT_BY = 10.0
-"""Seconds that pieces without a release are given to get one, before they count as left by an interrupted run."""
+GOING = 10.0
+"""Seconds that pieces of a job which was just uninstalled get to disappear: they go by themselves."""
 KEY, LABEL = "jar", "twister2-job/jar"
 
 
-def read(path: str, what: str, remedy: str, *, limit: bool = True) -> bytes:
-    """Return the content of a file that goes into ConfigMaps.
+async def read(path: str, what: str, remedy: str, *, limit: int = LIMIT, deadline: float | None = None) -> bytes:
+    """Return the content of a file that goes to the pods; a pipe or standard input (`-`) is read once, to its end.
 
     Args:
         path: Where it is.
         what: What it is, for a message.
         remedy: What to do if it is too large.
-        limit: It must fit into ConfigMaps.
+        limit: Bytes that it may have; `LIMIT` if it goes into ConfigMaps.
+        deadline: Until when it has to be read, on the clock of `time.monotonic`; None means no limit.
 
     Raises:
-        UsageError: It is no file, can't be read, or is too large.
+        UsageError: It is missing, a folder or a device, can't be read, or is too large.
+        OutOfTimeError: Nobody wrote it to its end in time.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise UsageError(f"There is no {what} at {path}.", "Check the path; a URL begins with http:// or https://.")
-    if (size := file.stat().st_size) > LIMIT and limit:
-        raise UsageError(
-            f"The {what} {path} has {size / 2**20:.1f} MiB, and ConfigMaps are for at most {LIMIT // 2**20} MiB.",
-            remedy,
-        )
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The {what} {path} can't be read: {error.strerror}.", "Check its permissions.") from None
+    hint = "Check the path; a URL begins with http:// or https://."
+    most = "the most that ConfigMaps are for" if limit == LIMIT else ""
+    source = look(os.path.expanduser(path), what, UsageError, hint)
+    return await read_bounded(source, limit, deadline=deadline, remedy=remedy, most=most)
 
 
-def read_jar(path: str, worker_class: str, say: Say) -> bytes:
+async def read_jar(path: str, worker_class: str, say: Say, *, deadline: float | None = None) -> bytes:
     """Return the content of a jar.
 
     Args:
         path: Where it is.
         worker_class: Class of the workers; the user is told if the jar lacks it.
         say: Is told that.
+        deadline: As for `read`.
 
     Raises:
         UsageError: There is no such jar, it is none, it is too large, or it is a program in Python.
+        OutOfTimeError: Nobody wrote it to its end in time.
     """
     python = UsageError(
         f"{path} is a program in Python, and Twister2's Python jobs don't run on Kubernetes.", "Give a jar."
     )
     if path.endswith((".py", ".pyz", ".whl")):
         raise python
-    content = read(path, "jar", "Put it on a server that the pods reach, and give its URL in the place of the path.")
+    remedy = "Put it on a server that the pods reach, and give its URL in the place of the path."
+    content = await read(path, "jar", remedy, deadline=deadline)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OverflowError):
         raise UsageError(
             f"{path} is no jar: it can't be opened as one.", "Give the jar with the job's classes."
         ) from None
@@ -92,48 +94,35 @@ def read_jar(path: str, worker_class: str, say: Say) -> bytes:
 class Pieces:
     """The ConfigMaps that hold one file for one job; `names` are theirs, in order, `sha256` is that of the file."""
 
-    def __init__(self, kubectl: Kubectl, job: str, content: bytes) -> None:
-        """Cut the file; nothing is sent yet."""
-        self._kubectl, self._job = kubectl, job
+    def __init__(self, kubectl: Kubectl, job: str, content: bytes, mark: Mark) -> None:
+        """Cut the file; nothing is sent yet. Their names and labels carry the mark of the run: no two runs meet."""
+        self._kubectl, self._job, self._mark = kubectl, job, mark
         self._parts = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
-        self.names = [f"{job}-jar-{index}" for index in range(len(self._parts))]
+        self.names = [f"{job}-jar-{mark.id}-{index}" for index in range(len(self._parts))]
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self._made: list[str] = []
-        self._begun: list[str] = []
 
     async def make(self) -> None:
         """Send the pieces, each on a standard input: a command line holds 128 KiB, and everybody could read it.
 
         Raises:
-            BusyError: Somebody else has sent some meanwhile.
             JobError: Kubernetes refuses; what was sent is removed again.
         """
         turn = asyncio.Semaphore(AT_ONCE)
 
         async def send(index: int) -> None:
             async with turn:
-                self._begun.append(self.names[index])
-                text = json.dumps(manifest(self._job, index, self._parts[index]))
+                text = json.dumps(manifest(self._job, self.names[index], index, self._parts[index], self._mark))
                 result = await self._kubectl.run("create", "-f", "-", "-o", "name", stdin=text, timeout=SEND_LIMIT)
-            if result.code and "already exists" in result.err.lower():
-                raise BusyError(
-                    f"The ConfigMap {self.names[index]} exists: another submit of {self._job} is going on.",
-                    "Wait for it.",
-                )
             if result.code:
-                raise translate(result.err, "kubectl")
-            self._made.append(self.names[index])
+                raise translate(result.err, "kubectl", step="write")
 
         tasks = [asyncio.ensure_future(send(index)) for index in range(len(self._parts))]
         try:
             await asyncio.gather(*tasks)
-        except BaseException as error:
+        except BaseException:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if not isinstance(error, BusyError):  # Else what was not answered yet may be somebody else's.
-                self._made = self._begun
-            await asyncio.shield(self.remove())
             raise
 
     async def own(self) -> None:
@@ -144,24 +133,24 @@ class Pieces:
         """
         found = await self._kubectl.run("get", "service", self._job, "-o", "jsonpath={.metadata.uid}")
         if found.code:
-            raise translate(found.err, "kubectl")
+            raise translate(found.err, "kubectl", step="read")
         owner = {"apiVersion": "v1", "kind": "Service", "name": self._job, "uid": found.out.strip()}
         patch = json.dumps({"metadata": {"ownerReferences": [owner]}})
         result = await self._kubectl.run(
             "patch", "configmap", *self.names, "--type=merge", "-p", patch, "-o", "name", timeout=SEND_LIMIT
         )
         if result.code:
-            raise translate(result.err, "kubectl")
+            raise translate(result.err, "kubectl", step="write")
 
     async def remove(self) -> None:
-        """Remove the pieces that were sent from here."""
-        made, self._made = self._made, []
-        await remove(self._kubectl, made)
+        """Remove the pieces; no other run has pieces of these names."""
+        await remove(self._kubectl, self.names)
 
 
-def manifest(job: str, index: int, content: bytes) -> dict[str, Any]:
+def manifest(job: str, name: str, index: int, content: bytes, mark: Mark) -> dict[str, Any]:
     """Return one piece as Kubernetes takes it."""
     labels = {
+        **mark.labels(),
         "app.kubernetes.io/name": "twister2-job",
         "app.kubernetes.io/instance": job,
         "app.kubernetes.io/managed-by": "twister2-job",
@@ -170,25 +159,26 @@ def manifest(job: str, index: int, content: bytes) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": f"{job}-jar-{index}", "labels": labels},
+        "metadata": {"name": name, "labels": labels},
         "immutable": True,
         "binaryData": {KEY: base64.b64encode(content).decode()},
     }
 
 
-async def present(kubectl: Kubectl, job: str) -> list[str]:
-    """Return the names of the pieces that a job of this name has in the cluster.
+async def present(kubectl: Kubectl, job: str) -> list[Row]:
+    """Return the pieces that a job of this name has in the cluster.
 
-    As a table: then the server leaves out what is in them.
+    As a table: then the server leaves out what is in them, and tells their age by its own clock.
 
     Raises:
         JobError: The API refuses or can't be reached.
     """
     chosen = f"{LABEL},app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job}"
-    result = await kubectl.run("get", "configmaps", "-l", chosen, "--no-headers", "--ignore-not-found")
+    words = ("get", "configmaps", "-l", chosen, "--no-headers", "--show-labels", "--ignore-not-found")
+    result = await kubectl.run(*words)
     if result.code:
-        raise translate(result.err, "kubectl")
-    return [line.split()[0] for line in result.out.splitlines() if line.strip()]
+        raise translate(result.err, "kubectl", step="read")
+    return rows(result.out, time.time())
 
 
 async def remove(kubectl: Kubectl, names: Sequence[str]) -> None:
@@ -201,40 +191,41 @@ async def remove(kubectl: Kubectl, names: Sequence[str]) -> None:
         return
     result = await kubectl.run("delete", "configmap", *names, "--ignore-not-found", "--wait=false", "-o", "name")
     if result.code:
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", step="write")
 
 
-async def remove_leftovers(kubectl: Kubectl, job: str, names: Sequence[str], say: Say) -> None:
+async def remove_leftovers(kubectl: Kubectl, job: str, pieces: Sequence[Row], say: Say) -> None:
     """Remove the pieces of a job that has no release: those of a killed submit.
 
-    Those of a job that was just uninstalled go by themselves in a moment, and those of a submit that goes on get a
-    release, so they are given some seconds.
+    Those of a job that was just uninstalled go by themselves in a moment; those of a submit that goes on are its own.
 
     Args:
         kubectl: The client.
         job: Name of the job.
-        names: Their names.
+        pieces: The pieces.
         say: Is told what is waited for, and what was removed.
 
     Raises:
-        BusyError: A release or other pieces came meanwhile.
+        BusyError: The submit that sent them may still be going on, or a job has them.
     """
-    if not names:
+    if not pieces:
         return
-    say(f"There is a jar of an earlier run of {job}; waiting {LEFT_BY:.0f} s for whoever works on it.")
-    left = list(names)
-    for _ in range(int(LEFT_BY)):
-        await asyncio.sleep(1)
-        left = await present(kubectl, job)
-        if not left:
-            return
-        if set(left) - set(names):
-            raise BusyError(f"Another submit of {job} is going on.", "Wait for it.")
+    longest = max(remaining(piece.labels, piece.since) for piece in pieces)
+    if longest > 0:
+        say(f"There is a jar of another run of {job}; waiting {GOING:.0f} s for whoever works on it.")
+        for _ in range(int(GOING)):
+            await asyncio.sleep(1)
+            if not (pieces := await present(kubectl, job)):
+                return
+        raise BusyError(
+            f"Another submit of {job} is going on: it has sent a jar.",
+            f"Wait for it, or, if it was stopped on another machine, for {longest:.0f} s: then its jar counts as left.",
+        )
     found = await kubectl.run("get", "service", job, "-o", "name", "--ignore-not-found")
     if found.code or found.out.strip():
         raise BusyError(f"Another submit of {job} is going on, or {job} is not wholly uninstalled.", "Wait for it.")
-    await remove(kubectl, left)
-    say(f"Removed the jar of an interrupted run of {job} ({len(left)} ConfigMaps).")
+    await remove(kubectl, [piece.name.rpartition("/")[2] for piece in pieces])
+    say(f"Removed the jar of an interrupted run of {job} ({len(pieces)} ConfigMaps).")
 
 
 async def try_own(pieces: Pieces, say: Say) -> None:

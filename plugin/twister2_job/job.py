@@ -15,8 +15,8 @@ from .runs import Runs
 
 if TYPE_CHECKING:
     from .client import Endpoint
+    from .operation import Outcome, Request
     from .options import StrPath
-    from .prepare import Request
 
 
 def silent(text: str) -> None:
@@ -94,8 +94,8 @@ class AsyncJob(Runs):
         )  # fmt: skip
         from .lifecycle import Lifecycle
 
-        revision = await Lifecycle(self.connection, self.say).install(wanted)
-        return await self._changed(revision, publish)
+        outcome = await Lifecycle(self.connection, self.say).install(wanted)
+        return await self._changed(outcome, publish)
 
     async def upgrade(
         self,
@@ -117,7 +117,6 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job.
             OutOfTimeError: The workers were not ready in time.
-            UsageError: An argument is of another type than it must have.
             JobError: Refused; the message says what is live.
         """
         options.flag("publish", publish)
@@ -127,15 +126,18 @@ class AsyncJob(Runs):
         )  # fmt: skip
         return await self.upgraded(wanted, publish=publish)
 
-    async def upgraded(self, request: Request, *, publish: bool) -> JobAddresses:
-        """Do an upgrade that was put together and checked; for this package's own use."""
+    async def upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
+        """Do an upgrade that was checked; for this package's own use."""
         from .lifecycle import Lifecycle
 
-        return await self._changed(await Lifecycle(self.connection, self.say).upgrade(request), publish)
+        return await self._changed(await Lifecycle(self.connection, self.say).upgrade(wanted), publish)
 
-    async def _changed(self, revision: int, publish: bool) -> JobAddresses:
-        """Return the addresses after a change of the release."""
-        report = replace(await self.addresses(), revision=revision)
+    async def _changed(self, outcome: Outcome, publish: bool) -> JobAddresses:
+        """Return the addresses after a change of the release: from what was seen while it was waited for, if enough."""
+        from .addresses import report as of
+
+        found = of(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
+        report = replace(found, revision=outcome.revision)
         if publish:
             await self.try_publish(report)
         return report
@@ -290,10 +292,9 @@ async def list_jobs_async(
         kube_context: As for `AsyncJob`.
         kubeconfig: As for `AsyncJob`.
     """
+    options.flag("all_namespaces", all_namespaces)
+    connection = options.connection(namespace, kube_context, kubeconfig)
     from .helm import Helm
 
-    options.flag("all_namespaces", all_namespaces)
-    releases = await Helm(options.connection(namespace, kube_context, kubeconfig)).releases(
-        all_namespaces=all_namespaces
-    )
+    releases = await Helm(connection).releases(all_namespaces=all_namespaces)
     return [r for r in releases if r.chart.removeprefix("twister2-job-")[:1].isdigit()]

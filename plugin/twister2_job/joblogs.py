@@ -150,11 +150,15 @@ def folder_for(job: str, chosen: str) -> Path:
     """Return the folder to save logs in: the chosen one, else `<job>-logs`, `<job>-logs-2`, ..., never one with files.
 
     Raises:
-        UsageError: The chosen folder holds files already, or is none.
+        UsageError: The chosen folder holds files already, can't be looked into, or is none.
     """
     if chosen:
         path = Path(chosen)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        try:
+            taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        except OSError as error:
+            raise UsageError(f"{path} can't be used for logs: {error.strerror}.", "Choose another --logs.") from None
+        if taken:
             raise UsageError(f"{path} exists already, and logs in it would be lost.", "Choose another --logs.")
         return path
     names = (f"{job}-logs{f'-{index}' if index > 1 else ''}" for index in range(1, 10_000))
@@ -174,8 +178,8 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         argv = kubectl.argv("logs", log.pod, "-c", log.container, *more)
         part = folder / f"{log.file}.part"
         async with turn:
-            with kubectl.connection.kubectl_environment() as env, part.open("wb") as file:
-                async with stream(argv, env=env) as reader:
+            with kubectl.connection.kubectl_environment() as own, part.open("wb") as file:
+                async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
                     size = 0
                     while chunk := await reader.read(2**16):
                         size += file.write(chunk)

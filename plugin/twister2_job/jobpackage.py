@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,19 @@ from types import ModuleType
 from typing import Any
 
 from .errors import ChartError, UsageError, ValuesError
+from .inputs import keep
+from .sources import look
 from .submission import submission_time
 from .workers import Object, of_kind
 
+LIMIT = 2**30
+"""Bytes of a package that the pods get from a URL: it is read here too, and every pod needs it twice."""
 SCRIPT = "files/job_package.py"
 """Where in the chart the script is that writes and reads packages."""
 ORDER = ("task", "resource", "network", "core", "data", "checkpoint")
 """In which order Twister2 reads the yaml files of a folder; what is read later wins."""
 CHANNEL = "twister2.network.channel.class"
+PORTS = "twister2.resource.worker.additional.ports"
 GROUP_KEYS = {"instances": "", "workersPerPod": "", "cpu": "job.", "ram": "job.", "disk": "job."}
 """What a worker group has, with what stands before it in the path of group 0's value."""
 
@@ -56,24 +62,39 @@ class JobPackage:
     @property
     def additional_ports(self) -> list[str]:
         """Return the names of the workers' additional ports."""
-        return [str(name) for name in self.settings.get("twister2.resource.worker.additional.ports") or []]
+        found = self.settings.get(PORTS) or []
+        if not isinstance(found, list) or not all(isinstance(name, (str, int)) for name in found):
+            raise UsageError(f"{PORTS} of the package is no list of names.", "Make the package again.")
+        return [str(name) for name in found]
 
     @property
     def worker_port(self) -> int:
         """Return the worker port of a pod's first worker."""
-        return int(self.settings.get("kubernetes.worker.base.port", 9000))
+        return self._number("kubernetes.worker.base.port", 9000)
 
     @property
     def master_port(self) -> int:
         """Return the job master's port."""
-        return int(self.settings.get("twister2.job.master.port", 11011))
+        return self._number("twister2.job.master.port", 11011)
+
+    def check(self) -> None:
+        """Raise UsageError for a setting that is of no use."""
+        _ = self.additional_ports, self.worker_port, self.master_port
+
+    def _number(self, key: str, default: int) -> int:
+        """Return a setting that has to be a whole number."""
+        found = self.settings.get(key, default)
+        try:
+            return int(found)
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"{key} of the package is no number: {found!r:.40}.", "Make the package again.") from None
 
 
 def settings(files: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the settings of the yaml files by name; those of `kubernetes/` win over those of `common/`.
 
     Raises:
-        UsageError: A file is no YAML.
+        UsageError: A file is no YAML, or not one of settings.
     """
     import yaml
 
@@ -82,26 +103,42 @@ def settings(files: Mapping[str, bytes]) -> dict[str, Any]:
         for name in ORDER:
             content = next((text for path, text in files.items() if path.endswith(f"{folder}/{name}.yaml")), b"")
             try:
-                found |= yaml.safe_load(content) or {}
-            except (yaml.YAMLError, TypeError):
-                raise UsageError(
-                    f"{folder}/{name}.yaml of the package is no YAML.", "Make the package again."
-                ) from None
+                loaded = yaml.safe_load(content) or {}
+            except (yaml.YAMLError, ValueError, RecursionError):  # It may hold the 99th of a month, or 1,000 brackets.
+                loaded = None
+            if not isinstance(loaded, dict):
+                raise UsageError(f"{folder}/{name}.yaml of the package is no YAML with settings.", "Make it again.")
+            found |= loaded
     return found
 
 
-def read(path: str, chart: Path, job: str, namespace: str) -> JobPackage:
+def read(path: str, chart: Path, job: str, namespace: str, *, content: bytes = b"") -> JobPackage:
     """Return a package that can run as `job` in `namespace`.
+
+    Args:
+        path: Where it is.
+        chart: Folder of the chart, whose script reads it.
+        job: Name of the job.
+        namespace: Namespace that the job will run in.
+        content: What was read from `path`: a pipe or standard input has it no more.
 
     Raises:
         UsageError: It is no package, of another job or namespace, or of a kind that doesn't run here.
     """
     module = script(chart)
+    source = look(os.path.expanduser(path), "package", UsageError)
+    kept = keep(content, source) if source.once else -1
     try:
-        whole = module.read_package(path)
+        whole = module.read_package(source.path if kept < 0 else f"/dev/fd/{kept}")
     except module.PackageError as error:
-        raise UsageError(f"The package {path} can't be used: {str(error).rstrip('.')}.", "Make it again.") from None
+        raise UsageError(f"{source} can't be used: {str(error).rstrip('.')}.", "Make it again.") from None
+    finally:
+        if kept >= 0:
+            os.close(kept)
     package = JobPackage(whole["job"], settings(whole["files"]))
+    package.check()
+    if not package.job["groups"]:
+        raise UsageError(f"{source} has no workers.", "Make it again.")
     name = package.job["job_id"]
     if name != job:
         raise UsageError(f"The package {path} is of the job {name}, not of {job}.", f"Submit it as {name}.")

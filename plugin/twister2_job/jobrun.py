@@ -12,8 +12,8 @@ from .jobwait import Follower
 from .kube import Kubectl, selector
 from .lifecycle import Lifecycle
 from .messages import translate
+from .operation import Request
 from .pin import merged
-from .prepare import Request
 from .release import live_release
 from .submission import submission_time
 from .submit import OnReady, require_twister2, to_the_end
@@ -84,7 +84,8 @@ async def _upgrade(
     job: AsyncJob, values: dict[str, Any], timeout: float, chart: str, follower: Follower | None = None
 ) -> int:
     request = Request(job.name, arguments=["--reset-values"], values=values, chart=chart, timeout=timeout)
-    return await Lifecycle(job.connection, job.say).upgrade(request, follower.ready if follower else None)
+    outcome = await Lifecycle(job.connection, job.say).upgrade(request, follower.ready if follower else None)
+    return outcome.revision
 
 
 async def _pods_gone(name: str, kubectl: Kubectl, deadline: float) -> None:

@@ -270,8 +270,8 @@ class Follower:
             if self._run and has_run(master_pod(self._job, self._objects), MASTER):
                 progress = Progress()
                 argv = self._kubectl.argv("logs", "--follow", name, "-c", MASTER)
-                with self._kubectl.connection.kubectl_environment() as env:
-                    async with stream(argv, env=env) as reader:
+                with self._kubectl.connection.kubectl_environment() as own:
+                    async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
                         await self._take(reader, progress)
                 if self._progress is not progress:  # Not a word came: without the right to, say so.
                     await text(self._kubectl, name, MASTER, tail=1)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .addresses import Cluster
 from .errors import JobNotFoundError, KubectlMissingError, NoClusterError, NoRightsError
 from .messages import translate
-from .process import Result, run
+from .process import Result, run, stream
 from .settings import Connection, find_kubectl
 
-KINDS = "pods,statefulsets"
+PATHS = {
+    "Service": "/api/v1/services",
+    "Pod": "/api/v1/pods",
+    "StatefulSet": "/apis/apps/v1/statefulsets",
+    "Node": "/api/v1/nodes",
+}
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 NO_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "300MiB"}
 """Settings of the Go runtime: no garbage collection below this size."""
@@ -23,9 +28,9 @@ LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
 
 
-def _short_lived(env: dict[str, str]) -> dict[str, str]:
+def _short_lived(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a kubectl that ends soon: without garbage collection it takes a fifth less time."""
-    return {name: value for name, value in NO_COLLECTION.items() if name not in os.environ} | env
+    return {**NO_COLLECTION, **env}
 
 
 _INSTANCE = "app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance"
@@ -69,33 +74,32 @@ class Kubectl:
         self,
         *arguments: str,
         namespaced: bool = True,
-        env: dict[str, str] | None = None,
-        stdin: str | None = None,
+        stdin: str | bytes | None = None,
         timeout: float = LIMIT,
     ) -> Result:
         """Run kubectl; an exit code other than 0 is not an error here.
 
         Raises:
-            KubectlMissingError: It doesn't start.
+            KubectlMissingError: It doesn't run.
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = self.argv(*arguments, namespaced=namespaced)
         try:
-            if env is not None:
-                return await run(argv, env=_short_lived(env), stdin=stdin, timeout=timeout)
             with self.connection.kubectl_environment() as own:
-                return await run(argv, env=_short_lived(own), stdin=stdin, timeout=timeout)
+                return await run(
+                    argv, env=_short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors
+                )
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer kubectl within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."
             ) from None
         except OSError as error:
             raise KubectlMissingError(
-                f"kubectl at {self.path} doesn't start: {error.strerror}.", "Name a good one in TWISTER2_JOB_KUBECTL."
+                f"kubectl at {self.path} doesn't run: {error.strerror}.", "Name a good one in TWISTER2_JOB_KUBECTL."
             ) from None
 
     async def items(
-        self, kinds: str, *options: str, namespaced: bool = True, env: dict[str, str] | None = None
+        self, kinds: str, *options: str, namespaced: bool = True, timeout: float = LIMIT
     ) -> list[dict[str, Any]]:
         """Return the objects of `kinds`.
 
@@ -104,23 +108,43 @@ class Kubectl:
         Raises:
             JobError: The API refuses or can't be reached.
         """
-        result = await self.run("get", kinds, *options, "--chunk-size=0", "-o", "json", namespaced=namespaced, env=env)
+        words = ("get", kinds, *options, "--chunk-size=0", "-o", "json")
+        result = await self.run(*words, namespaced=namespaced, timeout=timeout)
         if result.code:
-            raise translate(result.err, "kubectl")
+            raise translate(result.err, "kubectl", step="read")
         listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])
         return listed
 
-    async def services(self, job: str, *, env: dict[str, str] | None = None) -> list[dict[str, Any]]:
-        """Return the job's Services.
+    async def path_of(self, kind: str, job: str = "") -> str:
+        """Return the API's path to the objects of a kind (a key of `PATHS`): a job's, or all of the cluster's nodes."""
+        if kind == "Node":
+            return PATHS[kind]
+        from urllib.parse import quote
+
+        prefix, _, plural = PATHS[kind].rpartition("/")
+        namespace = quote(await self.namespace())
+        return f"{prefix}/namespaces/{namespace}/{plural}?labelSelector={quote(selector(job))}"
+
+    async def listed(self, kind: str, job: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a kind, as the API server sends them.
+
+        kubectl itself would ask what kinds there are, and decode, encode and indent them, which takes five times the
+        processor time (measured with 1,500 Services).
 
         Raises:
             JobError: The API refuses or can't be reached.
         """
-        from urllib.parse import quote
+        result = await self.run("get", "--raw", await self.path_of(kind, job), namespaced=False)
+        if result.code:
+            raise translate(result.err, "kubectl", step="read")
+        return [{**item, "kind": kind} for item in json.loads(result.out).get("items") or []]
 
-        namespace = quote(await self.namespace(env=env))
-        path = f"/api/v1/namespaces/{namespace}/services?labelSelector={quote(selector(job))}"
-        return [{**item, "kind": "Service"} for item in await self._raw(path, env)]
+    async def nodes(self) -> Sequence[dict[str, Any]] | None:
+        """Return the nodes, or None without the right to read them."""
+        try:
+            return await self.listed("Node")
+        except NoRightsError:
+            return None
 
     async def cluster(self, job: str, *, nodes: bool = True) -> Cluster:
         """Read the job's objects and the nodes, side by side.
@@ -132,47 +156,47 @@ class Kubectl:
         Raises:
             JobError: The job's objects can't be read.
         """
-        with self.connection.kubectl_environment() as env:
-            others = asyncio.ensure_future(self.items(KINDS, "-l", selector(job), env=env))  # It takes longest.
-            services = asyncio.ensure_future(self.services(job, env=env))
-            theirs = asyncio.ensure_future(self._nodes(env)) if nodes else None
-            try:
-                objects = [*await services, *await others]
-                return Cluster(objects, await theirs if theirs else None)
-            except BaseException:
-                for task in filter(None, (services, others, theirs)):
-                    task.cancel()
-                await asyncio.gather(*filter(None, (services, others, theirs)), return_exceptions=True)
-                raise
-
-    async def _nodes(self, env: dict[str, str]) -> Sequence[dict[str, Any]] | None:
-        """Return the nodes, or None without the right to read them."""
+        # A process takes longer than what it reads, so few of them; but of Services there may be thousands, and they
+        # are read as the API server sends them where their path is known.
+        kinds = ["pods,statefulsets", "services"] if self.connection.namespace else ["pods,statefulsets,services"]
+        reads = [asyncio.ensure_future(self.items(kinds[0], "-l", selector(job)))]
+        if kinds[1:]:
+            reads.append(asyncio.ensure_future(self.listed("Service", job)))
+        theirs = asyncio.ensure_future(self.nodes()) if nodes else None
+        every: list[asyncio.Future[Any]] = [*reads, *([theirs] if theirs else [])]
         try:
-            return await self._raw("/api/v1/nodes", env)
-        except NoRightsError:
-            return None
+            objects = [item for read in reads for item in await read]
+            return Cluster(objects, await theirs if theirs else None)
+        finally:
+            for task in every:
+                task.cancel()
+            await asyncio.gather(*every, return_exceptions=True)
 
-    async def _raw(self, path: str, env: dict[str, str] | None) -> list[dict[str, Any]]:
-        """Return the items of a list as the API server sends them; they don't say their kind.
+    async def watch(self, kind: str, job: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield what happens to the job's objects of a kind, until the API server or kubectl ends it.
 
-        kubectl itself would decode, encode and indent them, which takes five times the processor time (measured with
-        1,500 Services).
+        Each is what happened and the object: ADDED for every object that is there to begin with and for new ones,
+        MODIFIED, DELETED.
         """
-        result = await self.run("get", "--raw", path, namespaced=False, env=env)
-        if result.code:
-            raise translate(result.err, "kubectl")
-        return json.loads(result.out).get("items") or []
+        path = f"{await self.path_of(kind, job)}&watch=true"
+        argv = self.argv("get", "--raw", path, namespaced=False)
+        with self.connection.kubectl_environment() as own:
+            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+                while line := await reader.readline():
+                    event = json.loads(line)
+                    if event.get("type") in ("ADDED", "MODIFIED", "DELETED"):
+                        yield event["type"], {**event["object"], "kind": kind}
 
     async def missing(self, job: str) -> JobNotFoundError:
         """Return the error for a job that doesn't exist."""
         where = await self.namespace()
         return JobNotFoundError(f"There is no job {job} in namespace {where}.", "`twister2-job list -A` shows all.")
 
-    async def namespace(self, *, env: dict[str, str] | None = None) -> str:
+    async def namespace(self) -> str:
         """Return the namespace in use: the chosen one, else that of the kubeconfig's context, else `default`."""
         if self.connection.namespace:
             return self.connection.namespace
-        result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}", env=env)
+        result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}")
         if result.code and os.environ.get("KUBERNETES_SERVICE_HOST") and OWN_NAMESPACE.is_file():
             return OWN_NAMESPACE.read_text().strip()  # No kubeconfig, in a pod: kubectl and Helm take the pod's own.
         return result.out.strip() or "default"

@@ -155,7 +155,10 @@ def _release(text: str) -> JobError | None:
     return None
 
 
-def translate(stderr: str, tool: str) -> JobError:
+Step = str
+
+
+def translate(stderr: str, tool: str, *, step: Step = "read") -> JobError:
     """Return the error for what `tool` (Helm or kubectl) printed on failing."""
     text = stderr.replace('\\"', '"')
     checks: tuple[Callable[[str], JobError | None], ...] = (_values, _ports, _access, _cluster, _release)

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import json
+
 from .helm import Helm
 from .kube import Kubectl
+from .marks import Mark
 from .messages import translate
 
 
-async def exists(kubectl: Kubectl) -> bool:
-    """Tell whether the namespace in use exists; without the right to look it does: it is not ours to delete."""
-    name = await kubectl.namespace()
-    result = await kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
-    return bool(result.code or result.out.strip())
-
-
-async def make(kubectl: Kubectl) -> None:
-    """Make the namespace in use, unless somebody has made it meanwhile.
+async def make(kubectl: Kubectl, mark: Mark) -> bool:
+    """Make the namespace in use, and tell whether it was missing.
 
     Raises:
         JobError: The API refuses.
     """
-    result = await kubectl.run("create", "namespace", await kubectl.namespace(), namespaced=False)
+    name = await kubectl.namespace()
+    found = await kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
+    if found.code or found.out.strip():
+        return False  # Without the right to look it is there: it is not ours to make, nor to delete.
+    metadata = {"name": name, "labels": mark.labels()}
+    text = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    result = await kubectl.run("create", "-f", "-", "-o", "name", namespaced=False, stdin=text)
     if result.code and "already exists" not in result.err.lower():
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", step="write")
+    return not result.code
 
 
-async def remove(kubectl: Kubectl, helm: Helm) -> None:
-    """Remove the namespace that an install has made, unless another job came into it meanwhile."""
-    if not await helm.releases(all_namespaces=False):
-        where = await kubectl.namespace()
-        await kubectl.run("delete", "namespace", where, "--wait=false", "--ignore-not-found", namespaced=False)
+async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
+    """Remove the namespace if this run made it and no other job came into it meanwhile; return what was removed."""
+    name = await kubectl.namespace()
+    found = await kubectl.run("get", "namespace", name, "-o", "json", "--ignore-not-found", namespaced=False)
+    if found.code or not found.out.strip():
+        return ""
+    if not mark.made(json.loads(found.out)["metadata"].get("labels") or {}):
+        return ""
+    if await helm.releases(all_namespaces=False):
+        return ""
+    result = await kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found", namespaced=False)
+    if result.code:
+        raise translate(result.err, "kubectl", step="remove")
+    return f"the namespace {name}"

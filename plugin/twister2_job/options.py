@@ -12,7 +12,7 @@ from .errors import UsageError
 from .settings import Connection
 
 if TYPE_CHECKING:
-    from .prepare import Request
+    from .operation import Request
 
 StrPath = str | os.PathLike[str]
 
@@ -205,7 +205,7 @@ def request(
     Raises:
         UsageError: One of them is of another type than it must have.
     """
-    from .prepare import Request
+    from .operation import Request
 
     return Request(
         job,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from .addresses import EXPOSURE, WORKER
 from .errors import NotExposedError, OutOfTimeError, UsageError
 from .model import JobAddresses
 from .release import live_release
+from .sources import descriptor
 from .workers import Object, number, of_kind, table
 
 if TYPE_CHECKING:
     from .job import AsyncJob
-    from .prepare import Request
+    from .operation import Request
 
 HEADER = "# Written by `twister2-job pin`: the node ports of job"
 Values = dict[str, Any]
@@ -91,12 +93,33 @@ def require_numbers(job: str, values: Values) -> None:
 
 def check_file(path: Path, job: str) -> None:
     """Raise UsageError unless `path` can be written without losing anything: another job's numbers, for example."""
-    if path.exists() and not path.read_text(errors="replace").startswith(f"{HEADER} {job}\n"):
-        raise UsageError(
-            f"{path} exists and is not of `twister2-job pin {job}`.", "Move it away, or choose another --file."
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"The folder {path.parent.resolve()} can't be written to.", "Choose another --file.")
+    other, first = "Choose another --file.", f"{HEADER} {job}\n".encode()
+    try:
+        there = None if str(path) == "-" else os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        there = None
+    except OSError as error:
+        raise UsageError(f"The ports file {path} can't be made: {error.strerror}.", other) from None
+    if str(path) == "-" or descriptor(str(path)) is not None or (there and not stat.S_ISREG(there.st_mode)):
+        kind = "a folder" if there and stat.S_ISDIR(there.st_mode) else "a device or a pipe, and keeps nothing"
+        raise UsageError(f"The ports file {path} is {kind}.", other)
+    if there:
+        try:
+            with path.open("rb") as file:
+                ours = file.read(len(first)) == first  # No more of it: it may be anything.
+        except OSError as error:
+            raise UsageError(f"The ports file {path} can't be read: {error.strerror}.", other) from None
+        if not ours:
+            raise UsageError(
+                f"{path} exists and is not of `twister2-job pin {job}`.", "Move it away, or choose another --file."
+            )
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"The ports file {path} can't be written to.", other)
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise UsageError(f"There is no folder {folder}.", other)
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"The folder {folder} can't be written to.", other)
 
 
 def write_file(path: Path, job: str, values: Values) -> None:

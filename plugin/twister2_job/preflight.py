@@ -25,6 +25,10 @@ _QUOTA = re.compile(r"exceeded quota: (\S+), requested: ([^,\s]+), used: ([^,\s]
 _QUOTA_KEYS = ("services", "count/services", "services.nodeports")
 
 
+HOLDERS = 5.0
+"""Seconds for looking whose a taken port is: the user waits for the refusal."""
+
+
 @dataclass
 class Findings:
     """What was found: each text is `values path: problem; remedy`."""
@@ -93,13 +97,27 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
 
 
 def given_up(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
-    """Return the names of live per-worker Services that the upgrade would delete, with their node ports."""
-    kept = {s["metadata"]["name"] for s in of_kind(rendered, "Service")}
-    return [
-        s["metadata"]["name"]
-        for s in of_kind(live, "Service")
-        if WORKER in (s["metadata"].get("labels") or {}) and s["metadata"]["name"] not in kept
-    ]
+    """Return a sentence for the node ports of the job that the upgrade gives up: a Service, or a port of it, goes."""
+    kept = {s["metadata"]["name"]: s for s in of_kind(rendered, "Service")}
+    own: list[str] = []
+    shared: list[str] = []
+    for service in _exposures(live):
+        name = service["metadata"]["name"]
+        new = kept.get(name, {"spec": {}})
+        same = new["spec"].get("type") == service["spec"]["type"]
+        stays = {port.get("name") for port in _ports(new)} if same else set()
+        lost = [str(p["nodePort"]) for p in _ports(service) if p.get("nodePort") and p.get("name") not in stays]
+        if not lost and name in kept:
+            continue
+        ports = f" (node port{'s' if len(lost) > 1 else ''} {', '.join(lost)})" if lost else ""
+        (shared if (service["metadata"].get("labels") or {}).get(WORKER) is None else own).append(f"{name}{ports}")
+    told = []
+    if shared:
+        told.append(f"{', '.join(shared)}: this way in is given up; nobody holds its numbers for a later one.")
+    if own:
+        named = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")
+        told.append(f"{named}: these Services and their node ports are given up; perWorker.count keeps them.")
+    return told
 
 
 def swapped(live: Sequence[Object], rendered: Sequence[Object]) -> dict[tuple[str, int], str]:
@@ -216,7 +234,7 @@ async def with_holders(kubectl: Kubectl, error: PortTakenError) -> PortTakenErro
         return error  # They are named already.
     taken = {number(text) for text in re.findall(r"\d+", error.message)}
     try:
-        services = await kubectl.items("services", "--all-namespaces", namespaced=False)
+        services = await kubectl.items("services", "--all-namespaces", namespaced=False, timeout=HOLDERS)
     except JobError:
         return PortTakenError(error.message, f"{error.hint} (You may not list Services of other namespaces.)".strip())
     held = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import replace
 
 from .errors import JobNotFoundError, RefusedError
@@ -63,14 +61,10 @@ async def publish(kubectl: Kubectl, report: JobAddresses) -> None:
         JobNotFoundError: The release has no such ConfigMap: an older chart made it.
         JobError: Kubernetes refuses.
     """
-    handle, path = tempfile.mkstemp(prefix="twister2-job-", suffix=".json")
-    try:
-        with os.fdopen(handle, "w") as file:  # In a file, since a command line holds 128 KiB at most.
-            json.dump({"data": {KEY: document(report)}}, file)
-        name = name_of(report.job)
-        result = await kubectl.run("patch", "configmap", name, "--type=merge", f"--patch-file={path}", "-o", "name")
-    finally:
-        os.unlink(path)
+    name, patch = name_of(report.job), json.dumps({"data": {KEY: document(report)}})
+    # On its input, since a command line holds 128 KiB at most, and a temporary file could outlive us.
+    words = ("patch", "configmap", name, "--type=merge", "--patch-file=/dev/stdin", "-o", "name")
+    result = await kubectl.run(*words, stdin=patch)
     if result.code and "not found" in result.err.lower():
         raise JobNotFoundError(
             f"The job {report.job} has no ConfigMap {name}: it is gone, or an older chart made it.",

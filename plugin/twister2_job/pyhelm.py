@@ -1,63 +1,75 @@
-"""The one module that imports pyhelm3: its Client on a Command that runs Helm without a shell.
+"""The one module that imports pyhelm3: its Command, on our process runner.
 
-pyhelm3's own Command runs Helm under /bin/sh, so that ending it leaves Helm running, and it puts tokens on the command
-line. Importing it takes 0.3 s: import this module only where a release is made.
+pyhelm3's own Command runs Helm under /bin/sh, so that ending it leaves Helm running, and shows everybody its tokens.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import json
-import logging
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from types import ModuleType
 from typing import Any
 
-from pyhelm3 import Chart, Client, Command, ReleaseRevision
-from pyhelm3.errors import Error as HelmError
-
-from .process import run
-
-__all__ = ["Chart", "Client", "ExecCommand", "HelmError", "ReleaseRevision", "new_client"]
-
-log = logging.getLogger("twister2_job.helm")
+Run = Callable[[Sequence[str], "str | None"], Coroutine[Any, Any, str]]
+"""Runs Helm with arguments and a text for its standard input, and returns what it printed."""
 
 
-class ExecCommand(Command):  # type: ignore[misc]
-    """pyhelm3's Command with exec instead of a shell.
+@functools.cache
+def load() -> type[Any]:
+    """Return pyhelm3's class Command.
 
-    Attributes:
-        extra: Arguments for the end of an `upgrade`: the user's values and the connection, as they are.
+    The package imports its models with it, and those pydantic: 0.3 s of processor time, of which nothing is used here.
+    So its module `command` is imported on its own, and forgotten again: who imports pyhelm3 later gets all of it.
+    """
+    if whole := sys.modules.get("pyhelm3"):
+        found: type[Any] = whole.Command
+        return found
+    specification = importlib.util.find_spec("pyhelm3")
+    if not specification or not specification.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'pyhelm3'", name="pyhelm3")
+    package = ModuleType("pyhelm3")
+    package.__path__ = list(specification.submodule_search_locations)
+    sys.modules["pyhelm3"] = package
+    try:
+        from pyhelm3.command import Command
+    finally:
+        for name in ("pyhelm3", "pyhelm3.command", "pyhelm3.errors"):
+            sys.modules.pop(name, None)
+    found = Command
+    return found
+
+
+def new_command(run: Run, executable: str) -> Any:
+    """Return pyhelm3's Command with `install` and `upgrade` as this package needs them.
+
+    Args:
+        run: Runs Helm for one cluster and namespace, and raises JobError when it fails.
+        executable: Path of Helm.
     """
 
-    extra: list[str]
+    class ExecCommand(load()):  # type: ignore[misc]
+        """pyhelm3's Command with our runner in place of a shell, and Helm's own words in place of its errors."""
 
-    def __init__(self, **options: Any) -> None:
-        """Take pyhelm3's options."""
-        super().__init__(**options)
-        self.extra = []
+        async def run(self, command: list[str], input: bytes | None = None) -> bytes:
+            """Run one Helm command and return what it printed."""
+            text = await run([str(part) for part in command], input.decode() if input is not None else None)
+            return text.encode()
 
-    async def run(self, command: list[str], input: bytes | None = None) -> bytes:
-        """Run one Helm command.
+        async def install(self, name: str, chart: str, values: Any, *options: str) -> dict[str, Any]:
+            """Install a release; pyhelm3 has only `upgrade --install`, which makes an upgrade of a lost race."""
+            return await self._change("install", name, chart, values, *options)
 
-        Raises:
-            pyhelm3.errors.Error: Helm fails; `stderr` has its words.
-        """
-        arguments = [str(part) for part in command]
-        if arguments[0] == "upgrade":
-            arguments += self.extra
-        log.debug("run: %s %s", self._executable, " ".join(arguments))
-        result = await run([self._executable, *arguments], stdin=input.decode() if input is not None else None)
-        if result.code:
-            raise HelmError(result.code, result.out.encode(), result.err.encode())
-        for line in result.err.splitlines():
-            log.info("helm: %s", line)  # pyhelm3 drops Helm's warnings.
-        return (_without_manifest(result.out) if arguments[0] == "upgrade" else result.out).encode()
+        async def upgrade(self, name: str, chart: str, values: Any, *options: str) -> dict[str, Any]:
+            """Upgrade a release that exists; of one that is gone it makes no new one."""
+            return await self._change("upgrade", name, chart, values, *options)
 
+        async def _change(self, verb: str, name: str, chart: str, values: Any, *options: str) -> dict[str, Any]:
+            words = [verb, name, chart, "--output", "json", "--values", "-", *options]
+            text = await self.run(words, json.dumps(values or {}).encode())
+            found: dict[str, Any] = json.loads(text[text.index(b"{") :])  # Before it may stand what Helm pulled.
+            return found
 
-def _without_manifest(release: str) -> str:
-    """Return a release as Helm printed it, less its manifest, which pyhelm3 would parse: 2 s for 1,000 Services."""
-    return json.dumps({**json.loads(release), "manifest": ""})
-
-
-def new_client(command: ExecCommand, path: str) -> Client:
-    """Return pyhelm3's Client; it runs `helm version` and blocks meanwhile, so call it in a thread."""
-    logging.getLogger("pyhelm3").setLevel(logging.CRITICAL)
-    return Client(command, executable=path)
+    return ExecCommand(executable=executable)

@@ -8,23 +8,23 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .environment import TOKEN_USER, Inherited, of_kubectl, with_token
 from .errors import HelmMissingError, KubectlMissingError, NoClusterError
 
-TOKEN_USER = "twister2-job-token"
+INSTALL_HELM = "Install it (https://helm.sh/docs/intro/install/) or name its path in HELM_BIN."
 
 
 def find_helm() -> str:
-    """Return the path of Helm: `HELM_BIN` (set when run as a Helm plugin), else `helm` on PATH.
+    """Return the path of Helm: `HELM_BIN` (a path or a name; set by Helm for its plugins), else `helm` on PATH.
 
     Raises:
-        HelmMissingError: There is none.
+        HelmMissingError: There is none; one that is named and missing is not replaced by another.
     """
-    for candidate in (os.environ.get("HELM_BIN"), "helm"):
-        if candidate and (path := shutil.which(candidate)):
-            return path
-    raise HelmMissingError(
-        "Helm is not on PATH.", "Install it (https://helm.sh/docs/intro/install/) or name its path in HELM_BIN."
-    )
+    chosen = os.environ.get("HELM_BIN", "")
+    if path := shutil.which(chosen or "helm"):
+        return path
+    where = f"Helm is not at {chosen} (HELM_BIN), or is no program." if chosen else "Helm is not on PATH."
+    raise HelmMissingError(where, INSTALL_HELM)
 
 
 def find_kubectl() -> str:
@@ -107,26 +107,12 @@ class Connection:
         return shown + (f" --kubeconfig {self.kubeconfig}" if self.kubeconfig else "")
 
     @contextlib.contextmanager
-    def kubectl_environment(self) -> Iterator[dict[str, str]]:
-        """Yield the variables kubectl needs on top of ours.
-
-        kubectl takes a token only as an argument, which every user of the machine can read in the process list. So a
-        token in HELM_KUBETOKEN goes into a temporary kubeconfig of mode 0600 that kubectl merges with the real one.
-        """
+    def kubectl_environment(self) -> Iterator[Inherited]:
+        """Yield what kubectl gets from us: its whole environment, and maybe descriptors."""
         token = os.environ.get("HELM_KUBETOKEN")
         if not token:
-            yield {}
+            yield Inherited(of_kubectl())
             return
-        import json
-        import tempfile
-
-        user = {"name": TOKEN_USER, "user": {"token": token}}
-        config = {"apiVersion": "v1", "kind": "Config", "users": [user]}
-        handle, path = tempfile.mkstemp(prefix="twister2-job-", suffix=".kubeconfig")  # mkstemp makes it 0600.
-        try:
-            with os.fdopen(handle, "w") as file:
-                json.dump(config, file)
-            real = self.kubeconfig or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-            yield {"KUBECONFIG": path + os.pathsep + real}
-        finally:
-            os.unlink(path)
+        real = self.kubeconfig or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+        with with_token(token, real) as inherited:
+            yield inherited

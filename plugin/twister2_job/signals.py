@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -10,12 +11,18 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+ENDING = 15.0
+"""Seconds that all gets after a signal to end its processes and to undo what it made."""
+_REST = 1.0
+"""Seconds that what is cut short after that gets."""
+
 
 async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
     """Return what `work` returns; SIGTERM, SIGHUP or Ctrl-C cancels it and takes effect once it has ended.
 
     A handler that raises does so anywhere, also after a process was started and before asyncio knows of it: nobody
-    would end that process.
+    would end that process. Only the first signal cancels: a second one would cut short the undoing that the first one
+    began. What has not ended `ENDING` seconds later is left as it is, and its processes are killed.
 
     Args:
         work: What to run; the caller's loop must be that of the main thread.
@@ -28,19 +35,25 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
         return await work  # asyncio has no signal handlers there.
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     came: list[int] = []
+    signalled = asyncio.Event()
 
     def cancel(number: int) -> None:
+        if not came:
+            task.cancel()
+            signalled.set()
         came.append(number)
-        task.cancel()
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # What is ignored stays ignored: that is what nohup and a shell's `&` ask for.
     before = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
     for number in before:
         loop.add_signal_handler(number, cancel, number)
+    told = asyncio.ensure_future(signalled.wait())
     try:
         # Not `await task`: what is cancelled just when it is done may end as if nothing had been.
-        await asyncio.wait({task})
+        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+        if came:
+            await _ended(task, came[0])
         if not came:
             return task.result()
         # A reader of our output who sends the signal often closes the pipe too: the signal is what it meant.
@@ -50,6 +63,24 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
             raise KeyboardInterrupt
         raise SystemExit(128 + came[0])
     finally:
+        told.cancel()
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+async def _ended(task: asyncio.Future[Any], number: int) -> None:
+    """Wait for the end of what was cancelled; leave the program if it doesn't come."""
+    await asyncio.wait({task}, timeout=ENDING)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_REST)
+    if task.done():
+        return
+    # No exception: asyncio would wait for the task again. Our processes are killed by our end.
+    print(
+        f"twister2-job: what was going on did not end within {ENDING:.0f} s and was left as it is; "
+        "`twister2-job status NAME` shows what is there.",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
+    os._exit(128 + number)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import chart as charts
-from . import jar, jobpackage, signs, submission
+from . import jar, jobpackage, marks, signs, submission
 from .errors import JobFailedError, JobKilledError, JobLostError, UsageError
 from .guards import check_name
 from .joblogs import last_words
@@ -17,8 +17,9 @@ from .jobstate import TWISTER2, JobState, mode
 from .jobwait import Follower
 from .kube import Kubectl
 from .lifecycle import Lifecycle
+from .marks import Mark
 from .model import JobAddresses
-from .prepare import Request
+from .operation import Request
 from .submission import Submission
 from .workers import CONTAINER, Object, table
 
@@ -57,22 +58,26 @@ class Upload:
             await self._pieces.remove()
 
 
-async def prepare(job: AsyncJob, given: Submission, chart: Path) -> tuple[dict[str, Any], Upload]:
+async def prepare(
+    job: AsyncJob, given: Submission, chart: Path, mark: Mark
+) -> tuple[dict[str, Any], Upload]:
     """Return the values of a job and what has to be sent for it; nothing is sent yet.
 
     Raises:
         UsageError: The jar or package can't be used.
     """
-    kubectl, package = Kubectl(job.connection), None
+    kubectl, package, deadline = Kubectl(job.connection), None, time.monotonic() + mark.timeout
     if given.package:
         remedy = "Put it on a server that the pods reach, its URL into a Secret, and add --url-secret NAME."
-        content = jar.read(given.package, "package", "" if given.url_secret else remedy, limit=not given.url_secret)
-        package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace())
+        limit = jobpackage.LIMIT if given.url_secret else jar.LIMIT
+        remedy = "" if given.url_secret else remedy
+        content = await jar.read(given.package, "package", remedy, limit=limit, deadline=deadline)
+        package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace(), content=content)
     elif given.local:
-        content = jar.read_jar(given.jar, given.worker_class, job.say)
+        content = await jar.read_jar(given.jar, given.worker_class, job.say, deadline=deadline)
     else:
         return submission.values(given, [], ""), Upload(job, None, None)
-    pieces = jar.Pieces(kubectl, job.name, content)
+    pieces = jar.Pieces(kubectl, job.name, content, mark)
     if package:
         values = jobpackage.values(package, given.source(pieces.names, pieces.sha256))
         return values, Upload(job, pieces if given.local else None, package)
@@ -85,12 +90,14 @@ async def submit(
     """Submit a job; see `AsyncJob.submit`."""
     given.check()
     check_name(request.name)
-    values, upload = await prepare(job, given, charts.find(request.chart))
+    mark = marks.new(request.timeout)
+    values, upload = await prepare(job, given, charts.find(request.chart), mark)
     follower = Follower(Kubectl(job.connection), job.name, job.say)
     try:
         lifecycle = Lifecycle(job.connection, job.say)
-        revision = await lifecycle.install(replace(request, values=values), upload, follower.ready)
-        return await to_the_end(job, follower, revision, detach=detach, publish=publish, on_ready=on_ready)
+        wanted = replace(request, values=values, mark=mark)
+        outcome = await lifecycle.install(wanted, upload, follower.ready)
+        return await to_the_end(job, follower, outcome.revision, detach=detach, publish=publish, on_ready=on_ready)
     finally:
         await follower.close()
 

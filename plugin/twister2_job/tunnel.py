@@ -15,7 +15,7 @@ from typing import Any
 from .errors import JobError, KubectlMissingError, LocalPortError, NoClusterError, PendingError
 from .kube import Kubectl
 from .messages import own_words, translate
-from .process import stream
+from .process import Process, stream
 
 HOST = "127.0.0.1"
 START_LIMIT = 30.0
@@ -36,7 +36,7 @@ class Tunnel:
         ended: Is done when kubectl has ended.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, pod: str, number: int) -> None:
+    def __init__(self, process: Process, pod: str, number: int) -> None:
         """Listen to kubectl; `open` starts it.
 
         Args:
@@ -66,19 +66,12 @@ class Tunnel:
             JobError: The API refuses or can't be reached.
         """
         argv = kubectl.argv("port-forward", f"pod/{pod}", f"{local or ''}:{number}", "--address", HOST)
-        with kubectl.connection.kubectl_environment() as env:
+        with kubectl.connection.kubectl_environment() as own:
             try:
                 # In a session of its own: else Ctrl-C in a terminal would end kubectl too, before we know of it.
-                process = await asyncio.create_subprocess_exec(
-                    *argv,
-                    env={**os.environ, **env},
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                process = Process(argv, env=own.env, errors="output", pass_fds=own.descriptors, session=True)
             except OSError as error:
-                raise KubectlMissingError(f"kubectl at {kubectl.path} doesn't start: {error.strerror}.") from None
+                raise KubectlMissingError(f"kubectl at {kubectl.path} doesn't run: {error.strerror}.") from None
             tunnel = cls(process, pod, number)
             try:
                 await tunnel._start(local)
@@ -101,7 +94,7 @@ class Tunnel:
 
     async def _read(self) -> None:
         """Read to the end: kubectl prints a line for each connection, and would stop if nobody took them."""
-        assert self._process.stdout is not None
+        await self._process.connect()
         async for line in self._process.stdout:
             text = line.decode(errors="replace")
             if (match := _FORWARDING.match(text)) and not self.started.done():
@@ -139,6 +132,8 @@ class Tunnel:
                     os.killpg(self._process.pid, number)
                 await asyncio.wait({self.ended, gone}, timeout=GRACE)
         await gone
+        self.ended.cancel()
+        self._process.close()
 
 
 @contextlib.contextmanager
@@ -170,8 +165,8 @@ async def pod_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
     )  # fmt: skip
     pause = 1.0
     while True:  # The API server ends watches now and then.
-        with kubectl.connection.kubectl_environment() as env:
-            async with stream(argv, env=env) as reader:
+        with kubectl.connection.kubectl_environment() as own:
+            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
                 async for line in reader:
                     kind, _, seen = line.decode().strip().partition(" ")
                     if seen and (kind == "DELETED" or seen != uid):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from .addresses import Cluster
 from .errors import JobError, OutOfTimeError
-from .kube import Kubectl, selector
-from .process import heard, stream
+from .kube import Kubectl
+from .process import heard
 from .workers import Object, number, of_kind, pod_ready, reason_of, replicas
 
 SAY_WHY_AFTER = 10.0
@@ -34,76 +35,113 @@ def rolled_out(item: Mapping[str, Any]) -> bool:
     return updated and same and number(status.get("readyReplicas")) == wanted == number(status.get("replicas"))
 
 
-async def watch(kubectl: Kubectl, job: str, kind: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield the job's objects of one kind: first as they are, then at each change, until kubectl ends."""
-    argv = kubectl.argv("get", kind, "-l", selector(job), "--watch", "-o", "json")
-    with kubectl.connection.kubectl_environment() as env:
-        async with stream(argv, env=env) as reader:
-            decoder, text = json.JSONDecoder(), ""
-            while chunk := await reader.read(2**16):
-                text += chunk.decode(errors="replace")
-                while text := text.lstrip():
-                    try:
-                        item, end = decoder.raw_decode(text)
-                    except ValueError:
-                        break
-                    text = text[end:]
-                    yield item
-
-
 class Watcher:
-    """Follows the job's StatefulSets in the background, so that the wait ends the moment the workers are ready."""
+    """Follows a job's StatefulSets and pods in the background, so that a wait ends the moment the workers are ready."""
+
+    KINDS = ("StatefulSet", "Pod")
+    SETTLE = 1.0
+    """Seconds that the pods get to be seen as ready as their StatefulSets say they are: they are followed apart."""
 
     def __init__(self, kubectl: Kubectl, job: str) -> None:
         """Prepare; nothing runs before `start`."""
         self._kubectl, self._job = kubectl, job
-        self._seen: dict[str, dict[str, Any]] = {}
+        self._seen: dict[str, dict[str, Object]] = {kind: {} for kind in self.KINDS}
+        self._lost: set[str] = set()
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Future[Any]] = []
+        self._rest: asyncio.Future[Cluster] | None = None
 
     def start(self) -> None:
         """Start following."""
-        if self._task is None:
-            self._task = asyncio.ensure_future(self._follow())
+        if not self._tasks:
+            self._tasks = [asyncio.ensure_future(self._follow(kind)) for kind in self.KINDS]
 
     async def close(self) -> None:
         """Stop following."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._tasks, *([self._rest] if self._rest else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self) -> None:
+    async def _follow(self, kind: str) -> None:
         while True:  # The API server ends watches now and then.
-            async for item in watch(self._kubectl, self._job, "statefulsets"):
-                self._seen[item["metadata"]["name"]] = item
-                self._changed.set()
+            seen: dict[str, Object] = {}
+            with contextlib.suppress(JobError):
+                async for what, item in self._kubectl.watch(kind, self._job):
+                    name = item["metadata"]["name"]
+                    if what == "DELETED":
+                        seen.pop(name, None)
+                        self._lost.add(name)
+                    else:
+                        seen[name] = item
+                        self._lost.discard(name)
+                    self._seen[kind] = seen
+                    self._changed.set()
             await asyncio.sleep(1)
 
-    async def ready(self, names: Iterable[str], *, deadline: float, say: Say) -> None:
+    async def ready(
+        self, names: Iterable[str], *, deadline: float, say: Say, still: Callable[[], Awaitable[None]]
+    ) -> None:
         """Wait until the StatefulSets `names` are rolled out.
 
         Args:
             names: Names of all StatefulSets of the release.
             deadline: When to give up, on the clock of `time.monotonic`.
             say: Is told, in a sentence, what is waited for.
+            still: Raises when there is nothing to wait for any more; asked when a StatefulSet goes, and now and then.
 
         Raises:
             OutOfTimeError: The deadline has passed; the message has the reasons.
         """
         names = list(names)
         said, last = time.monotonic(), ""
-        while not all(name in self._seen and rolled_out(self._seen[name]) for name in names):
+        while not self._rolled_out(names):
             self._changed.clear()
             now = time.monotonic()
             if now >= deadline:
                 await self._give_up(names)
             came = await heard(self._changed, min(deadline, said + SAY_WHY_AFTER) - now)
+            if not self._lost.isdisjoint(names):
+                self._lost.difference_update(names)
+                await still()
             if not came and time.monotonic() >= said + SAY_WHY_AFTER:
+                await still()
                 said = time.monotonic()
                 why = await self._why(names, logs=False)
                 if (text := f"Still waiting for the workers: {'; '.join(why) or 'pods are starting'}") != last:
                     say(text)
                     last = text
+
+    def _rolled_out(self, names: Iterable[str]) -> bool:
+        sets = self._seen["StatefulSet"]
+        return all(name in sets and rolled_out(sets[name]) for name in names)
+
+    def read_rest(self) -> None:
+        """Begin to read what is not followed and does not change while workers start: Services and nodes."""
+
+        async def read() -> Cluster:
+            services, nodes = await asyncio.gather(self._kubectl.listed("Service", self._job), self._kubectl.nodes())
+            return Cluster(services, nodes)
+
+        self._rest = asyncio.ensure_future(read())
+
+    async def cluster(self, names: Iterable[str]) -> Cluster | None:
+        """Return the job's objects as they were followed, when StatefulSets `names` are rolled out.
+
+        None if they are not yet seen as ready as the StatefulSets say: then they have to be read.
+        """
+        if self._rest is None:
+            return None
+        rest, until = await self._rest, time.monotonic() + self.SETTLE
+        while True:
+            self._changed.clear()
+            sets = [self._seen["StatefulSet"][name] for name in names if name in self._seen["StatefulSet"]]
+            ready = sum(pod_ready(pod) for pod in self._seen["Pod"].values())
+            if ready >= sum(replicas(one) for one in sets):
+                objects = [*rest.objects, *self._seen["StatefulSet"].values(), *self._seen["Pod"].values()]
+                return Cluster(objects, rest.nodes)
+            if time.monotonic() >= until or not await heard(self._changed, until - time.monotonic()):
+                return None
 
     async def _why(self, names: list[str], *, logs: bool) -> list[str]:
         try:

@@ -1,11 +1,13 @@
 """`pin` and `unpin` as functions over values; the upgrade itself is tested in tests/cluster."""
 
+import sys
+
 import pytest
 import yaml
 from twister2_job.errors import NotExposedError, UsageError
 from twister2_job.pin import HEADER, check_file, live_numbers, merged, require_numbers, unpinned, write_file
 
-from tests.conftest import HELM_VERSIONS, Template
+from tests.conftest import HELM_VERSIONS, Template, run
 from tests.plugin.test_preflight import with_live_ports
 
 VALUES = {"additionalPorts": [{"name": "ui"}], "perWorker": {"enabled": True}, "nodePort": {"enabled": True}}
@@ -72,3 +74,48 @@ def test_a_file_of_the_users_is_not_overwritten(tmp_path):
     path.write_text("mine: true")
     with pytest.raises(UsageError, match="--file"):
         check_file(path, "job")
+
+
+# What makes it, its path, and what is said of it.
+NO_FILE = [
+    ("mkdir x", "x", "is a folder"),
+    ("mkfifo x", "x", "is a device or a pipe"),
+    (":", "/dev/full", "is a device"),
+    (":", "/dev/zero", "is a device"),
+    (":", "/dev/null", "is a device or a pipe"),
+    (":", "/dev/stdin", "is a device or a pipe"),
+    (":", "-", "is a device or a pipe"),
+    ("printf '\\x00\\xff' >x", "x", "exists and is not of `twister2-job pin job`"),
+    ("head -c 1000000 /dev/urandom >x", "x", "exists and is not of"),
+    ("truncate -s 100G x", "x", "exists and is not of"),
+    (":", "no/such/x", "There is no folder"),
+    ("touch file", "file/x", "There is no folder"),
+    ("ln -s x x", "x", "Too many levels of symbolic links"),
+    ("ln -s no/such x", "x", "There is no folder"),
+    (":", "a" * 300, "File name too long"),
+]
+CHECK = """
+import pathlib, resource, sys
+from twister2_job.errors import UsageError
+from twister2_job.pin import check_file
+resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))
+try:
+    check_file(pathlib.Path(sys.argv[1]), "job")
+except UsageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("made", "path", "said"), NO_FILE, ids=[f"{made} {path[:9]}" for made, path, _ in NO_FILE])
+def test_what_is_no_file_of_ports_is_refused_without_reading_it(tmp_path, made, path, said):
+    run("sh", "-c", made, cwd=tmp_path)
+    result = run(sys.executable, "-c", CHECK, path, cwd=tmp_path, timeout=20)
+    assert said in result.stdout and result.stdout.endswith("--file.\n"), result.stdout + result.stderr
+
+
+def test_a_link_to_a_file_that_is_still_to_be_made_is_taken(tmp_path):
+    (tmp_path / "x").symlink_to("y")
+    check_file(tmp_path / "x", "job")
+    write_file(tmp_path / "x", "job", {})
+    assert (tmp_path / "y").read_text().startswith(HEADER)
+    check_file(tmp_path / "x", "job")

@@ -55,8 +55,33 @@ def test_workers_per_pod_may_not_change():
 
 def test_services_that_go_are_named():
     live = rendered("--set", "perWorker.enabled=true")
-    assert given_up(live, rendered("--set", "perWorker.enabled=true,perWorker.count=3")) == ["job-w-3", "job-w-4"]
+    (told,) = given_up(live, rendered("--set", "perWorker.enabled=true,perWorker.count=3"))
+    assert told.startswith("job-w-3, job-w-4: these Services") and "perWorker.count keeps them" in told
     assert given_up(live, live) == []
+
+
+def test_a_shared_way_in_that_goes_is_named_with_its_numbers():
+    ports = '[{"name":"ui"},{"name":"data"}]'
+    more = ("--set-json", f"additionalPorts={ports}")
+    live = rendered("--set", "nodePort.enabled=true", *more, groups="[]")
+    for number, port in enumerate(next(s for s in live if s["metadata"]["name"] == "job-nodeport")["spec"]["ports"]):
+        port["nodePort"] = 31000 + number
+    (told,) = given_up(live, rendered(*more, groups="[]"))
+    assert told.startswith("job-nodeport (node ports 31000, 31001, 31002): this way in is given up")
+    fewer = ("--set", "nodePort.enabled=true,nodePort.ports={worker,ui}")
+    (told,) = given_up(live, rendered(*fewer, *more, groups="[]"))
+    assert told.startswith("job-nodeport (node port 31002): ")
+    assert given_up(live, live) == []
+
+
+def test_a_worker_whose_service_loses_its_node_port_is_named():
+    live = rendered("--set", "perWorker.enabled=true,instances=1")
+    for service in live:
+        for port in service["spec"].get("ports", []) if service["metadata"]["name"] == "job-w-0" else []:
+            port["nodePort"] = 31000
+    assert given_up(live, live) == []
+    (told,) = given_up(live, rendered("--set", "perWorker.enabled=true,perWorker.type=ClusterIP,instances=1"))
+    assert told.startswith("job-w-0 (node port 31000): ")
 
 
 def test_a_port_that_another_service_of_the_job_has_is_explained():

@@ -1,14 +1,19 @@
 """Which revision's values count, and what a pending or a lost release means: decisions over Helm's history."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
-from twister2_job.errors import BusyError, JobExistsError, PortTakenError, ValuesError
+from twister2_job import marks
+from twister2_job.errors import BusyError, JobExistsError, OutOfTimeError, PortTakenError, ValuesError
 from twister2_job.guards import reuse_hint
 from twister2_job.helm import Revision, current
-from twister2_job.lifecycle import Lifecycle
 from twister2_job.messages import translate
-from twister2_job.prepare import Request, keeps_values
+from twister2_job.operation import Request, Tools
+from twister2_job.prepare import keeps_values
+from twister2_job.process import Result
+from twister2_job.stored import Stored
+from twister2_job.upgrade import Upgrade
 
 
 def history(*states):
@@ -69,37 +74,79 @@ def test_reuse_values_of_an_older_chart_has_its_own_remedy():
 class FakeHelm:
     """Answers like a Helm whose release has changed meanwhile; the real one can't be made to at the right moment."""
 
-    def __init__(self, *states):
-        self.states, self.rolled_back = states, []
+    def __init__(self, newest):
+        self.newest, self.rolled_back = newest, []
 
-    async def history(self, name):
-        return history(*self.states)
-
-    async def rollback(self, name, revision):
+    async def rollback(self, name, revision, *, timeout=300):
         self.rolled_back.append(revision)
 
 
-def failed(states, *, live, before, rollback):
-    """Return the error of a failed upgrade and the revisions that were gone back to."""
-    lifecycle = Lifecycle.__new__(Lifecycle)
-    lifecycle.helm = FakeHelm(*states)
-    request = Request("job", rollback_on_failure=rollback)
-    error = asyncio.run(lifecycle._failed_upgrade(ValuesError("No.", "Do."), request, live, before))
-    return str(error), lifecycle.helm.rolled_back
+class FakeTools(Tools):
+    async def newest(self, name):
+        return self.helm.newest
 
 
-def test_only_what_this_upgrade_changed_is_gone_back_from():
-    """Revision 2 failed yesterday; today's upgrade was refused before Helm began."""
-    text, back = failed(["deployed", "failed"], live=1, before=2, rollback=True)
-    assert back == [] and "revision 2 (failed)" in text and "refused revision" not in text
-    text, back = failed(["deployed", "failed", "failed"], live=1, before=2, rollback=True)
+class FakeKubectl:
+    async def run(self, *words, **options):
+        return Result(0, '{"items": []}', "")
+
+    async def namespace(self):
+        return "default"
+
+
+def failed(newest, error, *, live=1, built_on=1, rollback=False, applied=False):
+    """Return what is told of a failed upgrade, and the revisions that were gone back to."""
+    helm, said = FakeHelm(newest), []
+    wanted = Request("job", rollback_on_failure=rollback, mark=MARK)
+    work = Upgrade(FakeTools(helm, FakeKubectl(), said.append), wanted, Path("chart"))
+    work.live, work.built_on, work._begun = live, built_on, True
+    told = asyncio.run(work.failed(error, applied=applied))
+    return " ".join([str(told), *said]), helm.rolled_back
+
+
+MARK = marks.new(60)
+REFUSED, LATE = ValuesError("No.", "Do."), OutOfTimeError("Late.")
+
+
+def mine(number, status):
+    return Stored(number, status, MARK.labels(number), 0)
+
+
+def theirs(number, status):
+    return Stored(number, status, marks.new(60).labels(number), 0)
+
+
+def test_only_what_this_upgrade_made_is_gone_back_from():
+    for newest in (theirs(2, "failed"), theirs(2, "pending-upgrade"), Stored(2, "failed", MARK.labels(1), 0)):
+        text, back = failed(newest, REFUSED, rollback=True)
+        assert back == [] and f"revision 2 ({newest.status})" in text and "refused revision" not in text
+    text, back = failed(mine(2, "failed"), REFUSED, rollback=True)
     assert back == [1] and "Went back to revision 1" in text
-    text, back = failed(["deployed", "failed"], live=1, before=1, rollback=False)
+    text, back = failed(mine(2, "failed"), REFUSED)
     assert back == [] and "what the refused revision did not change runs as revision 1 left it" in text
 
 
-def test_a_release_that_is_gone_keeps_the_error_as_it_is():
-    assert failed([], live=0, before=0, rollback=False) == ("No. Do.", [])
+@pytest.mark.parametrize("error", [LATE, asyncio.CancelledError()])
+@pytest.mark.parametrize("status", ["pending-upgrade", "failed", "deployed"])
+def test_an_upgrade_that_was_cut_off_goes_back_whatever_helm_had_come_to(error, status):
+    text, back = failed(mine(2, status), error)
+    assert back == [1] and "Went back to revision 1" in text
+
+
+def test_an_upgrade_whose_workers_are_late_stays():
+    text, back = failed(mine(2, "deployed"), LATE, applied=True)
+    assert back == [] and "revision 2 (deployed)" in text
+    assert failed(mine(2, "deployed"), LATE, applied=True, rollback=True)[1] == [1]
+
+
+def test_of_a_release_that_is_gone_it_is_said():
+    text, back = failed(None, REFUSED)
+    assert back == [] and text.startswith("No. Do.") and "was uninstalled by another run meanwhile" in text
+
+
+def test_the_loser_of_two_upgrades_is_told_to_try_again():
+    text, back = failed(theirs(2, "pending-upgrade"), JobExistsError("A release of this name was made meanwhile."))
+    assert back == [] and text.startswith("Another run works on the release job.")
 
 
 def test_holders_are_named_once():

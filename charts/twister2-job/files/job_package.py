@@ -31,6 +31,11 @@ ARCHIVE = "twister2-job"  # The folder inside the package; Twister2 has this nam
 JAR = "job.jar"
 PATIENCE = 120.0  # Seconds that a server may take to come up.
 SILENCE = 30.0  # Seconds without a byte.
+# A package is unpacked to be read, and some kilobytes can unpack to more than a machine has.
+MOST_UNPACKED = 4 << 30  # Bytes of all that is in it.
+MOST_READ = 16 << 20  # Bytes of what is not skipped: names, the .job file, the yaml files.
+MOST_FILE = 1 << 20  # Bytes of one of them; a ConfigMap has to hold the .job file.
+MOST_ENTRIES = 10000
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 # Twister2 has a formatter of its own, and makes nothing of the settings of Java's.
 LOGGING = """handlers=java.util.logging.ConsoleHandler
@@ -99,6 +104,8 @@ def _fields(data):
         while True:
             byte = data[at]
             at += 1
+            if shift > 63:
+                raise ValueError("a number without an end")
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
@@ -213,6 +220,43 @@ def write_package(plan, jar, target):
                 tar.addfile(entry, file)
 
 
+class _Bounded:
+    """What is in an archive, for tarfile, which itself takes all that a header promises."""
+
+    def __init__(self, file):
+        self._file, self._left = file, MOST_READ
+        self.tell = file.tell
+
+    def seek(self, at):
+        if at > MOST_UNPACKED:
+            raise PackageError("The package unpacks to more than %d GiB." % (MOST_UNPACKED >> 30))
+        return self._file.seek(at)
+
+    def read(self, size):
+        self._left -= size
+        if self._left < 0:
+            raise PackageError("The package's settings have more than %d MiB." % (MOST_READ >> 20))
+        return self._file.read(size)
+
+
+def _entries(file):
+    """Yield (path in Twister2's folder, function that returns the content) of the files of an opened package."""
+    with tarfile.open(fileobj=_Bounded(file), mode="r:") as tar:
+        for number, entry in enumerate(tar):
+            if number >= MOST_ENTRIES:
+                raise PackageError("The package has more than %d files." % MOST_ENTRIES)
+            name = entry.name[2:] if entry.name.startswith("./") else entry.name
+            folder, _, rest = name.partition("/")
+            if folder == ARCHIVE and entry.isfile():
+                yield rest, lambda entry=entry: _content(tar, entry)
+
+
+def _content(tar, entry):
+    if entry.size > MOST_FILE:
+        raise PackageError("%r in the package has more than %d MiB." % (entry.name, MOST_FILE >> 20))
+    return tar.extractfile(entry).read()
+
+
 def read_package(path):
     """Return {"job": what its .job file says, "bytes": that file, "files": {name: bytes of each yaml file}} of a package.
 
@@ -220,17 +264,17 @@ def read_package(path):
     """
     content, files = None, {}
     try:
-        with tarfile.open(path, "r:*") as tar:
-            for entry in tar:
-                name = entry.name[2:] if entry.name.startswith("./") else entry.name
-                folder, _, rest = name.partition("/")
-                if folder != ARCHIVE or not entry.isfile():
-                    continue
-                if rest.endswith(".job") and "/" not in rest:
-                    content = tar.extractfile(entry).read()
-                elif rest.endswith(".yaml"):
-                    files[rest] = tar.extractfile(entry).read()
-    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        with open(path, "rb") as packed:
+            file = gzip.GzipFile(fileobj=packed) if packed.read(2) == b"\x1f\x8b" else packed
+            packed.seek(0)
+            for name, read in _entries(file):
+                if name.endswith(".job") and "/" not in name:
+                    content = read()
+                elif name.endswith(".yaml"):
+                    files[name] = read()
+    except PackageError:
+        raise
+    except Exception as error:  # Also those that tarfile and zlib have for what nobody has packed.
         raise PackageError("The package can't be read (%s); it must be a tar.gz that Twister2's client made." % error)
     if content is None:
         raise PackageError("The package has no file %s/<job>.job; it must be one that Twister2's client made." % ARCHIVE)

@@ -1,0 +1,282 @@
+"""Installs a job: what is in the way, Helm's own install, the workers, and taking it back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from . import chart as charts
+from . import jar, namespaces, preflight, pyhelm, strays
+from .errors import (
+    BusyError,
+    JobError,
+    JobExistsError,
+    JobLostError,
+    JobNotFoundError,
+    NoRightsError,
+    OutOfTimeError,
+    PortTakenError,
+)
+from .guards import check_chart_of, check_name
+from .helm import Applied, Revision, documents
+from .kube import selector
+from .messages import translate
+from .operation import PENDING, Companion, Outcome, Request, Tools, within
+from .undo import LATE, LIMIT, Undo
+from .wait import Watcher
+from .workers import Object, of_kind
+
+Ready = Callable[[list[str], float], Awaitable[None]]
+"""Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
+
+GOING = 30.0
+"""Seconds that the objects of an earlier run of the same name get to disappear: an install would adopt them."""
+TRIES = 5
+"""How often an install begins anew after it has cleared its name of a remnant."""
+
+
+class Install:
+    """One install of one job, until Helm has made its release."""
+
+    def __init__(self, tools: Tools, request: Request, chart: Path, companion: Companion | None) -> None:
+        """Keep what it is made of; nothing is contacted yet."""
+        assert request.mark
+        self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
+        self.request, self.mark, self.chart, self.companion = request, request.mark, chart, companion
+        self.name = request.name
+        self.undo = Undo()
+        self.watcher = Watcher(self.kubectl, self.name)
+        self.rendered: list[Object] | None = None
+        self._revision, self._made, self._replace = 1, False, list[str]()
+
+    async def run(self, deadline: float, *, follow: bool) -> Applied:
+        """Clear the name and have Helm install; with `follow` the workers are watched from before that.
+
+        Raises:
+            JobExistsError: There is a release of this name.
+            JobError: Refused; what was made is in `undo`.
+        """
+        for _ in range(TRIES):
+            if await self._look():
+                continue
+            await self._before()
+            if follow:
+                self.watcher.start()
+            try:
+                return await self._apply(deadline)
+            except JobExistsError:
+                await self._existing(await self.helm.history(self.name))
+        raise BusyError(f"Others make and remove releases named {self.name} all the time.", "Wait for them.")
+
+    async def _look(self) -> bool:
+        """Render, and look what there is of this name; tell whether something was in the way and is gone now."""
+        known = self.rendered is not None or not (self.request.arguments or self.request.values)
+        look = asyncio.ensure_future(self._present())
+        template = None if known else asyncio.ensure_future(self._template())
+        try:
+            await asyncio.sleep(0)
+            pyhelm.load()  # It takes a moment, in which both programs run.
+            if template:
+                self.rendered = [*await template]  # Wrong values are told first, even without a cluster.
+            present = await look
+        finally:
+            begun = [task for task in (look, template) if task]
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
+        if self.companion:
+            self.companion.check(self.rendered or [])
+        if not present:
+            return False
+        if history := await self.helm.history(self.name):
+            return await self._existing(history)
+        await jar.remove_leftovers(self.kubectl, self.name, await jar.present(self.kubectl, self.name), self.say)
+        await self._leftovers()
+        return False
+
+    async def _template(self) -> Sequence[Object]:
+        import json
+
+        values = json.dumps(self.request.values) if self.request.values is not None else None
+        return await self.helm.template(self.name, self.chart, self.request.arguments, upgrade=False, values=values)
+
+    async def _present(self) -> bool:
+        """Tell whether the cluster has objects of a job of this name; the table of them leaves out what is in them."""
+        kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io"
+        result = await self.kubectl.run("get", kinds, "-l", selector(self.name), "--no-headers", "--ignore-not-found")
+        if result.code and not result.out.strip():
+            error = translate(result.err, "kubectl", step="read")
+            if not isinstance(error, NoRightsError):  # Who may not look may not install either: Helm says what lacks.
+                raise error
+        return bool(result.out.strip())
+
+    async def _leftovers(self) -> None:
+        """Wait until nothing of an earlier run is being deleted, and remove what it left and Helm would not adopt."""
+        until = time.monotonic() + GOING
+        while True:
+            live = await strays.objects_of(self.kubectl, self.name)
+            going = [item for item in live if item["metadata"].get("deletionTimestamp")]
+            if not going:
+                break
+            if time.monotonic() > until:
+                raise BusyError(
+                    f"{strays.names(going[:1])} of an earlier run is still being deleted.",
+                    "Wait, or take another job name.",
+                )
+            await asyncio.sleep(1)
+        rendered = self.rendered if self.rendered is not None else await self._template()
+        gone, stay = await strays.sweep(self.kubectl, self.helm, self.name, rendered, 0)
+        if gone:
+            self.say(f"Removed what an earlier run of {self.name} had left: {strays.names(gone)}.")
+        for sentence in stay:
+            self.say(sentence)
+
+    async def _existing(self, history: list[Revision]) -> bool:
+        """Deal with a release of this name: repair a remnant, or raise; tell whether to look anew.
+
+        Raises:
+            JobExistsError: It is somebody's job.
+            BusyError: Somebody works on it.
+        """
+        check_chart_of(self.name, history)
+        history = await self.tools.settled(self.name, history)
+        if not history:
+            return True
+        newest = history[-1]
+        if newest.status == "uninstalled":  # Kept by `uninstall --keep-history`.
+            self._replace, self._revision = ["--replace"], newest.number + 1
+            return False
+        lives = any(r.status in ("deployed", "superseded") for r in history)
+        if newest.status in PENDING and (not lives or newest.status == "uninstalling"):
+            with contextlib.suppress(JobNotFoundError):
+                await self.helm.uninstall(self.name)
+            self.say(f"Release {self.name} was {newest.status}, left by an interrupted run; removed it.")
+            return True
+        raise JobExistsError(
+            f"The job {self.name} exists already: revision {newest.number}, {newest.status}, made at {newest.updated}.",
+            f"Use `twister2-job upgrade {self.name}`, or uninstall it first.",
+        )
+
+    async def _before(self) -> None:
+        """Check the cluster, and make what has to be there before Helm begins."""
+        if self._made:
+            return
+        made = False
+        if self.request.create_namespace:
+            self.undo.add(self._without_namespace)
+            made = await namespaces.make(self.kubectl, self.mark)
+        if not made and self.rendered:  # A namespace that was just made holds nothing that could be in the way.
+            try:
+                await preflight.check(self.kubectl, [], self.rendered)
+            except JobError:
+                if history := await self.helm.history(self.name):
+                    await self._existing(history)
+                raise
+        if self.companion:
+            self.undo.add(self._without_companion)
+            await self.companion.make()
+        self.undo.add(self._without_release)
+        self._made = True
+
+    async def _apply(self, deadline: float) -> Applied:
+        force = await self.helm.force_at_install() if self.request.force_conflicts else []
+        return await self.helm.change(
+            "install",
+            self.name,
+            self.chart,
+            [*self._replace, *force, *self.request.arguments],
+            values=self.request.values or {},
+            labels=self.mark.labels(self._revision),
+            timeout=max(1.0, deadline - time.monotonic()),
+        )
+
+    async def _without_namespace(self, _: float) -> str:
+        return await namespaces.remove(self.kubectl, self.helm, self.mark)
+
+    async def _without_companion(self, _: float) -> str:
+        assert self.companion
+        await self.companion.remove()
+        return "what was sent for it"
+
+    async def _without_release(self, seconds: float) -> str:
+        """Remove the release if it is the one that this run made: another run may have been quicker, or come after."""
+        stored = await self.tools.newest(self.name)
+        if not stored or not self.mark.made(stored.labels, stored.number):
+            return ""
+        with contextlib.suppress(JobNotFoundError):
+            await self.helm.uninstall(self.name, timeout=seconds)
+        return f"the release {self.name}"
+
+    async def take_back(self, limit: float) -> tuple[str, str]:
+        """Take back what was made; return in sentences what was removed, and what could not be and what to do then."""
+        done, failed = await self.undo.run(limit)
+        rest = [f"Undoing it failed: {text}" for text in failed]
+        if failed:
+            rest.append(f"`twister2-job uninstall {self.name}` removes what is left.")
+        return f"Undone: removed {', '.join(done)}." if done else "", " ".join(rest)
+
+    async def undone(self, error: BaseException) -> BaseException:
+        """Take back what was made, and return the error with what could not be."""
+        late = isinstance(error, OutOfTimeError)
+        done, rest = await self.take_back(LATE if late else LIMIT)
+        if isinstance(error, PortTakenError):
+            error = await preflight.with_holders(self.kubectl, error)
+        if isinstance(error, JobError):
+            told = done or ("" if rest else "Nothing was made.") if late else ""
+            return type(error)(error.message, " ".join(filter(None, [error.hint, told, rest])))
+        self.say(" ".join(filter(None, [done or ("" if rest else "Nothing was made."), rest])))
+        return error
+
+
+async def install(
+    tools: Tools, request: Request, companion: Companion | None = None, ready: Ready | None = None
+) -> Outcome:
+    """Install a job and wait for its workers; see `Lifecycle.install`."""
+    check_name(request.name)
+    deadline = time.monotonic() + request.timeout
+    chart = charts.find(request.chart)
+    async with tools.readable(request, deadline) as wanted:
+        work = Install(tools, wanted, chart, companion)
+        try:
+            what = f"The install of {request.name} was not done within {request.timeout:.0f} s."
+            try:
+                applied = await within(deadline, work.run(deadline, follow=ready is None), what)
+            except (JobError, asyncio.CancelledError) as error:
+                raise await work.undone(error) from None
+            return await _ready(tools, wanted, work, applied, deadline, ready)
+        finally:
+            await work.watcher.close()
+
+
+async def _ready(
+    tools: Tools, request: Request, work: Install, applied: Applied, deadline: float, ready: Ready | None
+) -> Outcome:
+    """Wait for the workers of a release that was made; it stays, unless asked otherwise."""
+    name, mark = request.name, work.mark
+    stays = f"The release stays: `twister2-job status {name}` shows it, `twister2-job uninstall {name}` removes it."
+    try:
+        if ready is None:
+            work.watcher.read_rest()
+        if work.companion:
+            await work.companion.own()
+        objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
+        sets = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet")]
+        if ready:
+            await ready(sets, deadline)
+            return Outcome(applied.revision)
+
+        async def still() -> None:
+            await tools.still(name, mark, applied.revision)
+
+        await work.watcher.ready(sets, deadline=deadline, say=tools.say, still=still)
+        return Outcome(applied.revision, await work.watcher.cluster(sets))
+    except (OutOfTimeError, JobLostError) as error:
+        if request.rollback_on_failure:
+            raise type(error)(error.message, " ".join(filter(None, await work.take_back(LATE)))) from None
+        raise type(error)(error.message, f"\n{stays}") from None
+    except asyncio.CancelledError:
+        tools.say(stays)
+        raise

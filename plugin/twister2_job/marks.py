@@ -1,0 +1,122 @@
+"""The mark of a run: what a command writes on the things it makes, so that it and others know later whose they are.
+
+It goes into Helm's labels of a release (`--labels`), and into the labels of a namespace or a jar's ConfigMaps. Helm
+hands the labels of a release on to its next revision, whoever makes that; so the mark names the revision it is for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+RUN, TIMEOUT = "twister2-job/run", "twister2-job/timeout"
+DEFAULT_TIMEOUT = 300.0
+"""Seconds that a run without a mark may take: what Helm itself gives an operation without `--timeout`."""
+ENDING = 15.0
+"""Seconds that a run may need beyond its `--timeout`, to end its processes and undo what it made."""
+
+_RUN = re.compile(r"([0-9a-f]{8})\.([0-9a-f]{8}|x)\.(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def _started(pid: int) -> int:
+    """Return when a process of this machine was started, in the kernel's ticks; 0 if it runs no more.
+
+    Fields 3 and 22 of /proc/PID/stat, behind the name in brackets (proc(5)): a process that has ended and that nobody
+    has asked about yet is there still, as Z.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return 0 if fields[0] in "ZX" else int(fields[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _machine() -> str:
+    """Return a name for this machine since its last start, and for what of its processes we can see; `x` elsewhere."""
+    if not sys.platform.startswith("linux"):
+        return "x"
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        seen = f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return "x"
+    return hashlib.sha256(seen.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One run of one command.
+
+    Attributes:
+        id: What no other run has; it fits into names of objects.
+        text: The mark as it is written; no revision in it yet.
+        timeout: The run's `--timeout`, in seconds.
+    """
+
+    id: str
+    text: str
+    timeout: float
+
+    def labels(self, revision: int = 0) -> dict[str, str]:
+        """Return the labels for what this run makes; `revision` is that of the release it is about to make."""
+        run = f"{self.text}.{revision}" if revision else self.text
+        return {RUN: run, TIMEOUT: str(min(math.ceil(self.timeout), 10**9))}
+
+    def made(self, labels: Mapping[str, str], revision: int = 0) -> bool:
+        """Tell whether this run made what has these labels.
+
+        Args:
+            labels: Labels of a release or an object.
+            revision: The release's revision; 0 for what is no release.
+        """
+        found = _RUN.fullmatch(labels.get(RUN, ""))
+        return bool(found and found[1] == self.id and int(found[5] or 0) == revision)
+
+
+def new(timeout: float) -> Mark:
+    """Return the mark of a run that begins now, by this process.
+
+    Args:
+        timeout: Its `--timeout`, in seconds.
+    """
+    unique, pid = secrets.token_hex(4), os.getpid()
+    return Mark(unique, f"{unique}.{_machine()}.{pid}.{_started(pid)}", timeout)
+
+
+def time_of(text: str) -> float:
+    """Return a time as Helm and Kubernetes write it in seconds since 1970; the present one if it says none."""
+    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[-+]\d\d:\d\d)?", text)
+    if not found:
+        return time.time()
+    zone = "+00:00" if found[2] in (None, "Z") else found[2]
+    return datetime.fromisoformat(found[1] + zone).astimezone(timezone.utc).timestamp()
+
+
+def remaining(labels: Mapping[str, str], since: float, revision: int = 0) -> float:
+    """Return for how many seconds whoever made this may still be at work on it; 0 means that it was left behind.
+
+    A run of this machine whose process has ended has left it behind. Of others nobody knows: they are at work until
+    their `--timeout` is over.
+
+    Args:
+        labels: Labels of a release or an object.
+        since: When it was made, in seconds since 1970.
+        revision: The release's revision; 0 for what is no release.
+    """
+    timeout = DEFAULT_TIMEOUT
+    found = _RUN.fullmatch(labels.get(RUN, ""))
+    if found and int(found[5] or 0) == revision:
+        if found[2] == _machine() != "x" and _started(int(found[3])) != int(found[4]):
+            return 0.0
+        given = labels.get(TIMEOUT, "")
+        timeout = float(given) + ENDING if given.isdigit() else DEFAULT_TIMEOUT
+    return max(0.0, since + timeout - time.time())

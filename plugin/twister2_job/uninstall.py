@@ -1,0 +1,77 @@
+"""Uninstalls a job: its release, what Helm knows nothing of, and what earlier runs left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from . import jar, strays
+from .errors import BusyError, JobNotFoundError, OutOfTimeError
+from .guards import check_chart_of, check_name
+from .helm import Revision
+from .kube import selector, test_selector
+from .operation import Tools, within
+
+TRIES = 5
+"""How often Helm is asked to remove a release to which others add revisions."""
+
+
+async def uninstall(tools: Tools, name: str, *, wait: bool, timeout: float) -> None:
+    """Remove a job; see `Lifecycle.uninstall`."""
+    check_name(name)
+    deadline = time.monotonic() + timeout
+    await within(deadline, _remove(tools, name, deadline), f"The uninstall of {name} was not done in {timeout:.0f} s.")
+    if wait:
+        await _gone(tools, name, max(1.0, deadline - time.monotonic()), timeout)
+
+
+async def _remove(tools: Tools, name: str, deadline: float) -> None:
+    """Remove the release, and all that belongs to the job."""
+    history, pieces = await asyncio.gather(tools.helm.history(name), jar.present(tools.kubectl, name))
+    check_chart_of(name, history)
+    if history:
+        await _remove_release(tools, name, history, deadline)
+        await jar.remove(tools.kubectl, [piece.name.rpartition("/")[2] for piece in pieces])
+    elif pieces:
+        await jar.remove_leftovers(tools.kubectl, name, pieces, tools.say)
+    gone, stay = await strays.sweep(tools.kubectl, tools.helm, name, [], 0)
+    if gone:
+        tools.say(f"Removed what the release did not have: {strays.names(gone)}.")
+    for sentence in stay:
+        tools.say(sentence)
+    # What `helm test` leaves is no object of the release; without the right to, it stays, as with bare Helm.
+    await tools.kubectl.run("delete", "pods", "-l", test_selector(name), "--ignore-not-found", "--wait=false")
+    if not (history or pieces or gone):
+        raise await tools.kubectl.missing(name)
+
+
+async def _remove_release(tools: Tools, name: str, history: list[Revision], deadline: float) -> None:
+    """Have Helm remove the release, and whatever revision another run adds to it in the same moment."""
+    for _ in range(TRIES):
+        if history[-1].status != "uninstalling":  # What another run has begun this one may finish.
+            history = await tools.settled(name, history)
+        with contextlib.suppress(JobNotFoundError):
+            await tools.helm.uninstall(name, timeout=max(1.0, deadline - time.monotonic()))
+        if not await tools.newest(name):
+            return
+        if not (history := await tools.helm.history(name)):
+            return
+    raise BusyError(f"Others change the release {name} all the time.", "Wait for them.")
+
+
+async def _gone(tools: Tools, name: str, seconds: float, timeout: float) -> None:
+    """Wait until the job's pods and Services are gone.
+
+    Raises:
+        OutOfTimeError: They are not.
+    """
+    result = await tools.kubectl.run(
+        "wait", "--for=delete", "pods,services", "-l", selector(name), f"--timeout={seconds:.0f}s",
+        timeout=seconds + 5,
+    )  # fmt: skip
+    if result.code and "no matching resources" not in result.err:
+        raise OutOfTimeError(
+            f"The objects of {name} are not gone after {timeout:.0f} s.",
+            f"Look at them: kubectl get pods,services -l {selector(name)}",
+        )
