@@ -22,9 +22,9 @@ from .errors import (
 )
 from .guards import check_chart_of, check_name
 from .helm import Applied, Revision, documents
-from .kube import selector
 from .messages import translate
 from .operation import PENDING, Companion, Outcome, Request, Tools, within
+from .resources import selector
 from .undo import LATE, LIMIT, Undo
 from .wait import Watcher
 from .workers import Object, of_kind

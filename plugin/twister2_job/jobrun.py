@@ -9,12 +9,13 @@ from . import joblogs, signs
 from .errors import JobError, OutOfTimeError
 from .jobstate import MASTER, JobState, is_suspended, master_name
 from .jobwait import Follower
-from .kube import Kubectl, selector
+from .kube import Kubectl
 from .lifecycle import Lifecycle
 from .messages import translate
 from .operation import Request
 from .pin import merged
 from .release import live_release
+from .resources import selector
 from .submission import submission_time
 from .submit import OnReady, require_twister2, to_the_end
 from .workers import of_kind

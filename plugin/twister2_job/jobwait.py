@@ -18,9 +18,10 @@ from .errors import (
 )
 from .joblogs import packing, restart_counts, text
 from .jobstate import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
-from .kube import Kubectl, selector
+from .kube import Kubectl
 from .narration import Narrator
 from .process import heard, stream
+from .resources import selector
 from .signs import Progress
 from .wait import Say, rolled_out, warnings_of
 from .workers import Object, number, of_kind, table

@@ -14,6 +14,7 @@ from . import inputs, marks
 from .addresses import Cluster
 from .errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
 from .helm import Helm, Revision
+from .helmversion import helm_version
 from .kube import Kubectl
 from .marks import Mark, remaining
 from .stored import KINDS, Stored, newest, revisions
@@ -88,6 +89,8 @@ class Tools:
     @contextlib.asynccontextmanager
     async def readable(self, request: Request, deadline: float) -> AsyncIterator[Request]:
         """Yield the request with a mark, and with inputs that each Helm can read which can be read only once."""
+        slow = f"Helm did not say its version within {request.timeout:.0f} s."
+        await within(deadline, helm_version(self.helm.path), slow)
         taken = await inputs.take(request.arguments, deadline=deadline)
         with taken:
             self.helm.descriptors = taken.descriptors

@@ -15,8 +15,9 @@ from typing import Any
 
 from .addresses import EXPOSURE, WORKER
 from .errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
-from .kube import LIMIT, Kubectl
+from .kube import Kubectl
 from .messages import translate
+from .resources import LIMIT
 from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, group_path, number, of_kind, worker_sets
 
 _SERVICE = re.compile(r'(?:Service|services) "([^"]+)" is (?:invalid|forbidden)')

@@ -59,9 +59,17 @@ class Connection:
     kubeconfig: str = ""
 
     def check(self) -> None:
-        """Raise NoClusterError when the named kubeconfig is no file."""
-        if self.kubeconfig and not os.path.isfile(self.kubeconfig):
-            raise NoClusterError(f"The kubeconfig {self.kubeconfig} doesn't exist.", "Check --kubeconfig.")
+        """Raise NoClusterError when a kubeconfig is named that Helm and kubectl can't read, or not several times."""
+        named = [self.kubeconfig] if self.kubeconfig else os.environ.get("KUBECONFIG", "").split(os.pathsep)
+        named = [path for path in named if path]
+        if all(os.path.isfile(path) and not path.startswith(("/dev/", "/proc/")) for path in named):
+            return
+        from .inputs import check_kubeconfig
+
+        check_kubeconfig(self.kubeconfig)
+        # In a pod both programs take the pod's own account where there is no kubeconfig.
+        if not any(map(os.path.exists, named)) and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+            raise NoClusterError(f"The kubeconfig {', '.join(named)} doesn't exist.", "Check KUBECONFIG.")
 
     def helm_arguments(self) -> list[str]:
         """Return the options that make Helm use this connection; Helm reads HELM_KUBE* from the environment itself."""

@@ -15,8 +15,9 @@ from urllib.parse import quote
 from .errors import JobError
 from .helm import Helm
 from .jar import LABEL as JAR
-from .kube import Kubectl, selector
+from .kube import Kubectl
 from .messages import translate
+from .resources import selector
 from .stored import newest
 from .workers import Object
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from .errors import JobError, RefusedError
 from .helm import Helm
-from .kube import LIMIT, Kubectl
+from .kube import Kubectl
+from .resources import LIMIT
 from .workers import Object
 
 MOST = 40

@@ -10,8 +10,8 @@ from . import jar, strays
 from .errors import BusyError, JobNotFoundError, OutOfTimeError
 from .guards import check_chart_of, check_name
 from .helm import Revision
-from .kube import selector, test_selector
 from .operation import Tools, within
+from .resources import selector, test_selector
 
 TRIES = 5
 """How often Helm is asked to remove a release to which others add revisions."""

@@ -15,6 +15,7 @@ from .helm import Applied, Revision, documents
 from .install import Ready
 from .operation import PENDING, Outcome, Request, Tools, within
 from .prepare import RESET, Prepared, prepare
+from .stored import revisions
 from .undo import LATE, LIMIT, Undo
 from .wait import Watcher
 from .workers import Object, of_kind, resizes
@@ -91,8 +92,21 @@ class Upgrade:
         )
         return (await self.kubectl.cluster(self.name, nodes=False)).objects if self.live else []
 
-    def require_next(self, revision: int) -> None:
-        """Raise BusyError if another run made a revision between the one that was built on and this run's."""
+    async def require_next(self, revision: int) -> None:
+        """Check that this run's revision came right after the one that it was built on.
+
+        Raises:
+            JobNotFoundError: Another run uninstalled the job meanwhile, and Helm has made it anew; it is gone again.
+            BusyError: Another run made a revision in between.
+        """
+        kept = [r.number for r in await revisions(self.helm, self.kubectl, self.name)]
+        if self.built_on and revision in kept and self.built_on not in kept:
+            await self.helm.uninstall(self.name)
+            raise JobNotFoundError(
+                f"The job {self.name} was uninstalled by another run while it was upgraded; what this upgrade had made "
+                "of it was removed again.",
+                f"`twister2-job install {self.name}` makes it anew.",
+            )
         if revision <= self.built_on + 1:
             return
         lost = revision - 1
@@ -189,7 +203,7 @@ async def upgrade(tools: Tools, request: Request, ready: Ready | None = None) ->
             applied = await within(deadline, work.run(deadline), what)
         except (JobError, asyncio.CancelledError) as error:
             raise await work.failed(error) from None
-        work.require_next(applied.revision)
+        await work.require_next(applied.revision)
         objects = await asyncio.to_thread(documents, applied.manifest)
         if swept := await work.swept(objects, applied.revision):
             tools.say(swept)

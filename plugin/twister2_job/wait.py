@@ -120,8 +120,9 @@ class Watcher:
         """Begin to read what is not followed and does not change while workers start: Services and nodes."""
 
         async def read() -> Cluster:
-            services, nodes = await asyncio.gather(self._kubectl.listed("Service", self._job), self._kubectl.nodes())
-            return Cluster(services, nodes)
+            wanted = (self._kubectl.listed("Service", self._job), self._kubectl.listed("Node"))
+            services, nodes = await asyncio.gather(*wanted)
+            return Cluster(services or [], nodes)
 
         self._rest = asyncio.ensure_future(read())
 

@@ -127,10 +127,10 @@ def test_kubectl_gets_a_token_without_a_file(ours, tmp_path):
     kubectl = Kubectl(Connection())
 
     async def work():
-        with kubectl.connection.kubectl_environment() as own:
+        with kubectl.connection.kubectl_environment():
             assert not list((tmp_path / "tmp").iterdir()) or sys.platform != "linux"
             view = ("config", "view", "--raw", "-o", "json")
-            return await asyncio.gather(*(kubectl.run(*view, env=own) for _ in range(3)))
+            return await asyncio.gather(*(kubectl.run(*view) for _ in range(3)))
 
     for done in asyncio.run(work()):  # Side by side: each opens it for itself.
         config = json.loads(done.out)
