@@ -5,11 +5,39 @@ Nothing is imported before it is used: `twister2-job address` must not pay for w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # As in `typing`, whose import would be half of what `--version` takes.
 if TYPE_CHECKING:
+    from typing import Any
+
     from .client import Endpoint
-    from .errors import JobError
+    from .errors import (
+        BusyError,
+        ChartError,
+        ForwardLostError,
+        HelmMissingError,
+        JobError,
+        JobExistsError,
+        JobFailedError,
+        JobKilledError,
+        JobLostError,
+        JobNotFoundError,
+        KubectlMissingError,
+        LocalPortError,
+        LoginError,
+        NameRefusedError,
+        NamespaceMissingError,
+        NoClusterError,
+        NoRightsError,
+        NotExposedError,
+        OutOfTimeError,
+        PendingError,
+        PortRangeError,
+        PortTakenError,
+        RefusedError,
+        UnansweredError,
+        UsageError,
+        ValuesError,
+    )
     from .job import AsyncJob, list_jobs_async
     from .jobstate import JobState, WorkerProgress
     from .model import Address, JobAddresses, JobStatus, Release, Worker
@@ -19,13 +47,38 @@ __version__ = "0.1.0"
 __all__ = [
     "Address",
     "AsyncJob",
+    "BusyError",
+    "ChartError",
     "Endpoint",
+    "ForwardLostError",
+    "HelmMissingError",
     "Job",
     "JobAddresses",
     "JobError",
+    "JobExistsError",
+    "JobFailedError",
+    "JobKilledError",
+    "JobLostError",
+    "JobNotFoundError",
     "JobState",
     "JobStatus",
+    "KubectlMissingError",
+    "LocalPortError",
+    "LoginError",
+    "NameRefusedError",
+    "NamespaceMissingError",
+    "NoClusterError",
+    "NoRightsError",
+    "NotExposedError",
+    "OutOfTimeError",
+    "PendingError",
+    "PortRangeError",
+    "PortTakenError",
+    "RefusedError",
     "Release",
+    "UnansweredError",
+    "UsageError",
+    "ValuesError",
     "Worker",
     "WorkerProgress",
     "__version__",
@@ -35,7 +88,6 @@ __all__ = [
 
 _HOME = {
     "Endpoint": "client",
-    "JobError": "errors",
     "Job": "sync",
     "JobState": "jobstate",
     "WorkerProgress": "jobstate",
@@ -54,4 +106,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOME.get(name, 'job')}", __name__), name)
+    home = "errors" if name.endswith("Error") else _HOME.get(name, "job")
+    return getattr(import_module(f".{home}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """Return all names, also those that were not imported yet: notebooks complete them."""
+    return sorted({*globals(), *__all__})

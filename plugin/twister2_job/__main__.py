@@ -6,9 +6,12 @@ import errno
 import os
 import signal
 import sys
-from typing import NoReturn
 
 from .errors import JobError
+
+TYPE_CHECKING = False  # As in `typing`, which `--help` needs not import.
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
 """Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
@@ -76,9 +79,12 @@ def _main(words: list[str]) -> int:
 def _run(words: list[str]) -> int:
     """Run one command; what goes wrong is told here, but for signals and an output that can't be written."""
     try:
-        from . import cli
+        from .arguments import parse
 
-        return cli.run(words)
+        arguments = parse(words)
+        from . import cli  # Behind the parser: help and usage errors need nothing of it.
+
+        return cli.run(arguments)
     except JobError as error:
         _tell(str(error))
         return error.exit_code

@@ -6,13 +6,18 @@ import argparse
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from . import __version__
+from .errors import UsageError
+
+TYPE_CHECKING = False  # As in `typing`, whose import takes longer than all the rest of this module.
+if TYPE_CHECKING:
+    from typing import Any
 
 VALUE_OPTIONS = ("-f", "--values", "--set", "--set-string", "--set-json", "--set-file", "--set-literal")
 FLAGS = ("--reuse-values", "--reset-values", "--reset-then-reuse-values")
 FORMS = ("table", "json", "yaml", "plain", "env")
+LONGEST = 2**63 // 10**9
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -27,12 +32,16 @@ class Verbatim(argparse.Action):
 
 def seconds(text: str) -> float:
     """Return a duration in seconds: a number of seconds, or 90s, 5m, 1h30m as Helm has it."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if not parts or "".join(a + b for a, b in parts) != text:
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", text)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        found = float(text)
+    elif not parts or "".join(a + b for a, b in parts) != text:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; write seconds, or 90s, 5m, 1h30m")
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
+    else:
+        found = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if found > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is more than the {LONGEST} s that Helm can count")
+    return found
 
 
 def port_number(text: str) -> int:
@@ -107,6 +116,10 @@ class Commands:
         to.add_argument(*VALUE_OPTIONS[:2], action=Verbatim, dest="arguments", metavar="FILE", help="Helm's --values")
 
     @staticmethod
+    def _force_conflicts(to: argparse.ArgumentParser) -> None:
+        to.add_argument("--force-conflicts", action="store_true", help="take over fields that others have set (Helm 4)")
+
+    @staticmethod
     def _create_namespace(to: argparse.ArgumentParser) -> None:
         to.add_argument("--create-namespace", action="store_true", help="make the namespace if it is missing")
 
@@ -119,6 +132,7 @@ class Commands:
         added = self._command("install", "Install a job, wait for its workers and print their addresses.")
         self._rollout(added)
         self._values(added)
+        self._force_conflicts(added)
         self._create_namespace(added)
 
     def upgrade(self) -> None:
@@ -126,6 +140,7 @@ class Commands:
         added = self._command("upgrade", "Upgrade a job, wait for its workers and print their addresses.")
         self._rollout(added)
         self._values(added)
+        self._force_conflicts(added)
         for option in FLAGS:
             added.add_argument(option, action=Verbatim, dest="arguments", nargs=0, help=f"Helm's {option}")
 
@@ -161,6 +176,7 @@ class Commands:
         self._detach(added)
         self._rollout(added)
         self._values(added)
+        self._force_conflicts(added)
         self._create_namespace(added)
 
     def wait(self) -> None:
@@ -239,11 +255,26 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """Return what a command line says; ends the program where it makes no sense."""
+    """Return what a command line says; ends the program where it makes no sense.
+
+    Raises:
+        UsageError: Two options contradict each other.
+    """
     top = parser(words)
     arguments, rest = top.parse_known_args(words)
     if arguments.command == "submit" and len(rest) == 1 and not (arguments.jar or rest[0].startswith("-")):
         arguments.jar = rest[0]  # Behind an option argparse no longer sees a word that may be left out.
     elif rest:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if arguments.command == "address":
+        _check_address(arguments)
     return arguments
+
+
+def _check_address(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options of `address` that contradict each other."""
+    form, choice = arguments.output, arguments.worker is not None or arguments.port
+    if form == "env" and (choice or arguments.first):
+        raise UsageError("-o env lists the best address of everything.", "Leave --worker, --port and --first out.")
+    if arguments.first and (arguments.watch or form in ("json", "yaml")):
+        raise UsageError("--first prints one bare address.", "Leave it out, or use it with -o plain alone.")

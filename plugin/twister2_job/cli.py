@@ -1,16 +1,14 @@
-"""The command line: parses it, calls the Python API, prints what comes back."""
+"""The commands: call the Python API and print what comes back."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from . import output
-from .arguments import parse
-from .errors import NotExposedError, PendingError, UsageError
+from .errors import NotExposedError, PendingError
 from .job import AsyncJob, list_jobs_async
 from .model import JobAddresses
 from .nodes import INSIDE_ONLY
@@ -89,6 +87,7 @@ async def command_change(job: AsyncJob, arguments: argparse.Namespace) -> int:
     }
     if arguments.command in ("install", "upgrade"):
         options["arguments"] = arguments.arguments or []
+        options["force_conflicts"] = arguments.force_conflicts
     if arguments.command == "install":
         report = await job.install(create_namespace=arguments.create_namespace, **options)
     elif arguments.command == "upgrade":
@@ -208,13 +207,6 @@ async def dispatch(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run(words: Sequence[str]) -> int:
-    """Parse the command line and run it."""
-    arguments = parse(words)
-    if arguments.command == "address":
-        form, choice = arguments.output, arguments.worker is not None or arguments.port
-        if form == "env" and (choice or arguments.first):
-            raise UsageError("-o env lists the best address of everything.", "Leave --worker, --port and --first out.")
-        if arguments.first and (arguments.watch or form in ("json", "yaml")):
-            raise UsageError("--first prints one bare address.", "Leave it out, or use it with -o plain alone.")
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command that was parsed and return its exit code."""
     return asyncio.run(until_signalled(dispatch(arguments)))

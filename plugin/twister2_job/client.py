@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from .addresses import report
 from .errors import PendingError
 from .forward import Forward, live
+from .interrupt import interruptible
 from .kube import Kubectl
 from .model import Address, JobAddresses
 from .network import resolve
@@ -151,12 +152,13 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     thread.start()
 
     def finish(work: Coroutine[Any, Any, Any]) -> Any:
-        future = asyncio.run_coroutine_threadsafe(work, loop)
-        try:
-            return future.result()
-        except BaseException:  # Ctrl-C ends only our waiting: the work must end too, or its kubectl would stay.
-            future.cancel()
-            raise
+        with interruptible() as interruption:
+            future = asyncio.run_coroutine_threadsafe(interruption.guard(work), loop)
+            try:
+                return future.result()
+            except BaseException:  # It ends only our waiting: the work must end too, or its kubectl would stay.
+                future.cancel()
+                raise
 
     try:
         value: T = finish(manager.__aenter__())
@@ -168,10 +170,11 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
         else:
             finish(manager.__aexit__(None, None, None))
     finally:
-        finish(_others_ended())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        with interruptible():  # Nothing of it is cut: it has a limit of its own.
+            asyncio.run_coroutine_threadsafe(_others_ended(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
 
 async def _others_ended() -> None:

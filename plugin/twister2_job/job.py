@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from . import options
 from .errors import JobError
 from .model import JobAddresses, JobStatus, Release
 from .runs import Runs
-from .settings import Connection
 
 if TYPE_CHECKING:
     from .client import Endpoint
-    from .operation import Outcome
+    from .operation import Outcome, Request
+    from .options import StrPath
 
 
-def _silent(text: str) -> None:
+def silent(text: str) -> None:
     """Say nothing."""
 
 
@@ -37,8 +38,8 @@ class AsyncJob(Runs):
         *,
         namespace: str = "",
         kube_context: str = "",
-        kubeconfig: str = "",
-        say: Callable[[str], None] = _silent,
+        kubeconfig: StrPath = "",
+        say: Callable[[str], None] = silent,
     ) -> None:
         """Name a job; nothing is contacted yet.
 
@@ -49,45 +50,87 @@ class AsyncJob(Runs):
             kubeconfig: Path of a kubeconfig; empty means KUBECONFIG, else ~/.kube/config.
             say: Is told in sentences what happens meanwhile.
         """
-        default = Connection()
-        self.name = name
-        self.connection = Connection(namespace or default.namespace, kube_context or default.context, kubeconfig)
+        options.function("say", say)
+        self.name = options.text("name", name)
+        self.connection = options.connection(namespace, kube_context, kubeconfig)
         self.say = say
 
-    async def install(self, **options: Any) -> JobAddresses:
+    async def install(
+        self,
+        *,
+        values: StrPath | Sequence[StrPath] = (),
+        set: str | Sequence[str] = (),
+        arguments: str | Sequence[str] = (),
+        chart: StrPath = "",
+        timeout: float = 300,
+        create_namespace: bool = False,
+        rollback_on_failure: bool = False,
+        force_conflicts: bool = False,
+        publish: bool = True,
+    ) -> JobAddresses:
         """Install the job, wait for its workers and return its addresses.
 
         Args:
-            **options: `values` (paths of values files), `set` (KEY=VALUE as of Helm's --set), `arguments` (any of
-                Helm's value options, verbatim), `chart` (path), `timeout` (seconds, 300), `create_namespace` (False),
-                `rollback_on_failure` (False), `publish` (write the addresses into the job's ConfigMap, True).
+            values: Path of a values file, or paths, of which the later win.
+            set: KEY=VALUE as of Helm's --set, or several; they win over `values`.
+            arguments: Helm's own value options, word by word: ["--set-string", "echo.image.tag=3"]. They win over both.
+            chart: Folder or .tgz of another chart; empty means the packaged one.
+            timeout: Seconds until the workers must be ready.
+            create_namespace: Make the namespace if it is missing.
+            rollback_on_failure: Undo also when the time is out.
+            force_conflicts: Take over the fields that others have set (Helm 4).
+            publish: Write the addresses into the job's ConfigMap.
 
         Raises:
             JobExistsError: There is a release of this name.
             OutOfTimeError: The workers were not ready in time.
+            UsageError: An argument is of another type than it must have.
             JobError: Refused; nothing is left behind.
         """
+        options.flag("publish", publish)
+        wanted = options.request(
+            self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
+            create_namespace=create_namespace, rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
+        )  # fmt: skip
         from .lifecycle import Lifecycle
-        from .operation import request
 
-        publish = options.pop("publish", True)
-        outcome = await Lifecycle(self.connection, self.say).install(request(self.name, options))
+        outcome = await Lifecycle(self.connection, self.say).install(wanted)
         return await self._changed(outcome, publish)
 
-    async def upgrade(self, **options: Any) -> JobAddresses:
+    async def upgrade(
+        self,
+        *,
+        values: StrPath | Sequence[StrPath] = (),
+        set: str | Sequence[str] = (),
+        arguments: str | Sequence[str] = (),
+        chart: StrPath = "",
+        timeout: float = 300,
+        rollback_on_failure: bool = False,
+        force_conflicts: bool = False,
+        publish: bool = True,
+    ) -> JobAddresses:
         """Upgrade the job, wait for its workers and return its addresses; arguments as for `install`.
+
+        Without any of `values`, `set` and `arguments` the release keeps its values, else it gets the chart's and these.
+        Helm's "--reset-then-reuse-values" among `arguments` keeps those that the others don't name.
 
         Raises:
             JobNotFoundError: There is no such job.
             OutOfTimeError: The workers were not ready in time.
             JobError: Refused; the message says what is live.
         """
-        from .lifecycle import Lifecycle
-        from .operation import request
+        options.flag("publish", publish)
+        wanted = options.request(
+            self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
+            rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
+        )  # fmt: skip
+        return await self.upgraded(wanted, publish=publish)
 
-        publish = options.pop("publish", True)
-        outcome = await Lifecycle(self.connection, self.say).upgrade(request(self.name, options))
-        return await self._changed(outcome, publish)
+    async def upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
+        """Do an upgrade that was checked; for this package's own use."""
+        from .lifecycle import Lifecycle
+
+        return await self._changed(await Lifecycle(self.connection, self.say).upgrade(wanted), publish)
 
     async def _changed(self, outcome: Outcome, publish: bool) -> JobAddresses:
         """Return the addresses after a change of the release: from what was seen while it was waited for, if enough."""
@@ -99,15 +142,19 @@ class AsyncJob(Runs):
             await self.try_publish(report)
         return report
 
-    async def pin(self, *, file: str = "", **options: Any) -> JobAddresses:
+    async def pin(
+        self,
+        *,
+        file: StrPath = "",
+        chart: StrPath = "",
+        timeout: float = 300,
+        rollback_on_failure: bool = False,
+        publish: bool = True,
+    ) -> JobAddresses:
         """Make the node ports that the job has now values of its release, so that they outlive scaling.
 
-        The numbers are the job's as long as its Services exist; with `file` a later install gets them again, if nobody
-        else took them meanwhile.
-
-        Args:
-            file: Path of a values file to write them to; empty means none.
-            **options: `chart`, `timeout`, `rollback_on_failure` and `publish` as for `upgrade`.
+        The numbers are the job's as long as its Services exist; with `file`, the path of a values file to write to, a
+        later install gets them again, if nobody else took them meanwhile. The other arguments are as for `install`.
 
         Raises:
             NotExposedError: The job has no node port.
@@ -115,17 +162,22 @@ class AsyncJob(Runs):
         """
         from .pin import pin
 
-        return await pin(self, file, options)
+        options.flag("publish", publish)
+        wanted = options.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
+        return await pin(self, wanted, file=options.path("file", file), publish=publish)
 
-    async def unpin(self, **options: Any) -> JobAddresses:
+    async def unpin(
+        self, *, chart: StrPath = "", timeout: float = 300, rollback_on_failure: bool = False, publish: bool = True
+    ) -> JobAddresses:
         """Take every fixed node port out of the release's values; Kubernetes keeps the numbers of living Services.
 
-        Args:
-            **options: As for `pin`.
+        The arguments are as for `install`.
         """
         from .pin import unpin
 
-        return await unpin(self, options)
+        options.flag("publish", publish)
+        wanted = options.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
+        return await unpin(self, wanted, publish=publish)
 
     async def publish(self, report: JobAddresses | None = None) -> JobAddresses:
         """Write the addresses into the ConfigMap that the workers have mounted; they see it within about a minute.
@@ -159,6 +211,7 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job, or none any more.
         """
+        options.text("address_type", address_type)
         from .follow import follow
         from .kube import Kubectl
 
@@ -175,6 +228,7 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job.
         """
+        options.text("address_type", address_type)
         from .addresses import report
         from .kube import Kubectl
 
@@ -194,6 +248,8 @@ class AsyncJob(Runs):
         Raises:
             JobError: There is no such job, worker or port, or the worker is not ready.
         """
+        options.worker("worker", worker)
+        options.text("port", port)
         from .client import connect
 
         return connect(self, worker, port, self.say)
@@ -218,13 +274,15 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job.
         """
+        options.flag("wait", wait)
+        limit = options.seconds("timeout", timeout)
         from .lifecycle import Lifecycle
 
-        await Lifecycle(self.connection, self.say).uninstall(self.name, wait=wait, timeout=timeout)
+        await Lifecycle(self.connection, self.say).uninstall(self.name, wait=wait, timeout=limit)
 
 
 async def list_jobs_async(
-    *, namespace: str = "", all_namespaces: bool = False, kube_context: str = "", kubeconfig: str = ""
+    *, namespace: str = "", all_namespaces: bool = False, kube_context: str = "", kubeconfig: StrPath = ""
 ) -> list[Release]:
     """Return the releases of this chart in every state, also those made by Helm alone.
 
@@ -234,9 +292,9 @@ async def list_jobs_async(
         kube_context: As for `AsyncJob`.
         kubeconfig: As for `AsyncJob`.
     """
+    options.flag("all_namespaces", all_namespaces)
+    connection = options.connection(namespace, kube_context, kubeconfig)
     from .helm import Helm
 
-    default = Connection()
-    connection = Connection(namespace or default.namespace, kube_context or default.context, kubeconfig)
     releases = await Helm(connection).releases(all_namespaces=all_namespaces)
     return [r for r in releases if r.chart.removeprefix("twister2-job-")[:1].isdigit()]

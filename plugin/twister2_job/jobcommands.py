@@ -43,6 +43,7 @@ async def submit(job: AsyncJob, arguments: argparse.Namespace, show: Print) -> i
         timeout=arguments.timeout,
         create_namespace=arguments.create_namespace,
         rollback_on_failure=arguments.rollback_on_failure,
+        force_conflicts=arguments.force_conflicts,
     )
     return _detached(job) if arguments.detach else _ended(job, state, began)
 
@@ -50,8 +51,7 @@ async def submit(job: AsyncJob, arguments: argparse.Namespace, show: Print) -> i
 async def rerun(job: AsyncJob, arguments: argparse.Namespace, show: Print) -> int:
     """Run a job again and follow it."""
     began = time.monotonic()
-    options = {"chart": arguments.chart, "timeout": arguments.timeout}
-    state = await job.rerun(detach=arguments.detach, on_ready=show, **options)
+    state = await job.rerun(detach=arguments.detach, on_ready=show, chart=arguments.chart, timeout=arguments.timeout)
     return _detached(job) if arguments.detach else _ended(job, state, began)
 
 

@@ -55,16 +55,6 @@ class Request:
     mark: Mark | None = None
 
 
-def request(name: str, options: dict[str, Any]) -> Request:
-    """Return the request for the keyword arguments of `install` and `upgrade`."""
-    values: Sequence[str] = options.pop("values", ())
-    sets: Sequence[str] = options.pop("set", ())
-    arguments = [part for path in values for part in ("--values", str(path))]
-    arguments += [part for pair in sets for part in ("--set", pair)]
-    options["values"] = options.pop("all_values", None)
-    return Request(name, arguments=[*arguments, *options.pop("arguments", ())], **options)
-
-
 @dataclass(frozen=True)
 class Outcome:
     """A revision whose workers are ready; `cluster` is what was seen of the job meanwhile, None if not enough."""

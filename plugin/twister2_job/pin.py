@@ -6,6 +6,7 @@ import copy
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from .workers import Object, number, of_kind, table
 
 if TYPE_CHECKING:
     from .job import AsyncJob
+    from .operation import Request
 
 HEADER = "# Written by `twister2-job pin`: the node ports of job"
 Values = dict[str, Any]
@@ -128,18 +130,23 @@ def write_file(path: Path, job: str, values: Values) -> None:
     path.write_text(f"{HEADER} {job}\n{use}{yaml.safe_dump(values, sort_keys=False)}")
 
 
-async def pin(job: AsyncJob, file: str, options: dict[str, Any]) -> JobAddresses:
+def changed(request: Request, values: Values) -> Request:
+    """Return the request for an upgrade to these values, whatever the release has now."""
+    return replace(request, arguments=["--reset-values"], values=values)
+
+
+async def pin(job: AsyncJob, request: Request, *, file: str, publish: bool) -> JobAddresses:
     """Make the live node ports values of the release; see `AsyncJob.pin`."""
-    live = await live_release(job.connection, job.name, options.get("chart", ""))
+    live = await live_release(job.connection, job.name, request.chart)
     numbers = live_numbers(live.objects)
     require_numbers(job.name, numbers)
     if file:
         check_file(Path(file), job.name)
     late: OutOfTimeError | None = None
     try:
-        report = await job.upgrade(arguments=["--reset-values"], all_values=merged(live.values, numbers), **options)
+        report = await job.upgraded(changed(request, merged(live.values, numbers)), publish=publish)
     except OutOfTimeError as error:  # The workers are late, but the numbers are values of the release by now.
-        if options.get("rollback_on_failure"):
+        if request.rollback_on_failure:
             raise
         late = error
     if file:
@@ -150,8 +157,8 @@ async def pin(job: AsyncJob, file: str, options: dict[str, Any]) -> JobAddresses
     return report
 
 
-async def unpin(job: AsyncJob, options: dict[str, Any]) -> JobAddresses:
+async def unpin(job: AsyncJob, request: Request, *, publish: bool) -> JobAddresses:
     """Take every fixed node port out of the release's values; see `AsyncJob.unpin`."""
-    live = await live_release(job.connection, job.name, options.get("chart", ""))
+    live = await live_release(job.connection, job.name, request.chart)
     values = unpinned(live.values, len(table(live.objects)))
-    return await job.upgrade(arguments=["--reset-values"], all_values=values, **options)
+    return await job.upgraded(changed(request, values), publish=publish)

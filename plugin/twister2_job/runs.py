@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
+
+from . import options
 
 if TYPE_CHECKING:
     from .job import AsyncJob
     from .jobstate import JobState
     from .model import JobAddresses
+    from .options import StrPath
+
+    OnReady = Callable[[JobAddresses], None]
 
 
 class Runs:
@@ -16,16 +21,24 @@ class Runs:
 
     async def submit(
         self,
-        jar: str = "",
+        jar: StrPath = "",
         *,
         worker_class: str = "",
         driver: str = "",
         config: Mapping[str, Any] | None = None,
-        package: str = "",
+        package: StrPath = "",
         url_secret: str = "",
         detach: bool = False,
-        on_ready: Callable[[JobAddresses], None] | None = None,
-        **options: Any,
+        on_ready: OnReady | None = None,
+        values: StrPath | Sequence[StrPath] = (),
+        set: str | Sequence[str] = (),
+        arguments: str | Sequence[str] = (),
+        chart: StrPath = "",
+        timeout: float = 300,
+        create_namespace: bool = False,
+        rollback_on_failure: bool = False,
+        force_conflicts: bool = False,
+        publish: bool = True,
     ) -> JobState:
         """Submit a Twister2 job and follow it to its end.
 
@@ -38,7 +51,15 @@ class Runs:
             url_secret: `NAME` or `NAME:KEY` of a Secret with the URL, in the place of the jar.
             detach: Return when the job's pods run.
             on_ready: Is told the addresses when the job's pods run.
-            **options: As for `install`.
+            values: As for `install`; they win over those that come of the arguments above.
+            set: As for `install`.
+            arguments: As for `install`.
+            chart: As for `install`.
+            timeout: Seconds until the job's pods must run; the job itself has no limit.
+            create_namespace: As for `install`.
+            rollback_on_failure: As for `install`.
+            force_conflicts: As for `install`.
+            publish: As for `install`.
 
         Returns:
             The state of the job: completed, unless `detach`.
@@ -49,12 +70,22 @@ class Runs:
             JobLostError: It can't end any more, or nobody can tell how it ended.
             JobError: Refused; nothing is left behind.
         """
-        from .operation import request
+        options.flag("publish", publish)
+        options.flag("detach", detach)
+        wanted = options.request(
+            self._whole.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
+            create_namespace=create_namespace, rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
+        )  # fmt: skip
+        if on_ready is not None:
+            options.function("on_ready", on_ready)
         from .submission import Submission
         from .submit import submit
 
-        given = Submission(jar, worker_class, driver, config or {}, package, url_secret)
-        publish, wanted = options.pop("publish", True), request(self._whole.name, options)
+        given = Submission(
+            options.path("jar", jar), options.text("worker_class", worker_class), options.text("driver", driver),
+            options.settings("config", {} if config is None else config), options.path("package", package),
+            options.text("url_secret", url_secret),
+        )  # fmt: skip
         return await submit(self._whole, given, wanted, detach=detach, publish=publish, on_ready=on_ready)
 
     async def wait(self, *, timeout: float | None = None) -> JobState:
@@ -69,11 +100,12 @@ class Runs:
             JobLostError: It can't end any more, or nobody can tell how it ended.
             OutOfTimeError: It has not ended in time.
         """
+        limit = None if timeout is None else options.seconds("timeout", timeout)
         from .submit import wait
 
-        return await wait(self._whole, timeout)
+        return await wait(self._whole, limit)
 
-    async def kill(self, *, logs: str = "", timeout: float = 300, chart: str = "") -> str:
+    async def kill(self, *, logs: StrPath = "", timeout: float = 300, chart: StrPath = "") -> str:
         """End a Twister2 job: no pod is left; its Services, their ports and its release stay.
 
         Args:
@@ -87,24 +119,38 @@ class Runs:
         Raises:
             OutOfTimeError: There are still pods.
         """
+        folder, found = options.path("logs", logs), options.path("chart", chart)
+        limit = options.seconds("timeout", timeout)
         from .jobrun import kill
 
-        return await kill(self._whole, logs=logs, timeout=timeout, chart=chart)
+        return await kill(self._whole, logs=folder, timeout=limit, chart=found)
 
     async def rerun(
-        self, *, detach: bool = False, on_ready: Callable[[JobAddresses], None] | None = None, **options: Any
+        self,
+        *,
+        detach: bool = False,
+        on_ready: OnReady | None = None,
+        chart: StrPath = "",
+        timeout: float = 300,
+        publish: bool = True,
     ) -> JobState:
         """Run a Twister2 job again, with new pods and the same ports, and follow it to its end; as for `submit`.
 
         Args:
             detach: Return when the job's pods run.
             on_ready: Is told the addresses when the job's pods run.
-            **options: `chart`, `timeout` and `publish` as for `install`.
+            chart: As for `install`.
+            timeout: Seconds until the job's pods must run again.
+            publish: As for `install`.
         """
+        options.flag("detach", detach)
+        options.flag("publish", publish)
+        if on_ready is not None:
+            options.function("on_ready", on_ready)
+        limit, found = options.seconds("timeout", timeout), options.path("chart", chart)
         from .jobrun import rerun
 
-        given = {"timeout": 300.0, "chart": "", "publish": True, **options}
-        return await rerun(self._whole, detach=detach, on_ready=on_ready, **given)
+        return await rerun(self._whole, detach=detach, publish=publish, on_ready=on_ready, timeout=limit, chart=found)
 
     @property
     def _whole(self) -> AsyncJob:
