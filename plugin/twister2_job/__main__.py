@@ -47,17 +47,18 @@ def _main(words: list[str]) -> int:
     """Run one command, tell what went wrong, and return the exit code."""
     from .streams import prepare
 
-    changes = bool(words) and words[0] in CHANGES
+    changes, parsed = bool(words) and words[0] in CHANGES, list[str]()
     output = prepare(goes_on=changes and words[0] != "wait")
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Who started us may ignore it: then no exit code would reach us.
     try:
-        code = _run(words)
+        code = _run(words, parsed)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(bool(end.code))
     except KeyboardInterrupt:
-        _tell(f"interrupted{'; `twister2-job status NAME` shows what is there' if changes else ''}.")
+        told = f"; `twister2-job status {parsed[0]}` shows what is there" if changes and parsed else ""
+        _tell(f"interrupted{told}.")
         code = 130
     except OSError as error:
         if output is None or error is not output.lost:
@@ -69,19 +70,31 @@ def _main(words: list[str]) -> int:
     if output is None or output.lost is None or isinstance(output.lost, BrokenPipeError):
         return code  # The reader of our output, `head` for example, has enough.
     done = (
-        " What was asked for is done; `twister2-job status NAME` shows what is there." if changes and not code else ""
+        f" What was asked for is done; `twister2-job status {parsed[0]}` shows what is there."
+        if changes and parsed and not code
+        else ""
     )
     why = "it is closed" if output.lost.errno == errno.EBADF else output.lost.strerror
     _tell(f"the output can't be written: {why}.{done}")
     return code or 1
 
 
-def _run(words: list[str]) -> int:
-    """Run one command; what goes wrong is told here, but for signals and an output that can't be written."""
+def _run(words: list[str], parsed: list[str]) -> int:
+    """Run one command; what goes wrong is told here, but for signals and an output that can't be written.
+
+    Args:
+        words: The command line.
+        parsed: Gets the name of the job, once that is known.
+    """
     try:
         from .arguments import parse
 
         arguments = parse(words)
+        parsed.append(getattr(arguments, "name", ""))
+        if arguments.command == "address" and not arguments.watch:
+            from . import addressing
+
+            return addressing.run(arguments)
         from . import cli  # Behind the parser: help and usage errors need nothing of it.
 
         return cli.run(arguments)

@@ -8,47 +8,11 @@ import sys
 from typing import Any
 
 from . import output
-from .errors import NotExposedError, PendingError
+from .addressing import print_addresses, say
 from .job import AsyncJob, list_jobs_async
 from .model import JobAddresses
 from .nodes import INSIDE_ONLY
 from .signals import until_signalled
-
-
-def say(text: str) -> None:
-    """Tell the user something that is not the result."""
-    print(f"twister2-job: {text}", file=sys.stderr, flush=True)
-
-
-def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:
-    """Print addresses in the form asked for; raises if a form that lists available ones has none to list."""
-    worker, port = getattr(arguments, "worker", None), getattr(arguments, "port", "")
-    first, form = getattr(arguments, "first", False), arguments.output
-    for warning in report.warnings:
-        say(warning)
-    if form in ("json", "yaml"):
-        print(output.structured(output.narrowed(report, worker=worker, port=port).to_dict(), form))
-        return
-    if form == "table" and worker is None and not port and not first:
-        print(output.addresses_table(report))
-        return
-    if form == "env":
-        print(output.addresses_env(report))
-        return
-    found = output.narrowed(report, worker=worker, port=port).all()
-    usable = [a.address for a in found if a.state == "available" and a.address]
-    if not found:
-        what = " ".join(
-            [report.job, *([f"worker {worker}"] if worker is not None else []), *([f"port {port}"] if port else [])]
-        )
-        raise NotExposedError(
-            f"There is no address of {what} outside the cluster.",
-            f"`twister2-job address {report.job}` shows what is exposed; "
-            f"`twister2-job upgrade {report.job} --set nodePort.enabled=true` exposes the job.",
-        )
-    if not usable:
-        raise PendingError(f"Job {report.job}: {found[0].state}, {found[0].reason}.", "Try again in a moment.")
-    print("\n".join(usable[:1] if first or worker is not None else usable))
 
 
 async def try_addresses(report: JobAddresses) -> None:

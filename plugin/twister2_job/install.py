@@ -220,7 +220,7 @@ class Install:
 
     async def undone(self, error: BaseException) -> BaseException:
         """Take back what was made, and return the error with what could not be."""
-        late = isinstance(error, OutOfTimeError)
+        late = isinstance(error, OutOfTimeError) or not isinstance(error, JobError)
         done, rest = await self.take_back(LATE if late else LIMIT)
         if isinstance(error, PortTakenError):
             error = await preflight.with_holders(self.kubectl, error)
