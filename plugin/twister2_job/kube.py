@@ -85,8 +85,9 @@ class Kubectl:
         try:
             with contextlib.nullcontext(env) if env else self.connection.kubectl_environment() as own:
                 return await run(
-                    argv, env=_short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors
-                )
+                    argv, env=_short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors,
+                    lasting=timeout > LIMIT,
+                )  # fmt: skip
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer kubectl within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."

@@ -47,7 +47,9 @@ class ExecCommand(Command):  # type: ignore[misc]
         if arguments[0] == "upgrade":
             arguments += self.extra
         log.debug("run: %s %s", self._executable, " ".join(arguments))
-        result = await run([self._executable, *arguments], env=of_helm(), stdin=input, pass_fds=self.descriptors)
+        result = await run(
+            [self._executable, *arguments], env=of_helm(), stdin=input, pass_fds=self.descriptors, lasting=True
+        )
         if result.code:
             raise HelmError(result.code, result.out.encode(), result.err.encode())
         for line in result.err.splitlines():
