@@ -6,9 +6,10 @@ import contextlib
 import errno
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 CAN_SPAWN = hasattr(os, "posix_spawnp")
 """Whether this system has what `Child` needs: Linux and macOS do, Windows does not."""
@@ -18,6 +19,7 @@ LINGER = 1.5
 """Seconds that the outputs of a child which has ended get to end too: a child of its own may hold them open."""
 
 _LOWEST = 3
+_PR_SET_PDEATHSIG = 1
 _GIVEN_BACK = ("SIGPIPE", "SIGXFSZ", "SIGCHLD")
 """Signals with their default in the child: Python ignores the first two; ignoring the third breaks login programs."""
 
@@ -69,10 +71,9 @@ def _inherited(descriptors: Sequence[int]) -> Iterator[None]:
 def _leash(hook: int, owner: int) -> None:
     """Have Linux send SIGKILL to `owner` (a process, or a group if negative) when the other end of a pipe is closed.
 
-    The other end is ours alone: it is closed when we end, also by SIGKILL. PR_SET_PDEATHSIG does nearly the same, but
-    needs code between fork and exec, which takes 2 ms of processor time for each child and is not safe beside threads;
-    it fires when the thread ends that started the child; and a setuid launcher in between (that of snaps) clears it.
-    What is left open is the half millisecond in which the child starts.
+    The other end is ours alone: it is closed when we end, also by SIGKILL. This costs nothing and holds where
+    PR_SET_PDEATHSIG is cleared (by a setuid launcher, as snaps have one); `_fork` covers the instant in which a child
+    has started and is not yet on the leash, which does no harm to one that reads something and ends.
     """
     import fcntl
 
@@ -82,6 +83,58 @@ def _leash(hook: int, owner: int) -> None:
         fcntl.fcntl(hook, fcntl.F_SETOWN, owner)
         fcntl.fcntl(hook, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(hook, fcntl.F_SETFL, os.O_ASYNC)
+
+
+def _spawn(
+    argv: list[str],
+    env: Mapping[str, str],
+    standard: Sequence[int],
+    pass_fds: Sequence[int],
+    session: bool,
+) -> int:
+    """Start a program and return its process ID; `standard` are its first descriptors, below 0 the null device."""
+    actions = [
+        (os.POSIX_SPAWN_DUP2, fd, number) if fd >= 0 else (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0)
+        for number, fd in enumerate(standard)
+    ]
+    back = [getattr(signal, name) for name in _GIVEN_BACK if hasattr(signal, name)]
+    with _inherited(pass_fds):
+        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=session, setsigdef=back)
+
+
+def _fork(
+    argv: list[str],
+    env: Mapping[str, str],
+    standard: Sequence[int],
+    pass_fds: Sequence[int],
+    session: bool,
+) -> int:
+    """Do what `_spawn` does, and have Linux kill the program when the thread that calls this ends, from the start on.
+
+    That takes 2 ms of processor time more. Whoever starts children here outlives them: threads that run an event loop.
+    """
+    import ctypes
+    import subprocess
+
+    try:
+        prctl = ctypes.PyDLL(None).prctl  # Not CDLL: that would let go of the interpreter's lock in the child.
+    except (OSError, AttributeError):
+        return _spawn(argv, env, standard, pass_fds, session)
+    we = os.getpid()
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != we:
+            os._exit(1)  # We have ended already.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    stdin, stdout, stderr = (fd if fd >= 0 else subprocess.DEVNULL for fd in standard)
+    started = subprocess.Popen(
+        argv, env=env, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds, start_new_session=session,
+        preexec_fn=bind,
+    )  # fmt: skip
+    started.returncode = 0  # It is collected here, not by that object.
+    return started.pid
 
 
 class Child:
@@ -104,6 +157,7 @@ class Child:
         errors: str = "apart",
         pass_fds: Sequence[int] = (),
         session: bool = False,
+        lasting: bool = False,
     ) -> None:
         """Start it.
 
@@ -114,59 +168,34 @@ class Child:
             errors: Where its standard error goes: `apart`, to standard `output`, or `dropped`.
             pass_fds: Descriptors of ours that it gets under the same numbers, above 2.
             session: Start it in a session of its own, which no Ctrl-C of the terminal reaches.
+            lasting: It goes on for long, or changes something: not for an instant may it be without a leash.
 
         Raises:
             OSError: It can't be started.
         """
         self.pid, self._leash = 0, -1
         self.code: int | None = None
-        theirs: list[int] = []
-        ours: list[int] = []
-        actions: list[tuple[Any, ...]] = []
-
-        def pipe(number: int) -> int:
-            """Make a pipe for a standard descriptor of the child and return our end."""
-            ends = _pipe()
-            ours.append(ends[1 - bool(number)])
-            theirs.append(ends[bool(number)])
-            actions.append((os.POSIX_SPAWN_DUP2, theirs[-1], number))
-            return ours[-1]
-
+        pipes = {number: _pipe() for number in ([0] if stdin else []) + [1] + ([2] if errors == "apart" else [])}
+        ours = {number: ends[1 - bool(number)] for number, ends in pipes.items()}
+        theirs = {number: ends[bool(number)] for number, ends in pipes.items()}
+        hook, self._leash = _pipe()
         try:
-            inputs = pipe(0) if stdin else self._null(actions, 0)
-            output = pipe(1)
-            if errors == "output":
-                actions.append((os.POSIX_SPAWN_DUP2, theirs[-1], 2))
-            mistakes = pipe(2) if errors == "apart" else -1
-            if errors == "dropped":
-                self._null(actions, 2)
-            hook, self._leash = _pipe()
-            theirs.append(hook)
-            back = [getattr(signal, name) for name in _GIVEN_BACK if hasattr(signal, name)]
-            with _inherited((hook, *pass_fds)):
-                self.pid = os.posix_spawnp(
-                    argv[0], list(argv), os.environ if env is None else env,
-                    file_actions=actions, setsid=session, setsigdef=back,
-                )  # fmt: skip
+            standard = [theirs.get(0, -1), theirs[1], theirs.get(2, theirs[1] if errors == "output" else -1)]
+            start = _fork if lasting and sys.platform == "linux" else _spawn
+            self.pid = start(list(argv), os.environ if env is None else env, standard, (hook, *pass_fds), session)
             _leash(hook, -self.pid if session else self.pid)
         except BaseException:
             if self.pid:
                 self.kill()
-            for fd in (*ours, *(self._leash,) * (self._leash >= 0)):
+            for fd in (*ours.values(), self._leash):
                 os.close(fd)
             raise
         finally:
-            for fd in theirs:
+            for fd in (*theirs.values(), hook):
                 os.close(fd)
-        self.stdin: IO[bytes] | None = open(inputs, "wb", 0) if inputs >= 0 else None
-        self.stdout: IO[bytes] = open(output, "rb", 0)
-        self.stderr: IO[bytes] | None = open(mistakes, "rb", 0) if mistakes >= 0 else None
-
-    @staticmethod
-    def _null(actions: list[tuple[Any, ...]], number: int) -> int:
-        """Let a standard descriptor of the child be the null device."""
-        actions.append((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0))
-        return -1
+        self.stdin: IO[bytes] | None = open(ours[0], "wb", 0) if stdin else None
+        self.stdout: IO[bytes] = open(ours[1], "rb", 0)
+        self.stderr: IO[bytes] | None = open(ours[2], "rb", 0) if 2 in ours else None
 
     def poll(self) -> int | None:
         """Return the exit code once the program has ended, else None."""

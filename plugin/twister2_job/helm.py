@@ -22,6 +22,8 @@ from .settings import Connection, find_helm
 LIMIT = 60.0
 """Seconds for a command of Helm that only reads."""
 
+CHANGES = ("install", "upgrade", "uninstall", "rollback")  # Commands of Helm.
+
 log = logging.getLogger("twister2_job.helm")
 
 
@@ -87,7 +89,8 @@ class Helm:
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
         log.debug("run: %s", " ".join(argv))
         try:
-            return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=self.descriptors)
+            lasting, fds = arguments[0] in CHANGES, self.descriptors
+            return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=fds, lasting=lasting)
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer Helm within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."

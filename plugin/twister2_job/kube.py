@@ -57,8 +57,10 @@ class Kubectl:
         """
         argv = self.argv(*arguments, namespaced=namespaced)
         with failures(self.path, timeout), self.connection.kubectl_environment() as own:
-            env = short_lived(own.env)
-            return await run(argv, env=env, stdin=stdin, timeout=timeout, pass_fds=own.descriptors)
+            return await run(
+                argv, env=short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors,
+                lasting=timeout > LIMIT,
+            )  # fmt: skip
 
     async def items(
         self, kinds: str, *options: str, namespaced: bool = True, timeout: float = LIMIT

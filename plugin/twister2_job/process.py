@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from functools import partial
@@ -38,13 +39,16 @@ class Process:
         errors: str = "apart",
         pass_fds: Sequence[int] = (),
         session: bool = False,
+        lasting: bool = False,
     ) -> None:
         """Start it; arguments as for `Child`.
 
         Raises:
             OSError: It can't be started.
         """
-        self._child = Child(argv, env=env, stdin=stdin, errors=errors, pass_fds=pass_fds, session=session)
+        self._child = Child(
+            argv, env=env, stdin=stdin, errors=errors, pass_fds=pass_fds, session=session, lasting=lasting
+        )
         self.pid = self._child.pid
         self.stdout, self.stderr = (asyncio.StreamReader(limit=_LONGEST_LINE) for _ in range(2))
         self._stdin: asyncio.WriteTransport | None = None
@@ -75,10 +79,12 @@ class Process:
 
     async def wait(self) -> int:
         """Return its exit code once it has ended."""
-        pause = 0.0005
+        pause, watched = 0.001, True
         while (code := self._child.poll()) is None:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 0.05)
+            watched = watched and await _has_ended(self.pid)
+            if not watched:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 0.05)
         return code
 
     def signal(self, number: int) -> None:
@@ -96,6 +102,22 @@ class Process:
         for transport in self._transports:
             transport.close()
         self._child.close()
+
+
+async def _has_ended(pid: int) -> bool:
+    """Wait for the end of a child; return False at once where the system can't tell it."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # Not Linux, an old one, or a sandbox that forbids it.
+        return False
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(descriptor, ended.set)
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return True
 
 
 async def to_its_end(work: Coroutine[Any, Any, Any]) -> None:
@@ -175,6 +197,7 @@ async def run(
     timeout: float | None = None,
     pass_fds: Sequence[int] = (),
     grace: float = GRACE,
+    lasting: bool = False,
 ) -> Result:
     """Run `argv` to its end, without a shell.
 
@@ -185,6 +208,7 @@ async def run(
         timeout: Seconds it may take; None means no limit.
         pass_fds: Descriptors of ours that it gets under the same numbers, above 2.
         grace: Seconds it gets between SIGTERM and SIGKILL when it must end before its time.
+        lasting: It goes on for long, or changes something; see `Child`.
 
     Returns:
         Exit code and outputs; a code other than 0 is not an error here.
@@ -198,7 +222,7 @@ async def run(
         from .elsewhere import run as run_elsewhere
 
         return await run_elsewhere(argv, env=env, stdin=data, timeout=timeout)
-    process = Process(argv, env=env, stdin=data is not None, pass_fds=pass_fds)
+    process = Process(argv, env=env, stdin=data is not None, pass_fds=pass_fds, lasting=lasting)
     texts = (bytearray(), bytearray())
     talk = asyncio.ensure_future(_talk(process, argv[0], data, texts))
     try:
@@ -242,7 +266,7 @@ async def stream(
         async with stream_elsewhere(argv, env=env) as reader:
             yield reader
         return
-    process = Process(argv, env=env, errors="dropped", pass_fds=pass_fds)
+    process = Process(argv, env=env, errors="dropped", pass_fds=pass_fds, lasting=True)
     try:
         await process.connect()
         yield process.stdout

@@ -88,7 +88,7 @@ def _read(commands: Sequence[Sequence[str]], children: Sequence[Child], until: f
         while child.poll() is None:
             if time.monotonic() >= until:
                 raise _late(command)
-            time.sleep(0.0005)
+            time.sleep(0.0001)
     return [result(child.code or 0, *text) for child, text in zip(children, texts, strict=True)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +13,19 @@ from .errors import HelmMissingError, KubectlMissingError, NoClusterError
 INSTALL_HELM = "Install it (https://helm.sh/docs/intro/install/) or name its path in HELM_BIN."
 
 
+def which(name: str) -> str | None:
+    """Return the path of a program, as `shutil.which` does, whose import takes longer than all the rest of this."""
+    if os.name == "nt":
+        import shutil
+
+        return shutil.which(name)
+    folders = [""] if os.path.dirname(name) else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for path in (os.path.join(folder or os.curdir, name) for folder in folders):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
 def find_helm() -> str:
     """Return the path of Helm: `HELM_BIN` (a path or a name; set by Helm for its plugins), else `helm` on PATH.
 
@@ -21,7 +33,7 @@ def find_helm() -> str:
         HelmMissingError: There is none; one that is named and missing is not replaced by another.
     """
     chosen = os.environ.get("HELM_BIN", "")
-    if path := shutil.which(chosen or "helm"):
+    if path := which(chosen or "helm"):
         return path
     where = f"Helm is not at {chosen} (HELM_BIN), or is no program." if chosen else "Helm is not on PATH."
     raise HelmMissingError(where, INSTALL_HELM)
@@ -34,7 +46,7 @@ def find_kubectl() -> str:
         KubectlMissingError: There is none.
     """
     chosen = os.environ.get("TWISTER2_JOB_KUBECTL", "")
-    if path := shutil.which(chosen or "kubectl"):
+    if path := which(chosen or "kubectl"):
         return path
     where = f"kubectl is not at {chosen} (TWISTER2_JOB_KUBECTL)." if chosen else "kubectl is not on PATH."
     raise KubectlMissingError(

@@ -69,7 +69,9 @@ class Tunnel:
         with kubectl.connection.kubectl_environment() as own:
             try:
                 # In a session of its own: else Ctrl-C in a terminal would end kubectl too, before we know of it.
-                process = Process(argv, env=own.env, errors="output", pass_fds=own.descriptors, session=True)
+                process = Process(
+                    argv, env=own.env, errors="output", pass_fds=own.descriptors, session=True, lasting=True
+                )
             except OSError as error:
                 raise KubectlMissingError(f"kubectl at {kubectl.path} doesn't run: {error.strerror}.") from None
             tunnel = cls(process, pod, number)

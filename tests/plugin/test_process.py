@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from twister2_job.reading import run_all
 SLEEP = ["sh", "-c", "echo $$ >> $0; exec sleep 600", sys.argv[1]]
 """
 WAYS = {
-    "run": "asyncio.run(process.run(SLEEP))",
+    "run": "asyncio.run(process.run(SLEEP, lasting=True))",
     "stream": """
 async def main():
     async with process.stream(SLEEP) as one, process.stream(SLEEP) as two:
@@ -32,12 +33,15 @@ asyncio.run(main())
 """,
     "session": """
 async def main():
-    child = process.Process(["sh", "-c", "sleep 600 & echo $! >> $0; echo $$ >> $0; wait", sys.argv[1]], session=True)
+    group = ["sh", "-c", "sleep 600 & echo $! >> $0; echo $$ >> $0; wait", sys.argv[1]]
+    child = process.Process(group, session=True, lasting=True)
     await child.wait()
 asyncio.run(main())
 """,
+    "read": "asyncio.run(process.run(SLEEP))",
     "run_all": "run_all([SLEEP, SLEEP], timeout=600)",
 }
+COUNT = {"run": 1, "stream": 2, "session": 2, "read": 1, "run_all": 2}
 
 
 def alive(pid):
@@ -80,7 +84,9 @@ def test_children_end_with_a_parent_that_is_killed(way, tmp_path):
     for attempt in range(5):
         place = tmp_path / f"pids-{attempt}"
         parent = start(WAYS[way], place)
-        pids = children(place, 1 if way == "run" else 2)
+        pids = children(place, COUNT[way])
+        if way not in ("run", "stream"):
+            time.sleep(0.3)  # What only reads, or is a child's child, may be without a leash when it has just started.
         parent.kill()
         parent.communicate()
         until(lambda pids=pids: not any(map(alive, pids)), 2)
@@ -89,14 +95,11 @@ def test_children_end_with_a_parent_that_is_killed(way, tmp_path):
 @pytest.mark.parametrize("way", ["run", "stream", "run_all"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_children_end_with_a_parent_that_is_told_to_end(way, number, tmp_path):
-    code = WAYS[way].replace("asyncio.run(main())", "asyncio.run(signals.until_signalled(main()))")
-    code = code.replace("asyncio.run(process", "asyncio.run(signals.until_signalled(process").replace(
-        "SLEEP))", "SLEEP)))"
-    )
+    code = re.sub(r"asyncio\.run\((.*)\)$", r"asyncio.run(signals.until_signalled(\1))", WAYS[way], flags=re.M)
     code = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n{code}"
     parent = start(code, tmp_path / "pids")
     try:
-        pids = children(tmp_path / "pids", 1 if way == "run" else 2)
+        pids = children(tmp_path / "pids", COUNT[way])
         time.sleep(0.05)  # So that the parent is where it waits.
         parent.send_signal(number)
         parent.wait(10)
@@ -211,14 +214,14 @@ def test_reading_needs_neither_asyncio_nor_subprocess():
     assert told.stdout.startswith("0 ") and not {"asyncio", "subprocess"} & set(told.stdout.split())
 
 
-def test_exit_codes_are_true_also_where_the_end_of_children_is_ignored(tmp_path):
-    child = "import signal,subprocess,sys; sys.exit(subprocess.run(['sh','-c','exit 3']).returncode != 3)"
+def test_a_child_can_wait_for_children_of_its_own_also_where_we_ignore_ours(tmp_path):
+    child = "import subprocess; print(subprocess.run(['sh', '-c', 'exit 3']).returncode)"
     code = f"""
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-print(asyncio.run(process.run([sys.executable, "-c", {child!r}])).err)
+print(asyncio.run(process.run([sys.executable, "-c", {child!r}])).out)
 """
     parent = start(code, tmp_path)
-    assert "Error" not in parent.communicate(timeout=30)[0]  # The child can wait for children of its own.
+    assert parent.communicate(timeout=30)[0].split() == ["3"]
 
 
 UNDOING = """
@@ -283,3 +286,21 @@ def test_a_stopped_process_is_gone_when_stop_returns():
         return gone
 
     assert asyncio.run(work())
+
+
+def test_where_children_cannot_be_spawned_they_run_without_a_leash(monkeypatch):
+    for module in (process_module, reading):
+        monkeypatch.setattr(module, "CAN_SPAWN", False)
+
+    async def work():
+        done = await run(["sh", "-c", "cat; exit 4"], stdin="in")
+        async with stream(["yes"]) as reader:
+            line = await reader.readline()
+        with pytest.raises(TimeoutError):
+            await run(["sleep", "60"], timeout=0.2)
+        return done.code, done.out, line
+
+    assert asyncio.run(work()) == (4, "in", b"y\n")
+    assert [left.out for left in run_all([["echo", "a"], ["echo", "b"]], timeout=9)] == ["a\n", "b\n"]
+    with pytest.raises(TimeoutError):
+        run_all([["sleep", "60"]], timeout=0.2)
