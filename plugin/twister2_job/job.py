@@ -169,10 +169,7 @@ class AsyncJob(Runs):
     async def unpin(
         self, *, chart: StrPath = "", timeout: float = 300, rollback_on_failure: bool = False, publish: bool = True
     ) -> JobAddresses:
-        """Take every fixed node port out of the release's values; Kubernetes keeps the numbers of living Services.
-
-        The arguments are as for `install`.
-        """
+        """Take all fixed node ports out of the release's values; living Services keep them. Arguments as for `pin`."""
         from .pin import unpin
 
         options.flag("publish", publish)
