@@ -82,7 +82,10 @@ class Commands:
 
     def _command(self, name: str, text: str, *, job: bool = True) -> argparse.ArgumentParser:
         """Add a command; most take the name of a job."""
-        added = self._added.add_parser(name, help=text, description=text, parents=[self._common])
+        # Without abbreviations: `--force` would mean --force-conflicts today, and something else tomorrow.
+        added = self._added.add_parser(
+            name, help=text, description=text, parents=[self._common], allow_abbrev=False
+        )
         if job:
             added.add_argument("name", metavar="NAME", help="name of the job: the Helm release")
         return added

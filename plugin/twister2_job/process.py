@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,8 @@ __all__ = ["GRACE", "Process", "Result", "heard", "run", "stop", "stream", "to_i
 
 GRACE = 5.0
 """Seconds a process gets between SIGTERM and SIGKILL: Helm uses them to mark its release as failed."""
+UNDOING: ContextVar[bool] = ContextVar("UNDOING", default=False)
+"""Whether something is being taken back: a second Ctrl-C of the terminal, which all children get, must not end it."""
 _LOOK = 0.25
 """Seconds between two looks whether a process has ended whose outputs are still open."""
 _LONGEST_LINE = 2**24
@@ -222,7 +225,8 @@ async def run(
         from .elsewhere import run as run_elsewhere
 
         return await run_elsewhere(argv, env=env, stdin=data, timeout=timeout)
-    process = Process(argv, env=env, stdin=data is not None, pass_fds=pass_fds, lasting=lasting)
+    given, apart = data is not None, UNDOING.get()
+    process = Process(argv, env=env, stdin=given, pass_fds=pass_fds, session=apart, lasting=lasting)
     texts = (bytearray(), bytearray())
     talk = asyncio.ensure_future(_talk(process, argv[0], data, texts))
     try:

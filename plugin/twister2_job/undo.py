@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import JobError
 from .operation import to_the_end, within
+from .process import UNDOING
 
 LIMIT = 120.0
 """Seconds that undoing may take: Helm removes some twenty objects in one."""
@@ -50,6 +51,7 @@ class Undo:
         return work.result()
 
     async def _run(self, limit: float) -> tuple[list[str], list[str]]:
+        UNDOING.set(True)  # In this task alone.
         until, done, failed = time.monotonic() + limit, list[str](), list[str]()
         while self._steps:
             step, left = self._steps.pop(), max(1.0, until - time.monotonic())

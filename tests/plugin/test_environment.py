@@ -159,7 +159,7 @@ def test_a_killed_watch_leaves_neither_children_nor_secrets(user, tmp_path):
     kubectl = script(
         tmp_path / "kubectl",
         # Answers what is read once, and then stays, as a watch does.
-        f'case "$*" in *--watch*) exec sleep 600.{os.getpid()};; esac\n'
+        f'case "$*" in *watch=true*) exec sleep 600.{os.getpid()};; esac\n'
         'case "$*" in *services*) f=services;; *nodes*) f=nodes;; *) f=pods;; esac\n'
         f"cat {tmp_path}/$f.json",
     )

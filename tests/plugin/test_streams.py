@@ -109,8 +109,8 @@ sys.exit(__main__.main([sys.argv[1], 'job']))
 def test_letters_that_the_encoding_lacks_are_spelt_out(shell, encoding):
     code = """
 from twister2_job import __main__, cli
-cli.run = lambda words: print(words[0]) or 0
-__main__.main(['\\u4e16\\udcff'])
+cli.run = lambda arguments: print(arguments.name) or 0
+__main__.main(['status', '\\u4e16\\udcff'])
 """
     told = shell(f'{sys.executable} -c "$code"', code=code, PYTHONIOENCODING=encoding)
     assert "udcff" in told.stdout and not told.stderr

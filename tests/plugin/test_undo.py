@@ -1,6 +1,10 @@
 """Taking back what a run has made: the newest first, to its end, and bounded in time."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
 
 from twister2_job.errors import NoClusterError
@@ -55,3 +59,26 @@ def test_it_has_an_end():
     done, failed = asyncio.run(undo.run(1))
     assert time.monotonic() - began < 5 and done == ["namespace"]
     assert failed == ["It took longer than 1 s."]
+
+
+def test_a_second_ctrl_c_of_the_terminal_does_not_reach_what_takes_back(tmp_path):
+    """A terminal sends the signal to every process of the command."""
+    code = f"""
+import asyncio, signal
+from twister2_job.process import run
+from twister2_job.undo import Undo
+signal.signal(signal.SIGINT, lambda *_: None)
+async def step(seconds):
+    print("begun", flush=True)
+    return str((await run(["sh", "-c", "sleep 1; echo done >{tmp_path}/f"])).code)
+undo = Undo()
+undo.add(step)
+print(asyncio.run(undo.run(10)))
+"""
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.read() == "(['0'], [])\n"
+    assert (tmp_path / "f").read_text() == "done\n"
