@@ -20,10 +20,6 @@ SIGNALLED = 128
 """Exit codes above it are those of signals."""
 
 
-def _terminate(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
 def _tell(text: str) -> None:
     print(f"twister2-job: {text}", file=sys.stderr, flush=True)
 
@@ -31,15 +27,15 @@ def _tell(text: str) -> None:
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
     words = sys.argv[1:] if words is None else words
-    try:
-        code = _main(words)
-    except KeyboardInterrupt:  # A second one.
-        code = 130
-    # Nothing is left to be ended: a Ctrl-C that comes now would only show where Python is, or take the exit code away.
-    if signal.getsignal(signal.SIGINT) is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from .signals import Once
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Else whoever started us has it ignored.
+        signal.signal(signal.SIGINT, Once(KeyboardInterrupt(), 130))
+    signal.signal(signal.SIGTERM, Once(SystemExit(143), 143))
+    code = _main(words)
     if code > SIGNALLED:
-        os._exit(code)  # Nor does anybody wait for threads, which may be asking a name server that is silent.
+        os._exit(code)  # Nothing is left to be ended, and nobody waits for threads.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A Ctrl-C that comes now would take the exit code away.
     return code
 
 
@@ -49,7 +45,6 @@ def _main(words: list[str]) -> int:
 
     changes, parsed = bool(words) and words[0] in CHANGES, list[str]()
     output = prepare(goes_on=changes and words[0] != "wait")
-    signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Who started us may ignore it: then no exit code would reach us.
     try:

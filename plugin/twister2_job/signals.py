@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
 ENDING = 15.0
 """Seconds that all gets after a signal to end its processes and to undo what it made."""
 _REST = 1.0
-"""Seconds that what is cut short after that gets."""
+"""Seconds that what is cut short after that gets, and that a hand gets that presses Ctrl-C several times."""
+
+
+class Once:
+    """A signal handler that raises `ends` at the first signal; those that follow are for `late`."""
+
+    def __init__(self, ends: BaseException, code: int) -> None:
+        """Take what to raise, and the exit code that it stands for."""
+        self._ends, self._code = ends, code
+
+    def __call__(self, _number: int, _frame: object) -> NoReturn:
+        """Handle a signal."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if isinstance(signal.getsignal(number), Once):
+                signal.signal(number, late(self._code))
+        raise self._ends
+
+
+def late(code: int) -> Callable[[int, object], None]:
+    """Return a signal handler for a program that is about to end: it does nothing, and after a second leaves at once.
+
+    Nothing is left to be undone then, but Python may still wait, for a name server that is silent.
+    """
+    since = time.monotonic()
+
+    def handler(_number: int, _frame: object) -> None:
+        if time.monotonic() > since + _REST:
+            os._exit(code)
+
+    return handler
 
 
 async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
@@ -31,6 +63,8 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
         SystemExit: SIGTERM or SIGHUP came.
         KeyboardInterrupt: Ctrl-C came.
     """
+    import asyncio
+
     if sys.platform == "win32":
         return await work  # asyncio has no signal handlers there.
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
@@ -64,13 +98,17 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
         raise SystemExit(128 + came[0])
     finally:
         told.cancel()
+        signal.pthread_sigmask(signal.SIG_BLOCK, before)  # Between two handlers a signal would end us on the spot.
         for number, handler in before.items():
             loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+            signal.signal(number, late(128 + came[0]) if came and isinstance(handler, Once) else handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
 
 
 async def _ended(task: asyncio.Future[Any], number: int) -> None:
     """Wait for the end of what was cancelled; leave the program if it doesn't come."""
+    import asyncio
+
     await asyncio.wait({task}, timeout=ENDING)
     if not task.done():
         task.cancel()

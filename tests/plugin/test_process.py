@@ -25,6 +25,11 @@ SLEEP = ["sh", "-c", "echo $$ >> $0; exec sleep 600", sys.argv[1]]
 """
 WAYS = {
     "run": "asyncio.run(process.run(SLEEP, lasting=True))",
+    "bound": """
+from twister2_job import children
+children._leash = lambda *_: None  # As in the instant before it.
+asyncio.run(process.run(SLEEP, lasting=True))
+""",
     "stream": """
 async def main():
     async with process.stream(SLEEP) as one, process.stream(SLEEP) as two:
@@ -41,7 +46,7 @@ asyncio.run(main())
     "read": "asyncio.run(process.run(SLEEP))",
     "run_all": "run_all([SLEEP, SLEEP], timeout=600)",
 }
-COUNT = {"run": 1, "stream": 2, "session": 2, "read": 1, "run_all": 2}
+COUNT = {"run": 1, "bound": 1, "stream": 2, "session": 2, "read": 1, "run_all": 2}
 
 
 def alive(pid):
@@ -85,7 +90,7 @@ def test_children_end_with_a_parent_that_is_killed(way, tmp_path):
         place = tmp_path / f"pids-{attempt}"
         parent = start(WAYS[way], place)
         pids = children(place, COUNT[way])
-        if way not in ("run", "stream"):
+        if way in ("session", "read", "run_all"):
             time.sleep(0.3)  # What only reads, or is a child's child, may be without a leash when it has just started.
         parent.kill()
         parent.communicate()

@@ -123,10 +123,10 @@ def test_exit_codes_of_programs_are_seen_where_the_end_of_children_is_ignored(sh
     assert told.returncode == 0 and json.loads(told.stdout)["job"] == "job", told.stderr
 
 
-def test_ctrl_c_at_any_time_shows_no_traceback(shell, tmp_path):
-    (tmp_path / "kubectl").write_text("#!/bin/sh\nexec sleep 60\n")
+def test_ctrl_c_given_several_times_shows_no_traceback(shell, tmp_path):
+    (tmp_path / "kubectl").write_text('#!/bin/sh\ntouch "$STARTED"\nexec sleep 60\n')
     for number in range(12):
-        line = "trap - INT; exec $t address job"
+        line, started = "trap - INT; exec $t address job", tmp_path / f"started-{number}"
         process = subprocess.Popen(
             ["bash", "-c", line],
             start_new_session=True,
@@ -136,12 +136,14 @@ def test_ctrl_c_at_any_time_shows_no_traceback(shell, tmp_path):
             env={
                 "PATH": os.environ["PATH"],
                 "t": COMMAND,
+                "STARTED": str(started),
                 "HOME": str(tmp_path),
                 "TWISTER2_JOB_KUBECTL": str(tmp_path / "kubectl"),
                 "PYTHONPATH": SOURCE,
             },
         )
-        time.sleep(0.35 + 0.05 * number)
+        while not started.exists():
+            time.sleep(0.01)
         for _ in range(3):
             process.send_signal(signal.SIGINT)
             time.sleep(0.01 * number)
