@@ -206,9 +206,22 @@ async def dispatch(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def show_commands() -> None:
+    """Tell on standard error every command that is run, and what Helm warns of; a standard input is never shown."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("twister2-job: %(message)s"))
+    log = logging.getLogger("twister2_job")
+    log.handlers[:], log.propagate = [handler], False
+    log.setLevel(logging.DEBUG)
+
+
 def run(words: Sequence[str]) -> int:
     """Parse the command line and run it."""
     arguments = parse(words)
+    if arguments.debug:
+        show_commands()
     if arguments.command == "address":
         form, choice = arguments.output, arguments.worker is not None or arguments.port
         if form == "env" and (choice or arguments.first):

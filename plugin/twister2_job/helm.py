@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ChartError, HelmMissingError, JobNotFoundError, NoClusterError
-from .messages import translate
+from .errors import ChartError, HelmMissingError, JobError, JobNotFoundError, NoClusterError
+from .messages import Step, translate
 from .model import Release
 from .process import Result, run
 from .settings import Connection, find_helm
+from .words import shown
 
 LIMIT = 60.0
 """Seconds for a command of Helm that only reads."""
@@ -67,7 +68,7 @@ class Helm:
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
-        log.debug("run: %s", " ".join(argv))
+        log.debug("run: %s", shown(argv))
         try:
             return await run(argv, timeout=timeout, stdin=stdin)
         except TimeoutError:
@@ -87,8 +88,13 @@ class Helm:
         """
         result = await self.run(*arguments, timeout=timeout)
         if result.code:
-            raise translate(result.err, "helm")
+            step = {"uninstall": Step.REMOVE, "rollback": Step.APPLY}.get(arguments[0], Step.READ)
+            raise self._error(result, step)
         return result.out
+
+    def _error(self, result: Result, step: Step) -> JobError:
+        """Return the error for a command that failed."""
+        return translate(result.err, "helm", step, kubeconfig=self.connection.kubeconfig)
 
     async def template(
         self, name: str, chart: Path, options: Sequence[str], *, upgrade: bool, values: str | None = None
@@ -113,7 +119,7 @@ class Helm:
         given = ["--values", "-"] if values is not None else []
         result = await self.run("template", name, str(chart), "--no-hooks", *mode, *given, *options, stdin=values)
         if result.code:
-            raise translate(result.err, "helm")
+            raise translate(result.err, "helm", Step.RENDER, chart=str(chart))
         return await asyncio.to_thread(_documents, result.out)
 
     async def values(self, name: str, revision: int) -> dict[str, Any]:
@@ -146,7 +152,7 @@ class Helm:
         """
         result = await self.run("history", name, "--output", "json")
         if result.code:
-            error = translate(result.err, "helm")
+            error = self._error(result, Step.READ)
             if isinstance(error, JobNotFoundError):
                 return []
             raise error
@@ -251,7 +257,9 @@ async def apply(
             timeout=f"{timeout:.0f}s",
         )
     except HelmError as error:
-        raise translate(error.stderr.decode(errors="replace"), "helm") from None
+        kubeconfig = helm.connection.kubeconfig
+        said = error.stderr.decode(errors="replace")
+        raise translate(said, "helm", Step.APPLY, chart=str(chart), kubeconfig=kubeconfig) from None
     number: int = revision.revision
     return number
 

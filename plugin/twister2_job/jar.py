@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import BusyError, JobError, UsageError
 from .kube import Kubectl
-from .messages import translate
+from .messages import Step, translate
 from .wait import Say
 
 LIMIT = 16 * 2**20
@@ -121,7 +121,7 @@ class Pieces:
                     "Wait for it.",
                 )
             if result.code:
-                raise translate(result.err, "kubectl")
+                raise translate(result.err, "kubectl", Step.WRITE)
             self._made.append(self.names[index])
 
         tasks = [asyncio.ensure_future(send(index)) for index in range(len(self._parts))]
@@ -144,14 +144,14 @@ class Pieces:
         """
         found = await self._kubectl.run("get", "service", self._job, "-o", "jsonpath={.metadata.uid}")
         if found.code:
-            raise translate(found.err, "kubectl")
+            raise translate(found.err, "kubectl", Step.READ)
         owner = {"apiVersion": "v1", "kind": "Service", "name": self._job, "uid": found.out.strip()}
         patch = json.dumps({"metadata": {"ownerReferences": [owner]}})
         result = await self._kubectl.run(
             "patch", "configmap", *self.names, "--type=merge", "-p", patch, "-o", "name", timeout=SEND_LIMIT
         )
         if result.code:
-            raise translate(result.err, "kubectl")
+            raise translate(result.err, "kubectl", Step.WRITE)
 
     async def remove(self) -> None:
         """Remove the pieces that were sent from here."""
@@ -187,7 +187,7 @@ async def present(kubectl: Kubectl, job: str) -> list[str]:
     chosen = f"{LABEL},app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job}"
     result = await kubectl.run("get", "configmaps", "-l", chosen, "--no-headers", "--ignore-not-found")
     if result.code:
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", Step.READ)
     return [line.split()[0] for line in result.out.splitlines() if line.strip()]
 
 
@@ -201,7 +201,7 @@ async def remove(kubectl: Kubectl, names: Sequence[str]) -> None:
         return
     result = await kubectl.run("delete", "configmap", *names, "--ignore-not-found", "--wait=false", "-o", "name")
     if result.code:
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", Step.REMOVE)
 
 
 async def remove_leftovers(kubectl: Kubectl, job: str, names: Sequence[str], say: Say) -> None:

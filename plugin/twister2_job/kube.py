@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .addresses import Cluster
-from .errors import JobNotFoundError, KubectlMissingError, NoClusterError, NoRightsError
-from .messages import translate
+from .errors import JobError, JobNotFoundError, KubectlMissingError, NoClusterError, NoRightsError
+from .messages import Step, translate
 from .process import Result, run
 from .settings import Connection, find_kubectl
+from .words import shown
 
 KINDS = "pods,statefulsets"
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -21,6 +23,8 @@ NO_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "300MiB"}
 """Settings of the Go runtime: no garbage collection below this size."""
 LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
+
+log = logging.getLogger("twister2_job.kubectl")
 
 
 def _short_lived(env: dict[str, str]) -> dict[str, str]:
@@ -62,8 +66,10 @@ class Kubectl:
         self.connection = connection
 
     def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
-        """Return the whole command line for `arguments`."""
-        return [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
+        """Return the whole command line for `arguments`, which is about to be run."""
+        argv = [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
+        log.debug("run: %s", shown(argv))
+        return argv
 
     async def run(
         self,
@@ -106,7 +112,7 @@ class Kubectl:
         """
         result = await self.run("get", kinds, *options, "--chunk-size=0", "-o", "json", namespaced=namespaced, env=env)
         if result.code:
-            raise translate(result.err, "kubectl")
+            raise self._error(result)
         listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])
         return listed
 
@@ -160,8 +166,12 @@ class Kubectl:
         """
         result = await self.run("get", "--raw", path, namespaced=False, env=env)
         if result.code:
-            raise translate(result.err, "kubectl")
+            raise self._error(result)
         return json.loads(result.out).get("items") or []
+
+    def _error(self, result: Result) -> JobError:
+        """Return the error for a read that failed."""
+        return translate(result.err, "kubectl", Step.READ, kubeconfig=self.connection.kubeconfig)
 
     async def missing(self, job: str) -> JobNotFoundError:
         """Return the error for a job that doesn't exist."""

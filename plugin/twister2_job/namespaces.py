@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .helm import Helm
 from .kube import Kubectl
-from .messages import translate
+from .messages import Step, translate
 
 
 async def exists(kubectl: Kubectl) -> bool:
@@ -22,7 +22,7 @@ async def make(kubectl: Kubectl) -> None:
     """
     result = await kubectl.run("create", "namespace", await kubectl.namespace(), namespaced=False)
     if result.code and "already exists" not in result.err.lower():
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", Step.WRITE)
 
 
 async def remove(kubectl: Kubectl, helm: Helm) -> None:
