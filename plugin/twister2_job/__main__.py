@@ -11,7 +11,7 @@ from .errors import JobError
 
 TYPE_CHECKING = False  # As in `typing`, which `--help` needs not import.
 if TYPE_CHECKING:
-    from typing import NoReturn
+    pass
 
 CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
 """Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
@@ -86,7 +86,7 @@ def _run(words: list[str], parsed: list[str]) -> int:
 
         arguments = parse(words)
         parsed.append(getattr(arguments, "name", ""))
-        if arguments.command == "address" and not arguments.watch:
+        if arguments.command == "address" and not (arguments.watch or arguments.debug):
             from . import addressing
 
             return addressing.run(arguments)

@@ -77,7 +77,7 @@ class Commands:
         common.add_argument("-n", "--namespace", default="", help="namespace (default: the kubeconfig's)")
         common.add_argument("--kube-context", default="", help="context of the kubeconfig")
         common.add_argument("--kubeconfig", default="", help="path of a kubeconfig")
-        common.add_argument("--debug", action="store_true", help="show tracebacks")
+        common.add_argument("--debug", action="store_true", help="show the commands that are run, and tracebacks")
         return common
 
     def _command(self, name: str, text: str, *, job: bool = True) -> argparse.ArgumentParser:

@@ -171,6 +171,19 @@ async def dispatch(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def show_commands() -> None:
+    """Tell on standard error every command that is run, and what Helm warns of; a standard input is never shown."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("twister2-job: %(message)s"))
+    log = logging.getLogger("twister2_job")
+    log.handlers[:], log.propagate = [handler], False
+    log.setLevel(logging.DEBUG)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed and return its exit code."""
+    if arguments.debug:
+        show_commands()
     return asyncio.run(until_signalled(dispatch(arguments)))

@@ -23,7 +23,7 @@ EXIT_CODES: dict[int, str] = {
     17: "chart not found or broken",
     18: "refused by Kubernetes (admission, quota, invalid object)",
     19: "namespace missing",
-    20: "another operation on this release, or the deletion of its last run, is still going on",
+    20: "another operation on this release, or the deletion of its last run or its namespace, is still going on",
     21: "local port taken, or not allowed",
     22: "the forward to a worker broke and could not be made again",
     23: "an address does not answer, the wrong worker does, or none can be checked",
@@ -35,6 +35,13 @@ EXIT_CODES: dict[int, str] = {
     143: "terminated (SIGTERM)",
 }
 """Every exit code of the command line and what it stands for; docs/wrapper.md has the same table."""
+
+
+def sentence(text: str) -> str:
+    """Return `text` as a sentence: with its full stop. Lines below a first one are a list, and stay as they are."""
+    text = text.rstrip()
+    ended = not text or "\n" in text or text.rstrip("`'\")").endswith((".", "!", "?", ":"))
+    return text if ended else f"{text}."
 
 
 class JobError(Exception):
@@ -49,10 +56,11 @@ class JobError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """Keep the sentence and the remedy."""
-        super().__init__(f"{message} {hint}".strip())
-        self.message = message
-        self.hint = hint
+        """Keep the sentence and the remedy; both end as sentences do, whoever wrote the words."""
+        self.message = sentence(message)
+        self.hint = sentence(hint)
+        lines = "\n" in self.message or self.hint.startswith("\n")
+        super().__init__(("\n" if lines else " ").join(filter(None, (self.message, self.hint.lstrip()))))
 
 
 class UsageError(JobError):

@@ -88,6 +88,6 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
 def reuse_hint(error: JobError, request: Request) -> JobError:
     """Return the error of an upgrade, with the remedy if --reuse-values is what the schema refuses."""
     if isinstance(error, ValuesError) and "--reuse-values" in request.arguments:
-        why = "--reuse-values keeps the defaults of the old chart too, which may lack new values"
+        why = "The option --reuse-values keeps the defaults of the old chart too, which may lack new values"
         return ValuesError(error.message, f"{why}; use --reset-then-reuse-values.")
     return error

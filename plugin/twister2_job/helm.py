@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .environment import of_helm
-from .errors import HelmMissingError, JobNotFoundError, NoClusterError
+from .errors import HelmMissingError, JobError, JobNotFoundError, NoClusterError
 from .helmversion import helm_version
 from .messages import Step, translate
 from .model import Release
 from .process import Result, run
 from .settings import Connection, find_helm
+from .words import shown
 
 LIMIT = 60.0
 """Seconds for a command of Helm that only reads."""
@@ -87,7 +88,7 @@ class Helm:
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
-        log.debug("run: %s", " ".join(argv))
+        log.debug("run: %s", shown(argv))
         try:
             lasting, fds = arguments[0] in CHANGES, self.descriptors
             return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=fds, lasting=lasting)
@@ -100,7 +101,7 @@ class Helm:
                 f"Helm at {self.path} doesn't run: {error.strerror}.", "Name a good one in HELM_BIN."
             ) from None
 
-    async def output(self, *arguments: str, timeout: float | None = LIMIT, step: Step = "read") -> str:
+    async def output(self, *arguments: str, timeout: float | None = LIMIT, step: Step = Step.READ) -> str:
         """Return what Helm prints.
 
         Raises:
@@ -108,8 +109,12 @@ class Helm:
         """
         result = await self.run(*arguments, timeout=timeout)
         if result.code:
-            raise translate(result.err, "helm", step=step)
+            raise self._error(result, step)
         return result.out
+
+    def _error(self, result: Result, step: Step) -> JobError:
+        """Return the error for a command that failed."""
+        return translate(result.err, "helm", step, kubeconfig=self.connection.kubeconfig)
 
     async def template(
         self, name: str, chart: Path, options: Sequence[str], *, upgrade: bool, values: str | None = None
@@ -134,7 +139,7 @@ class Helm:
         given = ["--values", "-"] if values is not None else []
         result = await self.run("template", name, str(chart), "--no-hooks", *mode, *given, *options, stdin=values)
         if result.code:
-            raise translate(result.err, "helm", step="render")
+            raise translate(result.err, "helm", Step.RENDER, chart=str(chart))
         return await asyncio.to_thread(documents, result.out)
 
     async def values(self, name: str, revision: int) -> dict[str, Any]:
@@ -169,7 +174,7 @@ class Helm:
         """
         result = await self.run("history", name, "--output", "json")
         if result.code:
-            error = translate(result.err, "helm", step="read")
+            error = self._error(result, Step.READ)
             if isinstance(error, JobNotFoundError):
                 return []
             raise error
@@ -205,12 +210,12 @@ class Helm:
         Raises:
             JobNotFoundError: There is no such release.
         """
-        await self.output("uninstall", name, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step="remove")
+        await self.output("uninstall", name, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step=Step.REMOVE)
 
     async def rollback(self, name: str, revision: int, *, timeout: float = 300) -> None:
         """Make `revision` the live one again, as a new revision, also where somebody else has changed it."""
         words = ("rollback", name, str(revision), *await self.force(name, revision))
-        await self.output(*words, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step="apply")
+        await self.output(*words, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step=Step.APPLY)
 
     async def applied_by_server(self, name: str, revision: int = 0) -> bool:
         """Tell whether the API server applied a revision and keeps whose each field is, as Helm 4 has it do.
@@ -264,7 +269,8 @@ class Helm:
         async def run(words: Sequence[str], stdin: str | None) -> str:
             result = await self.run(*words, stdin=stdin, timeout=None)
             if result.code:
-                raise translate(result.err, "helm", step="apply")
+                where = self.connection.kubeconfig
+                raise translate(result.err, "helm", Step.APPLY, chart=str(chart), kubeconfig=where)
             for line in result.err.splitlines():
                 log.info("helm: %s", line)
             return result.out

@@ -22,7 +22,7 @@ from .errors import (
 )
 from .guards import check_chart_of, check_name
 from .helm import Applied, Revision, documents
-from .messages import translate
+from .messages import Step, translate
 from .operation import PENDING, Companion, Outcome, Request, Tools, within
 from .resources import selector
 from .undo import LATE, LIMIT, Undo
@@ -108,7 +108,7 @@ class Install:
         kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io"
         result = await self.kubectl.run("get", kinds, "-l", selector(self.name), "--no-headers", "--ignore-not-found")
         if result.code and not result.out.strip():
-            error = translate(result.err, "kubectl", step="read")
+            error = translate(result.err, "kubectl", Step.READ)
             if not isinstance(error, NoRightsError):  # Who may not look may not install either: Helm says what lacks.
                 raise error
         return bool(result.out.strip())

@@ -16,7 +16,7 @@ from typing import Any
 from .errors import BusyError, JobError, UsageError
 from .kube import Kubectl
 from .marks import Mark, remaining
-from .messages import translate
+from .messages import Step, translate
 from .sources import look
 from .sources import read as read_bounded
 from .stored import Row, rows
@@ -114,7 +114,7 @@ class Pieces:
                 text = json.dumps(manifest(self._job, self.names[index], index, self._parts[index], self._mark))
                 result = await self._kubectl.run("create", "-f", "-", "-o", "name", stdin=text, timeout=SEND_LIMIT)
             if result.code:
-                raise translate(result.err, "kubectl", step="write")
+                raise translate(result.err, "kubectl", Step.WRITE)
 
         tasks = [asyncio.ensure_future(send(index)) for index in range(len(self._parts))]
         try:
@@ -133,14 +133,14 @@ class Pieces:
         """
         found = await self._kubectl.run("get", "service", self._job, "-o", "jsonpath={.metadata.uid}")
         if found.code:
-            raise translate(found.err, "kubectl", step="read")
+            raise translate(found.err, "kubectl", Step.READ)
         owner = {"apiVersion": "v1", "kind": "Service", "name": self._job, "uid": found.out.strip()}
         patch = json.dumps({"metadata": {"ownerReferences": [owner]}})
         result = await self._kubectl.run(
             "patch", "configmap", *self.names, "--type=merge", "-p", patch, "-o", "name", timeout=SEND_LIMIT
         )
         if result.code:
-            raise translate(result.err, "kubectl", step="write")
+            raise translate(result.err, "kubectl", Step.WRITE)
 
     async def remove(self) -> None:
         """Remove the pieces; no other run has pieces of these names."""
@@ -177,7 +177,7 @@ async def present(kubectl: Kubectl, job: str) -> list[Row]:
     words = ("get", "configmaps", "-l", chosen, "--no-headers", "--show-labels", "--ignore-not-found")
     result = await kubectl.run(*words)
     if result.code:
-        raise translate(result.err, "kubectl", step="read")
+        raise translate(result.err, "kubectl", Step.READ)
     return rows(result.out, time.time())
 
 
@@ -191,7 +191,7 @@ async def remove(kubectl: Kubectl, names: Sequence[str]) -> None:
         return
     result = await kubectl.run("delete", "configmap", *names, "--ignore-not-found", "--wait=false", "-o", "name")
     if result.code:
-        raise translate(result.err, "kubectl", step="write")
+        raise translate(result.err, "kubectl", Step.WRITE)
 
 
 async def remove_leftovers(kubectl: Kubectl, job: str, pieces: Sequence[Row], say: Say) -> None:

@@ -23,7 +23,7 @@ from .jobstate import (
     state_of,
 )
 from .kube import Kubectl
-from .messages import translate
+from .messages import Step, translate
 from .process import stream
 from .signs import Progress
 from .workers import CONTAINER, Object, number, of_kind, table
@@ -45,7 +45,7 @@ async def text(kubectl: Kubectl, pod: str, name: str, *, previous: bool = False,
     """
     more = ["--previous"] if previous else []
     result = await kubectl.run("logs", pod, "-c", name, f"--tail={tail}", *more)
-    if result.code and isinstance(error := translate(result.err, "kubectl"), NoRightsError):
+    if result.code and isinstance(error := translate(result.err, "kubectl", Step.READ), NoRightsError):
         raise error
     return "" if result.code else result.out
 

@@ -38,7 +38,7 @@ def script(chart: Path) -> ModuleType:
     path = chart / SCRIPT
     if not path.is_file():
         raise ChartError(
-            f"The chart {chart} has no {SCRIPT}.", "--package needs the packaged chart, or a folder of it."
+            f"The chart {chart} has no {SCRIPT}.", "The option --package needs the packaged chart, or a folder of it."
         )
     specification = importlib.util.spec_from_file_location("twister2_job_package", path)
     assert specification and specification.loader

@@ -11,7 +11,7 @@ from .jobstate import MASTER, JobState, is_suspended, master_name
 from .jobwait import Follower
 from .kube import Kubectl
 from .lifecycle import Lifecycle
-from .messages import translate
+from .messages import Step, translate
 from .operation import Request
 from .pin import merged
 from .release import live_release
@@ -59,7 +59,7 @@ async def _tell_master(job: AsyncJob, kubectl: Kubectl) -> bool:
     patch = '{"data":{"KILL_JOB":"true"}}'
     result = await kubectl.run("patch", "configmap", job.name, "--type=merge", "-p", patch, "-o", "name")
     if result.code and "not found" not in result.err.lower():
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", Step.WRITE)
     follower = Follower(kubectl, job.name, lambda _: None)
     try:
         state = await follower.end(time.monotonic() + MASTER_LIMIT)

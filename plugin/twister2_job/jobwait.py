@@ -21,9 +21,10 @@ from .jobstate import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, 
 from .kube import Kubectl
 from .narration import Narrator
 from .process import heard, stream
+from .reasons import warnings_of
 from .resources import selector
 from .signs import Progress
-from .wait import Say, rolled_out, warnings_of
+from .wait import Say, rolled_out
 from .workers import Object, number, of_kind, table
 
 LOOK, LOOK_AT_START = 3.0, 1.0

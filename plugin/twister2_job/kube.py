@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 from .addresses import Cluster
 from .errors import JobNotFoundError
-from .messages import translate
+from .messages import Step, translate
 from .process import Result, run, stream
 from .resources import LIMIT, cluster, failures, path_of, raw, reads, short_lived
 from .settings import Connection, find_kubectl
+from .words import shown
+
+log = logging.getLogger("twister2_job.kubectl")
 
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -39,8 +43,10 @@ class Kubectl:
         self.connection = connection
 
     def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
-        """Return the whole command line for `arguments`."""
-        return [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
+        """Return the whole command line for `arguments`, which is about to be run."""
+        argv = [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
+        log.debug("run: %s", shown(argv))
+        return argv
 
     async def run(
         self,
@@ -75,7 +81,7 @@ class Kubectl:
         words = ("get", kinds, *options, "--chunk-size=0", "-o", "json")
         result = await self.run(*words, namespaced=namespaced, timeout=timeout)
         if result.code:
-            raise translate(result.err, "kubectl", step="read")
+            raise translate(result.err, "kubectl", Step.READ, kubeconfig=self.connection.kubeconfig)
         listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])
         return listed
 
@@ -86,7 +92,8 @@ class Kubectl:
             JobError: The API refuses or can't be reached.
         """
         read = raw(kind, await self.namespace() if job else "", job)
-        return read.objects(await self.run(*read.words, namespaced=read.namespaced))
+        result = await self.run(*read.words, namespaced=read.namespaced)
+        return read.objects(result, self.connection.kubeconfig)
 
     async def cluster(self, job: str, *, nodes: bool = True) -> Cluster:
         """Read the job's objects and the nodes, side by side.
@@ -101,7 +108,7 @@ class Kubectl:
         wanted = reads(self.connection.namespace, job, nodes=nodes)
         tasks = [asyncio.ensure_future(self.run(*read.words, namespaced=read.namespaced)) for read in wanted]
         try:
-            return cluster(wanted, [await task for task in tasks])
+            return cluster(wanted, [await task for task in tasks], self.connection.kubeconfig)
         finally:
             for task in tasks:
                 task.cancel()

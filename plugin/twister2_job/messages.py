@@ -1,171 +1,202 @@
-"""Turns what Helm and kubectl print on failure into this package's errors: one sentence with the remedy."""
+"""Turns what Helm and kubectl print on failing into this package's errors: one sentence with the remedy.
+
+Who speaks in which step decides first what a text can be about, and its words only then: a missing file is one of
+values where Helm renders, and one of the kubeconfig where it says that the cluster is unreachable.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from enum import Enum
 
-from . import errors
-from .errors import JobError
-
-_LOG_LINE = re.compile(
-    r"^(level=|time=|Flag --|WARNING:|W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)"
+from . import answers, forbidden, logins, reaching, rendering
+from .errors import (
+    BusyError,
+    HelmMissingError,
+    JobError,
+    JobExistsError,
+    JobNotFoundError,
+    KubectlMissingError,
+    OutOfTimeError,
+    RefusedError,
 )
-_SCHEMA_HEADER = re.compile(r"values don't meet the specifications of the schema\(s\) in the following chart\(s\):\s*")
-# Lines of the schema's branches, which say nothing that the lines below them don't say.
-_BRANCH = re.compile(r"('(all|any|one)Of' failed|validation failed|: Must validate .*)$")
-_EXECUTION = re.compile(r"execution error at \([^)]*\):\s*")
-_LOCAL = re.compile(r"(?:error calling include|error calling fail|executing \"[^\"]+\" at <[^>]*>):\s*")
-_TAKEN = re.compile(r"nodePort: Invalid value: (\d+): provided port is already allocated")
-_RANGE = re.compile(r"nodePort: Invalid value: (\d+): provided port is not in the valid range[^\d]*([\d-]*)")
-_FORBIDDEN = re.compile(
-    r'User "([^"]*)" cannot (\w+) resource "([^"]+)"[^"]*(?:in the namespace "([^"]+)"|at the cluster)?'
+from .rules import Verdict, first, rule
+from .words import Said, own_words, read, short
+
+__all__ = ["Step", "classify", "own_words", "translate"]
+
+
+class Step(Enum):
+    """What a program was asked to do."""
+
+    RENDER = "helm template: it works offline, and speaks of values and charts only"
+    READ = "helm history, list, get; kubectl get, logs, wait"
+    APPLY = "helm install, upgrade, rollback"
+    REMOVE = "helm uninstall; kubectl delete"
+    WRITE = "kubectl create, patch, replace"
+
+
+_UNREACHABLE = re.compile(r"\A(?:cluster reachability check failed: )?[Kk]ubernetes cluster unreachable: ")
+_SERVER = re.compile(r"\A(?:Error|error:? error) from server(?: \((\w+)\))?: ", re.IGNORECASE)
+_LOCAL = re.compile(r"\A(?:Unable to connect to the server|The connection to the server|Error in configuration)\b")
+_LIST = "`twister2-job list -A` shows all."
+
+
+def _exists(_: object) -> JobError:
+    return JobExistsError("A release of this name was made meanwhile.", "`twister2-job list` shows it.")
+
+
+def _overtaken(_: object) -> JobError:
+    return BusyError("Another operation has made a revision of this release meanwhile.", "Try again when it is done.")
+
+
+def _missing(_: object) -> JobError:
+    return JobNotFoundError("There is no such release.", _LIST)
+
+
+BUSY = (
+    rule(
+        "release is busy",
+        r"\Aanother operation \(install/upgrade/rollback\) is in progress",
+        lambda _: BusyError("Another Helm operation on this release is in progress.", "Try again when it is done."),
+    ),
 )
-_QUOTA = re.compile(r"exceeded quota: (\S+), requested: ([^\s,]+)")
-RIGHTS = "Ask for the Role that docs/wrapper.md shows."
+MADE = (
+    rule("name is used", r"\A(?:release name check failed: )?cannot re-?use a name that is still in use", _exists),
+    rule(
+        "release exists",
+        r'\A(?:create: )?(?:failed to create: )?(?:release: |secrets "sh\.helm\.release\.v1\.[^"]+" )already exists',
+        _exists,
+    ),
+)
+OVERTAKEN = (rule("revision exists", MADE[1].pattern.pattern, _overtaken),)
+MISSING = (
+    rule(
+        "release is missing",
+        r'\A(?:uninstall: Release not loaded: \S+: )?release: not found|\A"[^"]*" has no deployed',
+        _missing,
+    ),
+    rule("release is gone", r'\Athe release named "[^"]*" is already deleted', _missing),
+    rule(
+        "revision is missing",
+        r"\Arelease has no (\d+) version",
+        lambda found: JobNotFoundError(f"The release has no revision {found[1]}.", "`helm history` lists them."),
+    ),
+)
+TIME = (
+    rule(
+        "time is out",
+        r"^(?!.*(?:https?://|dial tcp)).*(?:timed out waiting for|context deadline exceeded"
+        r"|would exceed context deadline)",
+        lambda found: OutOfTimeError(f"It was not done in time: {short(found.string, 300)}", "Try a longer --timeout."),
+        flags=re.MULTILINE,
+    ),
+)
+BROKEN = (
+    rule(
+        "program crashes",
+        r"^(?:panic: |fatal error: |runtime: out of memory|Killed$|Segmentation fault)|command not found$"
+        r"|[Ee]xec format error"
+        r"|cannot execute|^Traceback \(most recent call last\)",
+        lambda found: JobError(f"it breaks down: {_line(found.string[found.start() :])}"),
+        flags=re.MULTILINE,
+    ),
+    rule("program says nothing", r"\A\Z", lambda _: JobError("it ended without a message.")),
+)
+USAGE = (
+    rule(
+        "program is of another version",
+        r"\A(?:unknown (?:flag|command|shorthand flag)|invalid argument \"[^\"]*\" for"
+        r"|flag provided but not defined|accepts \d+ arg)",
+        lambda found: JobError(f"it doesn't know what is asked of it: {_line(found.string)}"),
+    ),
+)
 
 
-def own_words(stderr: str) -> str:
-    """Return Helm's or kubectl's message without log lines, headers and doubled texts."""
-    lines = []
-    for line in stderr.replace('\\"', '"').splitlines():
-        if _LOG_LINE.match(line) or line.strip() in ("", "twister2-job:"):
-            continue
-        line = re.sub(r"^Error: (UPGRADE FAILED: |INSTALLATION FAILED: )?|^error: ", "", line)
-        if line.startswith("Use --debug flag to render out invalid YAML"):
-            continue
-        lines.append(line.rstrip())
-    text = "\n".join(dict.fromkeys(lines))
-    text = _SCHEMA_HEADER.sub("", text)
-    text = re.sub(
-        r"^(\s*)- at '/?([^']*)': ", lambda m: f"{m[1]}{m[2].replace('/', '.') or 'values'}: ", text, flags=re.M
+def _line(text: str) -> str:
+    return short(text.strip().splitlines()[0])
+
+
+def translate(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> JobError:
+    """Return the error for what a program printed on failing.
+
+    Args:
+        stderr: What it printed.
+        tool: Who: `helm` or `kubectl`.
+        step: What it was doing; None means whatever may be changed.
+        chart: Path of the chart in use: Helm speaks of its file as it does of a values file.
+        kubeconfig: Path of the kubeconfig that the user chose, if one.
+    """
+    return classify(stderr, tool, step, chart=chart, kubeconfig=kubeconfig).error
+
+
+def classify(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> Verdict:
+    """Return the error as `translate` does, and the name of the rule that found it; no rule's name is empty."""
+    said = read(stderr)._replace(kubeconfig=kubeconfig)
+    broken = first(USAGE, said.text) or (None if _speaks(stderr, said) else first(BROKEN, said.text))
+    if broken:
+        kind, setting = (
+            (HelmMissingError, "HELM_BIN") if tool == "helm" else (KubectlMissingError, "TWISTER2_JOB_KUBECTL")
+        )
+        name = "Helm" if tool == "helm" else "kubectl"
+        return Verdict(
+            broken.rule,
+            kind(f"{name} doesn't run as it should: {broken.error.message}", f"Name a good one in {setting}."),
+        )
+    if tool != "helm":
+        return _kubectl(said) or _unknown(stderr, tool)
+    step = step or Step.APPLY
+    if step is Step.RENDER:
+        return rendering.render(said.text, chart)
+    return _helm(said, step, chart) or _unknown(stderr, tool)
+
+
+def _speaks(stderr: str, said: Said) -> bool:
+    """Tell whether there is a message of the program's own, and not only what somebody else printed in its place."""
+    return bool(said.failed) or re.search(r"^(?:Error|error)(?: |: )", stderr, re.MULTILINE) is not None
+
+
+def _helm(said: Said, step: Step, chart: str) -> Verdict | None:
+    """Return what Helm says of a release and of the cluster."""
+    if unreachable := _UNREACHABLE.match(said.text):
+        return reaching.unreachable(said.text[unreachable.end() :].strip(), said)
+    local = rendering.judge(said.text, chart) if step is Step.APPLY else None
+    return (
+        local
+        or _release(said, step)
+        or answers.judge(said.text)
+        or reaching.judge(said.text, said)
+        or first(TIME, said.text)
     )
-    text = re.sub(r"^(\s*)- ", r"\1", text, flags=re.M)
-    if _EXECUTION.search(text):
-        text = _EXECUTION.split(text)[-1]
-    told = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines()]
-    return "\n  ".join(dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told)
 
 
-def _values(text: str) -> JobError | None:
-    if "don't meet the specifications of the schema" in text or "execution error at" in text:
-        return errors.ValuesError(own_words(text), "Correct the values (-f, --set).")
-    if found := re.search(
-        r"failed to parse (\S+): (.+)|open (\S+): (no such file.*|permission denied)|"
-        r"failed parsing (--set\S*) data: (.+)",
-        text,
-    ):
-        return errors.ValuesError(own_words(text), f"Correct {found[1] or found[3] or found[5]}.")
-    return None
+def _release(said: Said, step: Step) -> Verdict | None:
+    """Return what Helm says of its releases; every rule is for the beginning, since others say such words too."""
+    made = OVERTAKEN if said.failed in ("upgrade", "rollback") else MADE
+    return first((*BUSY, *(made if step is Step.APPLY else ()), *MISSING), said.text)
 
 
-def _ports(text: str) -> JobError | None:
-    taken, outside = sorted(set(_TAKEN.findall(text))), sorted(set(_RANGE.findall(text)))
-    if taken:
-        one = len(taken) == 1
-        return errors.PortTakenError(
-            f"Node port{'' if one else 's'} {', '.join(taken)} {'is' if one else 'are'} used by another Service.",
-            "Leave the port out to get a free one, or choose another.",
+def _kubectl(said: Said) -> Verdict | None:
+    """Return what kubectl says: for the API server, or of its own way to it."""
+    if server := _SERVER.match(said.text):
+        text = said.text[server.end() :]
+        login = logins.judge(text, said) if server[1] == "Unauthorized" else None
+        strange = (
+            first(reaching.STRANGE, text) if server[1] in ("Forbidden", "NotFound") or "<html" in text.lower() else None
         )
-    if outside:
-        span = f" ({outside[0][1]})" if outside[0][1] else ""
-        return errors.PortRangeError(
-            f"Node port {outside[0][0]} is outside the range of this cluster{span}.",
-            "Leave the port out to get a free one, or choose one inside.",
-        )
-    return None
+        return login or answers.judge(text) or strange or reaching.judge(text, said)
+    answer = None if _LOCAL.match(said.text) else answers.judge(said.text)
+    return answer or first(TIME, said.text) or reaching.judge(said.text, said)
 
 
-def _access(text: str) -> JobError | None:
-    low = text.lower()
-    if quota := _QUOTA.search(text):
-        return errors.RefusedError(
-            f"Quota {quota[1]} is exceeded: requested {quota[2]}.", "Ask for more, or ask for less."
-        )
-    if "violates podsecurity" in low:
-        return errors.RefusedError(own_words(text), "Use values the namespace's Pod Security level allows.")
-    if (
-        "unauthorized" in low
-        or "provide credentials" in low
-        or "must be logged in" in low
-        or "getting credentials" in low
-    ):
-        return errors.LoginError(
-            "The cluster refuses the login: it is wrong or has expired.", "Log in again (see your kubeconfig's user)."
-        )
-    if found := re.search(r'namespaces "([^"]+)" not found', text):
-        return errors.NamespaceMissingError(
-            f"Namespace {found[1]} doesn't exist.", "Create it, or add --create-namespace."
-        )
-    if found := _FORBIDDEN.search(text):
-        where = f"in namespace {found[4]}" if found[4] else "in this cluster"
-        return errors.NoRightsError(f"{found[1]} may not {found[2]} {found[3]} {where}.", RIGHTS)
-    if "is forbidden" in low or "(forbidden)" in low:
-        return errors.NoRightsError(own_words(text), RIGHTS)
-    return None
+def _unknown(stderr: str, tool: str) -> Verdict:
+    """Return the error for words that no rule knows: they are told as they are."""
+    name = "Helm" if tool == "helm" else "kubectl"
+    return Verdict("", RefusedError(f"{name}: {own_words(stderr)}", "Run again with --debug to see the commands."))
 
 
-def _cluster(text: str) -> JobError | None:
-    low = text.lower()
-    if found := re.search(r'context "([^"]*)" does not exist|context was not found for specified context: (\S+)', text):
-        return errors.NoClusterError(
-            f"The kubeconfig has no context {found[1] or found[2]}.", "kubectl config get-contexts lists them."
-        )
-    signs = (
-        ("no configuration has been provided", "no kubeconfig names a cluster"),
-        ("current-context is not set", "the kubeconfig has no current context"),
-        ("invalid configuration", "the kubeconfig is not valid"),
-        ("error loading config file", "the kubeconfig can't be read"),
-        ("no such host", "its host name doesn't resolve"),
-        ("x509:", "its certificate is not accepted"),
-        ("connection refused", "it refuses the connection"),
-        ("was refused", "it refuses the connection"),
-        ("network is unreachable", "its network can't be reached"),
-        ("no route to host", "its network can't be reached"),
-        ("i/o timeout", "it does not answer"),
-        ("tls handshake timeout", "it does not answer"),
-        ("client.timeout exceeded", "it does not answer"),
-        ("unable to connect to the server", "it does not answer"),
-        ("cluster unreachable", "it does not answer"),
-        ("etcdserver", "its database does not answer"),
-    )
-    for sign, why in signs:
-        if sign in low:
-            server = re.search(r"https?://[^\s\"/]+", text)
-            where = f" ({server[0]})" if server else ""
-            return errors.NoClusterError(
-                f"The cluster can't be used{where}: {why}.",
-                "Check the kubeconfig (KUBECONFIG, --kubeconfig, --kube-context), the network and the VPN.",
-            )
-    return None
-
-
-def _release(text: str) -> JobError | None:
-    low = text.lower()
-    if "another operation (install/upgrade/rollback) is in progress" in low:
-        return errors.BusyError("Another Helm operation on this release is in progress.", "Try again when it is done.")
-    if "cannot re-use a name" in low or re.search(r'"sh\.helm\.release\.[^"]+" already exists', low):
-        return errors.JobExistsError("A release of this name was made meanwhile.", "`twister2-job list` shows it.")
-    if "cannot be imported into the current release" in low or "already exists" in low:
-        return errors.RefusedError(own_words(text), "Take another job name, or delete that object.")
-    if "release: not found" in low or "has no deployed releases" in low:
-        return errors.JobNotFoundError("There is no such release.", "twister2-job list -A shows all.")
-    if re.search(r"chart\.yaml file is missing|path \"[^\"]*\" not found|chart.*not found|failed to download", low):
-        return errors.ChartError(own_words(text), "Check --chart.")
-    return None
-
-
-Step = str
-
-
-def translate(stderr: str, tool: str, *, step: Step = "read") -> JobError:
-    """Return the error for what `tool` (Helm or kubectl) printed on failing."""
-    text = stderr.replace('\\"', '"')
-    checks: tuple[Callable[[str], JobError | None], ...] = (_values, _ports, _access, _cluster, _release)
-    for check in checks:
-        if error := check(text):
-            return error
-    words = own_words(stderr) or f"{tool} failed without a message"
-    if "parse error" in words or "YAML parse error" in words or "executing" in words:
-        return errors.ChartError(f"The chart can't be rendered: {words}", "Check the values and --chart.")
-    return errors.RefusedError(f"{tool}: {words}", "Run again with --debug to see the commands.")
+RULES = (
+    *BUSY, *MADE, *OVERTAKEN, *MISSING, *TIME, *BROKEN, *USAGE, *rendering.RULES, *rendering.OFFLINE,
+    *logins.RULES, *reaching.RULES, *answers.RULES, *forbidden.RULES, *answers.PORTS,
+)  # fmt: skip
+"""Every rule that there is."""

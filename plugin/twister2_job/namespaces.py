@@ -7,7 +7,7 @@ import json
 from .helm import Helm
 from .kube import Kubectl
 from .marks import Mark
-from .messages import translate
+from .messages import Step, translate
 
 
 async def make(kubectl: Kubectl, mark: Mark) -> bool:
@@ -24,7 +24,7 @@ async def make(kubectl: Kubectl, mark: Mark) -> bool:
     text = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     result = await kubectl.run("create", "-f", "-", "-o", "name", namespaced=False, stdin=text)
     if result.code and "already exists" not in result.err.lower():
-        raise translate(result.err, "kubectl", step="write")
+        raise translate(result.err, "kubectl", Step.WRITE)
     return not result.code
 
 
@@ -40,5 +40,5 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
         return ""
     result = await kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found", namespaced=False)
     if result.code:
-        raise translate(result.err, "kubectl", step="remove")
+        raise translate(result.err, "kubectl", Step.REMOVE)
     return f"the namespace {name}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .jobstate import MASTER, master_name
+from .reasons import essence
 from .workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, replicas, table
 
 PACKAGE = "job-package"
@@ -49,7 +50,7 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Obstacle]:
             # The rest of a reason counts seconds or names the pod. What has just ended is told when it is restarted.
             cause = why.partition(":")[0]
             cause = "image" if cause in ("ErrImagePull", "ImagePullBackOff") else cause
-            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {why}")
+            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {essence(why)}")
     for cause, told in causes.items():
         more = f" (and {len(told) - 1} more pod{'s' if len(told) > 2 else ''})" if len(told) > 1 else ""
         found.append(Obstacle(cause, told[0] + more))

@@ -16,7 +16,7 @@ from typing import Any
 from .addresses import EXPOSURE, WORKER
 from .errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
 from .kube import Kubectl
-from .messages import translate
+from .messages import Step, translate
 from .resources import LIMIT
 from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, group_path, number, of_kind, worker_sets
 
@@ -225,7 +225,7 @@ async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> F
         elif "Warning:" not in line and "already exists" not in line:
             unknown.append(line)
     if result.code and not (found.taken or found.quota) and unknown:
-        raise translate("\n".join(unknown), "kubectl")
+        raise translate("\n".join(unknown), "kubectl", Step.WRITE)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .errors import JobNotFoundError, RefusedError
 from .kube import Kubectl
-from .messages import translate
+from .messages import Step, translate
 from .model import Address, JobAddresses
 
 KEY = "addresses.json"
@@ -71,4 +71,4 @@ async def publish(kubectl: Kubectl, report: JobAddresses) -> None:
             f"`twister2-job upgrade {report.job}` makes it.",
         )
     if result.code:
-        raise translate(result.err, "kubectl")
+        raise translate(result.err, "kubectl", Step.WRITE)

@@ -68,16 +68,20 @@ class Read:
         """Tell whether kubectl needs the namespace as an option: the API's paths name it."""
         return not self.kind
 
-    def objects(self, result: Result) -> Sequence[Mapping[str, Any]] | None:
+    def objects(self, result: Result, kubeconfig: str = "") -> Sequence[Mapping[str, Any]] | None:
         """Return the objects that were read; None for nodes that the user may not read.
+
+        Args:
+            result: What kubectl left.
+            kubeconfig: Path of the kubeconfig that the user chose, if one.
 
         Raises:
             JobError: The API refuses or can't be reached.
         """
         if result.code:
-            from .messages import translate
+            from .messages import Step, translate
 
-            error = translate(result.err, "kubectl", step="read")
+            error = translate(result.err, "kubectl", Step.READ, kubeconfig=kubeconfig)
             if self.kind == "Node" and isinstance(error, NoRightsError):
                 return None
             raise error
@@ -112,8 +116,13 @@ def reads(namespace: str, job: str, *, nodes: bool) -> list[Read]:
     return [*found, *([raw("Node")] if nodes else [])]
 
 
-def cluster(wanted: Sequence[Read], results: Sequence[Result]) -> Cluster:
+def cluster(wanted: Sequence[Read], results: Sequence[Result], kubeconfig: str = "") -> Cluster:
     """Return what was read.
+
+    Args:
+        wanted: What was to be read.
+        results: What kubectl left for each.
+        kubeconfig: Path of the kubeconfig that the user chose, if one.
 
     Raises:
         JobError: The API refuses or can't be reached.
@@ -121,7 +130,7 @@ def cluster(wanted: Sequence[Read], results: Sequence[Result]) -> Cluster:
     objects: list[Mapping[str, Any]] = []
     nodes: Sequence[Mapping[str, Any]] | None = None
     for one, result in zip(wanted, results, strict=True):
-        found = one.objects(result)
+        found = one.objects(result, kubeconfig)
         if one.kind == "Node":
             nodes = found
         else:

@@ -28,7 +28,7 @@ def addresses(connection: Connection, job: str, *, address_type: str = "") -> Jo
     with resources.failures(path, resources.LIMIT), connection.kubectl_environment() as own:
         env = resources.short_lived(own.env)
         results = run_all(commands, env=env, timeout=resources.LIMIT, pass_fds=own.descriptors)
-    cluster = resources.cluster(wanted, results)
+    cluster = resources.cluster(wanted, results, connection.kubeconfig)
     if not cluster.objects:
         raise _missing(connection, job)
     return report(job, cluster, address_type=address_type)

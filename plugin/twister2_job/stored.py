@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .helm import Helm
 from .kube import Kubectl
 from .marks import time_of
-from .messages import translate
+from .messages import Step, translate
 
 KINDS = {
     "": "secrets",
@@ -79,7 +79,7 @@ async def revisions(helm: Helm, kubectl: Kubectl, name: str) -> list[Stored]:
     words = ("-l", f"owner=helm,name={name}", "--no-headers", "--show-labels", "--ignore-not-found")
     result = await kubectl.run("get", kind, *words)
     if result.code:
-        raise translate(result.err, "kubectl", step="read")
+        raise translate(result.err, "kubectl", Step.READ)
     found = [_stored(row) for row in rows(result.out, time.time()) if row.labels.get("version", "").isdigit()]
     return sorted(found, key=lambda one: one.number)
 

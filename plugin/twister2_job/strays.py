@@ -16,7 +16,7 @@ from .errors import JobError
 from .helm import Helm
 from .jar import LABEL as JAR
 from .kube import Kubectl
-from .messages import translate
+from .messages import Step, translate
 from .resources import selector
 from .stored import newest
 from .workers import Object
@@ -65,7 +65,7 @@ async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -
     listed = ",".join(f"{KINDS[kind][1]}{_group(kind)}" for kind in kinds)
     result = await kubectl.run("get", listed, "-l", selector(job), "--chunk-size=0", "-o", "json")
     if result.code and not result.out.strip():
-        raise translate(result.err, "kubectl", step="read")
+        raise translate(result.err, "kubectl", Step.READ)
     found: list[Object] = json.loads(result.out).get("items", [])
     return found
 
@@ -133,7 +133,7 @@ async def remove(kubectl: Kubectl, objects: Iterable[Object]) -> tuple[list[Obje
         elif "conflict" in low or "precondition" in low:
             stay.append(f"{names([item])} stays: it has been changed meanwhile.")
         else:
-            stay.append(f"{names([item])} stays: {translate(result.err, 'kubectl', step='remove').message}")
+            stay.append(f"{names([item])} stays: {translate(result.err, 'kubectl', Step.REMOVE).message}")
     return gone, stay
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import JobError, KubectlMissingError, LocalPortError, NoClusterError, PendingError
 from .kube import Kubectl
-from .messages import own_words, translate
+from .messages import Step, own_words, translate
 from .process import Process, stream
 
 HOST = "127.0.0.1"
@@ -113,7 +113,7 @@ class Tunnel:
             return LocalPortError(f"Local port {local} {why}.", "Choose another, or none to get a free one.")
         if "NotFound" in text or "pod is not running" in text:
             return PendingError(f"Pod {self._pod} doesn't run: {own_words(text)}.", "Try again in a moment.")
-        return translate(text, "kubectl")
+        return translate(text, "kubectl", Step.READ)
 
     def why(self) -> str:
         """Return why kubectl has ended, or an empty string while it hasn't."""

@@ -12,11 +12,11 @@ from .addresses import Cluster
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl
 from .process import heard
-from .workers import Object, number, of_kind, pod_ready, reason_of, replicas
+from .reasons import reasons
+from .workers import Object, number, pod_ready, replicas
 
 SAY_WHY_AFTER = 10.0
 """Seconds between two looks at why the workers are not ready yet."""
-LOG_LINES = 5
 
 Say = Callable[[str], None]
 
@@ -153,67 +153,3 @@ class Watcher:
     async def _give_up(self, names: list[str]) -> None:
         why = await self._why(names, logs=True)
         raise OutOfTimeError("\n  ".join(["The workers were not ready in time:", *(why or ["no reason is known"])]))
-
-
-async def reasons(kubectl: Kubectl, job: str, names: list[str], *, logs: bool) -> list[str]:
-    """Return, a sentence an object, why the job's pods are not ready: state, newest warning event, last log lines.
-
-    Args:
-        kubectl: The client.
-        job: Name of the job.
-        names: Names of its StatefulSets.
-        logs: Add the last log lines of containers that ended.
-    """
-    cluster, events = await asyncio.gather(
-        kubectl.cluster(job, nodes=False), kubectl.items("events", "--field-selector=type=Warning")
-    )
-    pods = of_kind(cluster.objects, "Pod")
-    found = []
-    for item in of_kind(cluster.objects, "StatefulSet"):
-        name, wanted = item["metadata"]["name"], replicas(item)
-        if number(item.get("status", {}).get("replicas")) < wanted and (event := _event(events, "StatefulSet", name)):
-            found.append(f"StatefulSet {name}: {event}")
-    for pod in (p for p in pods if not pod_ready(p)):
-        name = pod["metadata"]["name"]
-        why = reason_of(pod)
-        event = _event(events, "Pod", name)
-        if event and event not in why:
-            why = f"{why} ({event})" if why else event
-        found.append(f"pod {name}: {why}")
-        if logs and _crashed(pod):
-            found += [f"  {line}" for line in await _last_words(kubectl, pod)]
-    return found
-
-
-async def warnings_of(kubectl: Kubectl, kind: str, name: str) -> list[str]:
-    """Return the newest warning about an object, if there is one."""
-    chosen = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
-    newest = _event(await kubectl.items("events", f"--field-selector={chosen}"), kind, name)
-    return [newest] if newest else []
-
-
-def _event(events: Iterable[Object], kind: str, name: str) -> str:
-    """Return the newest warning about an object."""
-    mine = [e for e in events if (e["involvedObject"].get("kind"), e["involvedObject"].get("name")) == (kind, name)]
-    if not mine:
-        return ""
-    newest = max(mine, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
-    return f"{newest.get('reason', '')}: {newest.get('message', '').strip()}"
-
-
-def _crashed(pod: Object) -> list[str]:
-    """Return the names of the pod's containers that have ended at least once."""
-    states = [*(pod["status"].get("initContainerStatuses") or []), *(pod["status"].get("containerStatuses") or [])]
-    return [
-        s["name"] for s in states if not s.get("ready") and (s.get("lastState") or "terminated" in s.get("state", {}))
-    ]
-
-
-async def _last_words(kubectl: Kubectl, pod: Object) -> list[str]:
-    """Return the last log lines of the first container that ended."""
-    name, container = pod["metadata"]["name"], _crashed(pod)[0]
-    for previous in ([], ["--previous"]):
-        result = await kubectl.run("logs", name, "-c", container, f"--tail={LOG_LINES}", *previous)
-        if result.code == 0 and result.out.strip():
-            return result.out.strip().splitlines()
-    return []

@@ -1,0 +1,121 @@
+"""What Helm and kubectl print on failing, without what is no message: log lines, headers, doubled lines, passwords."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MOST = 100_000
+"""Characters of an output that are looked at: its two ends."""
+MOST_LINES = 20
+"""Lines of somebody else's message that are shown."""
+
+# A line of a log; klog's may go on, indented, until a line that ends with `>`.
+_LOG_BLOCK = re.compile(r"^[EWIF]\d{4} \d\d:.*err=<\n(?P<block>(?:[ \t].*\n|\n)*?) >$", re.MULTILINE)
+_LOG_LINE = re.compile(
+    r"^(level=|time=|Flag --|WARNING:|Warning: |W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)"
+)
+_LOGGED = re.compile(r'\b(?:err|msg)="((?:[^"\\]|\\.)*)"')
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*):[^\s/@\"']+@", re.IGNORECASE)
+# What the two programs begin their own message with; before it stands what login programs print.
+_OWN = re.compile(
+    r"^(?:Error: |error: |Error from server|Error in configuration: |Unable to connect to the server: "
+    r"|The connection to the server |The \S+ \"[^\"]*\" is invalid: )",
+    re.MULTILINE,
+)
+_FAILED = re.compile(r"^(?:Error: |error: )(?:(INSTALLATION|UPGRADE|ROLLBACK) FAILED: )?")
+_DOWNLOAD = re.compile(r'error validating "[^"]*": error validating data: (?:failed to download openapi: )?')
+_NOISE = re.compile(r"; if you choose to ignore these errors, turn validation off with --validate=false")
+_DEBUG_HINT = re.compile(r"^Use --debug flag to render out invalid YAML$", re.MULTILINE)
+
+_SCHEMA_HEADER = re.compile(r"values don't meet the specifications of the schema\(s\) in the following chart\(s\):\s*")
+# Lines of the schema's branches, which say nothing that the lines below them don't say.
+_BRANCH = re.compile(r"('(all|any|one)Of' failed|validation failed|: Must validate .*)$")
+_EXECUTION = re.compile(r"execution error at \([^)]*\):\s*")
+_LOCAL = re.compile(r"(?:error calling include|error calling fail|executing \"[^\"]+\" at <[^>]*>):\s*")
+
+
+class Said(NamedTuple):
+    """What a program printed.
+
+    Attributes:
+        text: Its own message, without its beginning (`Error: `).
+        before: What stands before it.
+        failed: Which of Helm's actions failed: `installation`, `upgrade`, `rollback`; empty if it doesn't say.
+        kubeconfig: Path of the kubeconfig that it was given; empty means its own choice.
+    """
+
+    text: str
+    before: str = ""
+    failed: str = ""
+    kubeconfig: str = ""
+
+
+def hidden(text: str) -> str:
+    """Return `text` with the passwords of URLs (`https://user:password@host`) replaced."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+def shown(argv: Sequence[str]) -> str:
+    """Return a command as one can paste it into a shell; what it gets on its standard input is not part of it."""
+    return hidden(shlex.join(argv))
+
+
+def read(stderr: str) -> Said:
+    """Take an output apart.
+
+    Args:
+        stderr: What the program printed.
+
+    Returns:
+        Its parts. Without a message of its own the text is all that was printed, or what it logged.
+    """
+    if len(stderr) > MOST:
+        stderr = f"{stderr[: MOST // 2]}\n{stderr[-MOST // 2 :]}"
+    text = hidden(_CONTROL.sub("", stderr.replace("\r\n", "\n")).replace('\\"', '"'))
+    blocks = [block["block"].strip() for block in _LOG_BLOCK.finditer(text)]
+    kept = _LOG_BLOCK.sub("", text).splitlines()
+    lines = [line for line in kept if not _LOG_LINE.match(line)]
+    text = _NOISE.sub("", _DEBUG_HINT.sub("", "\n".join(lines))).strip()
+    if not text:  # Old versions of kubectl put the reason only into their log.
+        logged = [found[1] for line in stderr.splitlines() if (found := _LOGGED.search(line))]
+        whole = [*blocks, *(hidden(line.replace('\\"', '"').replace("\\n", "\n")) for line in logged)]
+        return Said(whole[-1] if whole else "")
+    own = _OWN.search(text)
+    before, text = (text[: own.start()].strip(), text[own.start() :]) if own else ("", text)
+    action = _FAILED.match(text)
+    text = _DOWNLOAD.sub("", _FAILED.sub("", text, count=1), count=1)
+    return Said(text, before, (action[1] or "").lower() if action else "")
+
+
+def own_words(stderr: str) -> str:
+    """Return Helm's or kubectl's message without log lines, headers and doubled texts; more lines are indented."""
+    said = read(stderr)
+    text = "\n".join(dict.fromkeys(line.rstrip() for line in said.text.splitlines() if line.strip()))
+    text = re.sub(r"^(?:Error|error): ", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^twister2-job:$", "", _SCHEMA_HEADER.sub("", text), flags=re.MULTILINE)
+    text = re.sub(
+        r"^(\s*)- at '/?([^']*)': ", lambda m: f"{m[1]}{m[2].replace('/', '.') or 'values'}: ", text, flags=re.MULTILINE
+    )
+    text = re.sub(r"^(\s*)- ", r"\1", text, flags=re.MULTILINE)
+    if _EXECUTION.search(text):
+        text = _EXECUTION.split(text)[-1]
+    told = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines() if line.strip()]
+    lines = list(dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told)
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} lines more"]
+    return "\n  ".join(lines)
+
+
+def short(text: str, most: int = 200) -> str:
+    """Return a text of at most `most` characters: what is too much is cut out of its middle, at blanks."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    head, tail = text[: most * 2 // 3], text[len(text) - (most - most * 2 // 3 - 5) :]
+    begin = head.rpartition(" ")[0] if " " in head[most // 3 :] else head
+    end = tail.partition(" ")[2] if " " in tail[: most // 6] else tail
+    return f"{begin.rstrip(' ,;:')} ... {end}"
