@@ -22,8 +22,11 @@ _TAKEN = re.compile(r"(?:nodePort: Invalid value: |HealthCheck NodePort )(\d+): 
 _RANGE = re.compile(r"nodePort: Invalid value: (\d+): provided port is not in the valid range[^\d]*([\d-]*)")
 
 
-_FORBIDDEN = re.compile(r'(?:([^\s"]+)(?: "([^"]*)")? is forbidden|\bforbidden): ')
-_INVALID = re.compile(r"([^\s\"]+) \"([^\"]*)\" is invalid: ([^\n]*)")
+_FORBIDDEN = re.compile(
+    r'(?:([^\s"]{1,80})(?: "([^"]*)")? is forbidden|\bforbidden)(?:: |\s*\Z)'
+    r'|(?=User "[^"]*" cannot \S+ (?:resource|path) ")'
+)
+_INVALID = re.compile(r"([^\s\"]{1,80}) \"([^\"]*)\" is invalid: ([^\n]*)")
 
 
 def _denied(found: Found) -> JobError:
@@ -46,7 +49,9 @@ def _going(found: Found) -> JobError:
     kind, name = found[1], found[2]
     if kind == "namespaces":
         return BusyError(f"Namespace {name} is still being deleted.", "Try again when it is gone, or take another one.")
-    return BusyError(f"{kind} {name} of an earlier run is still being deleted.", "Wait, or take another job name.")
+    return BusyError(
+        f"The object {kind}/{name} of an earlier run is still being deleted.", "Wait, or take another job name."
+    )
 
 
 def _forbidden(found: Found) -> JobError:
@@ -111,7 +116,7 @@ def _no_kind(found: Found) -> JobError:
 
 
 def _changed(found: Found) -> JobError:
-    return BusyError(f"{found[1]} {found[2]} was changed by somebody else meanwhile.", "Try again.")
+    return BusyError(f"The object {found[1]}/{found[2]} was changed by somebody else meanwhile.", "Try again.")
 
 
 def _foreign(found: Found) -> JobError:
@@ -122,11 +127,15 @@ def _foreign(found: Found) -> JobError:
 
 
 def _exists(found: Found) -> JobError:
-    return RefusedError(f"{found[1]} {found[2]} exists already.", "Take another job name, or delete that object.")
+    return RefusedError(
+        f"The object {found[1]}/{found[2]} exists already.", "Take another job name, or delete that object."
+    )
 
 
 def _gone(found: Found) -> JobError:
-    return RefusedError(f"{found[1]} {found[2]} doesn't exist (any more).", "See what is there: `twister2-job list`.")
+    return RefusedError(
+        f"The object {found[1]}/{found[2]} doesn't exist (any more).", "See what is there: `twister2-job list`."
+    )
 
 
 def _too_large(found: Found) -> JobError:
@@ -155,7 +164,7 @@ RULES = (
     rule("owner of fields", ownership.HEAD, lambda found: ownership.error(found.string[found.start() :])),
     rule("object is going", r'object is being deleted: (\S+) "([^"]+)" already exists', _going),
     rule("forbidden", _FORBIDDEN.pattern, _forbidden),
-    rule("invalid", r'([^\s"]+) "([^"]*)" is invalid: ', _invalid),
+    rule("invalid", r'([^\s"]{1,80}) "([^"]*)" is invalid: ', _invalid),
     rule("health check port", r"(?:Internal error occurred: )?failed to allocate requested " + _TAKEN.pattern, _taken),
     rule(
         "no port left",
@@ -171,21 +180,21 @@ RULES = (
     rule(
         "malformed object",
         r"failed to create typed patch object \(([^;)]+)[^)]*\): (?:errors:)?"
-        r'|(\S+) in version "[^"]*" cannot be handled as an? \w+: ',
+        r'|([^\s"]{1,80}) in version "[^"]*" cannot be handled as an? \w+: ',
         _malformed,
     ),
     rule("changed meanwhile", r'Operation cannot be fulfilled on (\S+) "([^"]+)"', _changed),
     rule(
         "object of others",
-        r'(\S+) "([^"]+)"(?: in namespace "([^"]*)")? exists and cannot be imported into the current release',
+        r'([^\s"]{1,80}) "([^"]+)"(?: in namespace "([^"]*)")? exists and cannot be imported into the current release',
         _foreign,
     ),
     rule(
         "object exists",
-        r'(?!secrets "sh\.helm\.|configmaps "sh\.helm\.)\b([a-z][^\s"]*) "([^"]+)" already exists',
+        r'(?!secrets "sh\.helm\.|configmaps "sh\.helm\.)\b([a-z][^\s"]{1,80}) "([^"]+)" already exists',
         _exists,
     ),
-    rule("object is missing", r'([^\s"]+) "([^"]+)" not found', _gone),
+    rule("object is missing", r'([^\s"]{1,80}) "([^"]+)" not found', _gone),
     rule(
         "too large",
         r"etcdserver: request is too large|Request entity too large|trying to send message larger than max",

@@ -40,7 +40,7 @@ EXIT_CODES: dict[int, str] = {
 def sentence(text: str) -> str:
     """Return `text` as a sentence: with its full stop. Lines below a first one are a list, and stay as they are."""
     text = text.rstrip()
-    ended = not text or "\n" in text or text.rstrip("`'\")").endswith((".", "!", "?", ":"))
+    ended = not text or "\n" in text.lstrip() or text.rstrip("`'\")").endswith((".", "!", "?", ":"))
     return text if ended else f"{text}."
 
 

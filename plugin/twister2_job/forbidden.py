@@ -29,7 +29,7 @@ def _no_right(found: Found) -> JobError:
     if found["namespace"]:
         return NoRightsError(f"{said} in namespace {found['namespace']}.", RIGHTS)
     return NoRightsError(
-        f"{said} in the whole cluster.", "No Role of a namespace gives that: ask whoever runs the cluster."
+        f"{said} in this cluster as a whole.", "No Role of a namespace gives that: ask whoever runs the cluster."
     )
 
 
@@ -122,5 +122,7 @@ def judge(reason: str, named: str) -> Verdict:
         reason: The words behind `is forbidden: `.
         named: What is refused; may be empty.
     """
+    if not reason:
+        return Verdict("forbidden", NoRightsError(f"A right is missing: {named or 'this'} is forbidden.", RIGHTS))
     told = RefusedError(f"The cluster refuses {named or 'it'}: {first_line(reason)}", RULES_OF_THE_CLUSTER)
     return first(RULES, reason) or Verdict("forbidden", told)

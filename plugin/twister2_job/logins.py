@@ -63,11 +63,11 @@ def _certificate_login(found: Found) -> JobError:
 RULES = (
     rule(
         "login program is missing",
-        r"exec: (?:executable (?P<name>.+?) not found$|fork/exec (?P<path>.+): (?P<why>[^:\n]+)$)",
+        r"exec: (?:executable (?P<name>.{1,1000}?) not found$|fork/exec (?P<path>.{1,1000}): (?P<why>[^:\n]+)$)",
         _program,
         flags=re.M,
     ),
-    rule("login program fails", r"exec: executable (.+) failed with exit code (-?\d+)", _login_failed),
+    rule("login program fails", r"exec: executable (.{1,1000}?) failed with exit code (-?\d+)", _login_failed),
     rule("login program asks", r"exec plugin cannot support interactive mode", _interactive),
     rule(
         "login program is of another version",

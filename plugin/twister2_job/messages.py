@@ -161,13 +161,8 @@ def _helm(said: Said, step: Step, chart: str) -> Verdict | None:
     if unreachable := _UNREACHABLE.match(said.text):
         return reaching.unreachable(said.text[unreachable.end() :].strip(), said)
     local = rendering.judge(said.text, chart) if step is Step.APPLY else None
-    return (
-        local
-        or _release(said, step)
-        or answers.judge(said.text)
-        or reaching.judge(said.text, said)
-        or first(TIME, said.text)
-    )
+    told = local or _release(said, step) or answers.judge(said.text)
+    return told or first(TIME, said.text) or reaching.judge(said.text, said)
 
 
 def _release(said: Said, step: Step) -> Verdict | None:
@@ -195,8 +190,8 @@ def _unknown(stderr: str, tool: str) -> Verdict:
     return Verdict("", RefusedError(f"{name}: {own_words(stderr)}", "Run again with --debug to see the commands."))
 
 
-RULES = (
+RULES = tuple(dict.fromkeys((
     *BUSY, *MADE, *OVERTAKEN, *MISSING, *TIME, *BROKEN, *USAGE, *rendering.RULES, *rendering.OFFLINE,
     *logins.RULES, *reaching.RULES, *answers.RULES, *forbidden.RULES, *answers.PORTS,
-)  # fmt: skip
+)))  # fmt: skip
 """Every rule that there is."""

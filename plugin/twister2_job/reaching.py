@@ -115,7 +115,7 @@ def _lost(text: str, why: str) -> JobError:
 
 def _unreachable(why: str) -> Make:
     """Return what makes the error for a server that can't be reached; `{0}` in `why` is the match's first group."""
-    return lambda found: _lost(found.string, why.replace("{0}", short(found[1]) if found.re.groups else ""))
+    return lambda found: _lost(found.string, why.replace("{0}", short(found[1] or "") if found.re.groups else ""))
 
 
 def _page(found: Found) -> JobError:

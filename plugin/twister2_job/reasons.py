@@ -17,19 +17,24 @@ MOST_CAUSES = 10
 NAMED = 2
 """Pods of a cause that are named if there are more than one."""
 
-# What says nothing by itself, or repeats what stands before it, in the kubelet's words about images and crashes.
+# What the kubelet and containerd wrap around the reason why an image can't be had, each around the other.
 _WRAPPING = re.compile(
-    r"rpc error: code = \w+ desc = |"
-    r"(?:failed to pull and unpack image|[Ff]ailed to pull image|failed to resolve reference"
-    r'|failed to resolve image) "[^"]*": |failed to do request: |pull access denied, (?=repository)'
+    r"rpc error: code = \w+ desc = |failed to do request: |failed to resolve image: |pull access denied, (?=repository)"
+    r'|(?:Head|Get) "https?://[^"]*": '
+)
+_IMAGE = re.compile(
+    r"(?:failed to pull and unpack image|[Ff]ailed to pull image|failed to resolve reference|failed to resolve image)"
+    r' "([^"]*)": '
 )
 _CRASH = re.compile(r"back-off \S+ restarting failed container=?\s?(\S+)(?: in)? pod[= ]\S+", re.IGNORECASE)
 _PULLS = ("ErrImagePull", "ImagePullBackOff")
 _SAME = "ErrImagePull|ImagePullBackOff"
+_EMPTY = {"error", "failed", "pod", "errimagepull", "imagepullbackoff"}
+"""Words that say nothing new in a warning."""
 # What differs from pod to pod, or from one second to the next, within one cause.
 _VARYING = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{13,}\b|\b\d+\.\d+\.\d+\.\d+(?::\d+)?\b|\[[0-9a-f:]+\](?::\d+)?"
-    r"|\b[0-9a-f]{12,}\b|\d+"
+    r"|\b[0-9a-f]{12,}\b|(?<!exit code )(?<!\d)\d+"
 )
 
 
@@ -93,7 +98,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
 
     def add(kind: str, item: Object, text: str) -> Cause:
         name = item["metadata"]["name"]
-        cause = found.setdefault((kind, _key(text, name)), Cause(short(text), kind))
+        cause = found.setdefault((kind, _key(text, name)), Cause(text, kind))
         cause.names.append(name)
         return cause
 
@@ -126,14 +131,23 @@ def why(pod: Object, events: Sequence[Object]) -> str:
     for event in fresh:
         text = essence(_told(event))
         if not _repeats(text, state):
-            return f"{told} ({text})" if told else text
+            text = re.sub(r'image "([^"]*)": ', lambda found: "" if found[1] in told else found[0], text)
+            return f"{short(told, 160)} ({short(text, 120)})" if told else text
     return told
 
 
 def essence(text: str) -> str:
     """Return Kubernetes' words about a pod without what they wrap around them, in at most 200 characters."""
     text = _WRAPPING.sub("", " ".join(text.split()))
-    return short(_CRASH.sub(r"container \1 ends each time and is started again", text))
+    seen: set[str] = set()
+
+    def named(found: re.Match[str]) -> str:
+        """Return the image once; where it is named already only the reason is left."""
+        told = found[1] in seen or f'"{found[1]}"' in text[: found.start()]
+        seen.add(found[1])
+        return "" if told else f'image "{found[1]}": '
+
+    return short(_CRASH.sub(r"container \1 ends each time and is started again", _IMAGE.sub(named, text)))
 
 
 async def warnings_of(kubectl: Kubectl, kind: str, name: str) -> list[str]:
@@ -154,7 +168,12 @@ def _by_object(events: Iterable[Object]) -> dict[tuple[str, str], list[Object]]:
 
 def _time(event: Object) -> str:
     series = (event.get("series") or {}).get("lastObservedTime")
-    times = (series, event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
+    times = (
+        series,
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+        (event.get("metadata") or {}).get("creationTimestamp"),
+    )
     return next((str(time) for time in times if time), "")
 
 
@@ -163,9 +182,7 @@ def _told(event: Object) -> str:
 
 
 def _words(text: str) -> set[str]:
-    return {
-        word for word in re.findall(r"[a-z][a-z0-9._/-]{2,}", text.lower()) if word not in ("error", "failed", "pod")
-    }
+    return set(re.findall(r"[a-z][a-z0-9._/-]{2,}", text.lower())) - _EMPTY
 
 
 def _repeats(event: str, state: str) -> bool:

@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MOST = 100_000
+MOST = 40_000
 """Characters of an output that are looked at: its two ends."""
 MOST_LINES = 20
 """Lines of somebody else's message that are shown."""
+LONGEST = 500
+"""Characters of such a line."""
 
 # A line of a log; klog's may go on, indented, until a line that ends with `>`.
 _LOG_BLOCK = re.compile(r"^[EWIF]\d{4} \d\d:.*err=<\n(?P<block>(?:[ \t].*\n|\n)*?) >$", re.MULTILINE)
@@ -20,12 +22,14 @@ _LOG_LINE = re.compile(
 _LOGGED = re.compile(r'\b(?:err|msg)="((?:[^"\\]|\\.)*)"')
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*):[^\s/@\"']+@", re.IGNORECASE)
-# What the two programs begin their own message with; before it stands what login programs print.
+# What the two programs begin their own message with; before it stands what login programs print, in like words.
 _OWN = re.compile(
-    r"^(?:Error: |error: |Error from server|Error in configuration: |Unable to connect to the server: "
-    r"|The connection to the server |The \S+ \"[^\"]*\" is invalid: )",
+    r"^(?:Error: (?:\w+ FAILED: |(?:cluster reachability check failed: )?[Kk]ubernetes cluster unreachable)"
+    r"|Error from server|Error in configuration: |Unable to connect to the server: |The connection to the server "
+    r'|The \S+ "[^"]*" is invalid: )',
     re.MULTILINE,
 )
+_ANY = re.compile(r"^(?:Error|error): ", re.MULTILINE)
 _FAILED = re.compile(r"^(?:Error: |error: )(?:(INSTALLATION|UPGRADE|ROLLBACK) FAILED: )?")
 _DOWNLOAD = re.compile(r'error validating "[^"]*": error validating data: (?:failed to download openapi: )?')
 _NOISE = re.compile(r"; if you choose to ignore these errors, turn validation off with --validate=false")
@@ -84,7 +88,7 @@ def read(stderr: str) -> Said:
         logged = [found[1] for line in stderr.splitlines() if (found := _LOGGED.search(line))]
         whole = [*blocks, *(hidden(line.replace('\\"', '"').replace("\\n", "\n")) for line in logged)]
         return Said(whole[-1] if whole else "")
-    own = _OWN.search(text)
+    own = _OWN.search(text) or next(reversed(list(_ANY.finditer(text))), None)
     before, text = (text[: own.start()].strip(), text[own.start() :]) if own else ("", text)
     action = _FAILED.match(text)
     text = _DOWNLOAD.sub("", _FAILED.sub("", text, count=1), count=1)
@@ -104,7 +108,7 @@ def own_words(stderr: str) -> str:
     if _EXECUTION.search(text):
         text = _EXECUTION.split(text)[-1]
     told = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines() if line.strip()]
-    lines = list(dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told)
+    lines = [short(line, LONGEST) for line in dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told]
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} lines more"]
     return "\n  ".join(lines)
