@@ -85,8 +85,8 @@ def test_an_empty_pre_stop_hook_is_none(helm_template):
     [
         (
             "drainSeconds=10",
-            "drainSeconds: it is 10, but a pod is killed 10 seconds (terminationGracePeriodSeconds) after it was told to"
-            " go, and the worker would not see SIGTERM before that; set drainSeconds=9, or"
+            "drainSeconds: it is 10, but a pod is killed 10 seconds (terminationGracePeriodSeconds) after it was told"
+            " to go, and the worker would not see SIGTERM before that; set drainSeconds=9, or"
             " terminationGracePeriodSeconds=11 or higher",
         ),
         ("terminationGracePeriodSeconds=3", "set drainSeconds=2, or terminationGracePeriodSeconds=4 or higher"),

@@ -1,0 +1,130 @@
+"""A steady load of new connections to echo workers, and what became of each. Standard library only."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: worker\r\n\r\n"
+TIMEOUT = 5.0
+"""Seconds a connection has from its first packet to the last byte of the answer."""
+SLOW = 0.9
+"""Seconds from which on a connection counts as slow: a lost first packet is sent again after one second."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to connect, and who has to answer: a job, and a worker of it or any of them (None)."""
+
+    host: str
+    port: int
+    job: str
+    worker: int | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One connection, and why it was lost; an empty reason means an answer of the right worker.
+
+    `step` is what went on when it began, `began` when that was by `time.monotonic`, `took` its seconds.
+    """
+
+    target: Target
+    step: str
+    began: float
+    took: float
+    lost: str
+
+
+async def _ask(target: Target) -> str:
+    """Connect, ask, read the answer to its end, and return why the connection was lost, or nothing."""
+    try:
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+    except OSError as error:
+        return type(error).__name__ if type(error) is not OSError else str(error)
+    try:
+        writer.write(REQUEST)
+        answer = await reader.read()
+    except OSError as error:
+        return type(error).__name__
+    finally:
+        writer.close()
+    _, _, body = answer.partition(b"\r\n\r\n")
+    try:
+        who = json.loads(body)
+    except ValueError:
+        return f"no answer but {answer[:40]!r}"
+    right = who.get("job") == target.job and target.worker in (None, who.get("worker"))
+    return "" if right else f"answer of worker {who.get('worker')} of {who.get('job')}"
+
+
+class Load:
+    """Opens `rate` connections a second, to the targets in turn, from entering the context to leaving it.
+
+    The next one begins on time, whatever became of those before: a load that waits for its answers would try least
+    while nobody answers. It runs in a thread of its own; the caller says with `step` what it does to the job meanwhile.
+    """
+
+    def __init__(self, targets: Sequence[Target], rate: float) -> None:
+        """Take the targets; nothing is opened yet."""
+        self.targets, self.rate = targets, rate
+        self.step = "quiet"
+        self.begun = 0
+        self.attempts: list[Attempt] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> Load:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Begin no more connections and wait for those that are open."""
+        self._end.set()
+        self._thread.join()
+
+    async def _attempt(self, target: Target) -> None:
+        step, began = self.step, time.monotonic()
+        try:
+            lost = await asyncio.wait_for(_ask(target), TIMEOUT)
+        except asyncio.TimeoutError:
+            lost = "timed out"
+        self.attempts.append(Attempt(target, step, began, time.monotonic() - began, lost))
+
+    async def _run(self) -> None:
+        began = time.monotonic()
+        running: set[asyncio.Task[None]] = set()
+        while not self._end.is_set():
+            task = asyncio.create_task(self._attempt(self.targets[self.begun % len(self.targets)]))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            self.begun += 1
+            await asyncio.sleep(began + self.begun / self.rate - time.monotonic())
+        if running:
+            await asyncio.wait(running)
+
+
+def lost(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return the connections that were lost."""
+    return [one for one in attempts if one.lost]
+
+
+def table(attempts: Sequence[Attempt]) -> str:
+    """Return a line for each step and one for all: connections, how many were lost, and why."""
+    steps = list(dict.fromkeys(one.step for one in attempts))
+    lines = []
+    for name in (*steps, "all"):
+        these = [one for one in attempts if name in (one.step, "all")]
+        why = collections.Counter(one.lost for one in lost(these))
+        slow = sum(not one.lost and one.took >= SLOW for one in these)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
+        line = f"    {name:16} {len(these):6} connections, {len(lost(these)):4} lost"
+        lines.append(line + (f" ({reasons})" if reasons else "") + (f", {slow} slower than {SLOW} s" if slow else ""))
+    return "\n".join(lines)
