@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import json
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -42,17 +43,22 @@ class Attempt:
     lost: str
 
 
+def _reason(error: OSError) -> str:
+    """Return the error's sentence without the address that asyncio puts into it."""
+    return os.strerror(error.errno).lower() if error.errno else type(error).__name__
+
+
 async def _ask(target: Target) -> str:
     """Connect, ask, read the answer to its end, and return why the connection was lost, or nothing."""
     try:
         reader, writer = await asyncio.open_connection(target.host, target.port)
     except OSError as error:
-        return type(error).__name__ if type(error) is not OSError else str(error)
+        return _reason(error)
     try:
         writer.write(REQUEST)
         answer = await reader.read()
     except OSError as error:
-        return type(error).__name__
+        return _reason(error)
     finally:
         writer.close()
     _, _, body = answer.partition(b"\r\n\r\n")
