@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--quiet", type=int, default=1000, help="connections before, while nothing goes on")
     parser.add_argument("--rate", type=float, default=80, help="connections in a second")
     parser.add_argument("--drain", type=int, nargs="+", default=[0, 3], help="values of drainSeconds")
+    parser.add_argument("--staying", type=int, nargs="+", default=[0, STAYING], help="0: the first part")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # So that `finally` gets its turn.
     namespace = f"test-drain-{secrets.token_hex(3)}"
@@ -167,6 +168,8 @@ def main() -> None:
             ("the node port of the job, 3 workers", 3, 0),
             ("own ports of the 2 workers that stay, of 4", 4, STAYING),
         ):
+            if staying not in arguments.staying:
+                continue
             print(f"{title}, {arguments.rate:.0f} connections a second, {len(node_addresses())} addresses of nodes")
             for drain in arguments.drain:
                 job = Job(namespace, drain, instances, staying)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import itertools
 import json
 import os
 import threading
@@ -15,6 +16,8 @@ from types import TracebackType
 REQUEST = b"GET / HTTP/1.1\r\nHost: worker\r\n\r\n"
 TIMEOUT = 5.0
 """Seconds a connection has from its first packet to the last byte of the answer."""
+APART = 3.0
+"""Seconds between two losses from which on they have nothing to do with each other."""
 SLOW = 0.9
 """Seconds from which on a connection counts as slow: a lost first packet is sent again after one second."""
 
@@ -33,11 +36,13 @@ class Target:
 class Attempt:
     """One connection, and why it was lost; an empty reason means an answer of the right worker.
 
-    `step` is what went on when it began, `began` when that was by `time.monotonic`, `took` its seconds.
+    `step` is what went on when it began, `began` when that was by `time.monotonic`, `took` its seconds; `late` is by
+    how many it began after its time, because this machine had none for the load.
     """
 
     target: Target
     step: str
+    late: float
     began: float
     took: float
     lost: str
@@ -96,19 +101,20 @@ class Load:
         self._end.set()
         self._thread.join()
 
-    async def _attempt(self, target: Target) -> None:
+    async def _attempt(self, target: Target, due: float) -> None:
         step, began = self.step, time.monotonic()
         try:
             lost = await asyncio.wait_for(_ask(target), TIMEOUT)
         except asyncio.TimeoutError:
             lost = "timed out"
-        self.attempts.append(Attempt(target, step, began, time.monotonic() - began, lost))
+        self.attempts.append(Attempt(target, step, began - due, began, time.monotonic() - began, lost))
 
     async def _run(self) -> None:
         began = time.monotonic()
         running: set[asyncio.Task[None]] = set()
         while not self._end.is_set():
-            task = asyncio.create_task(self._attempt(self.targets[self.begun % len(self.targets)]))
+            target, due = self.targets[self.begun % len(self.targets)], began + self.begun / self.rate
+            task = asyncio.create_task(self._attempt(target, due))
             running.add(task)
             task.add_done_callback(running.discard)
             self.begun += 1
@@ -122,8 +128,33 @@ def lost(attempts: Sequence[Attempt]) -> list[Attempt]:
     return [one for one in attempts if one.lost]
 
 
+def bursts(attempts: Sequence[Attempt]) -> list[str]:
+    """Return a line for each time in which connections were lost: when, at how many hosts, how late the load was.
+
+    A load that was late by seconds tells that this machine stood still, and nothing about the workers.
+    """
+    lines: list[str] = []
+    these: list[Attempt] = []
+    ordered = sorted(attempts, key=lambda one: one.began)
+    found = lost(ordered)
+    for one, following in itertools.zip_longest(found, found[1:]):
+        these.append(one)
+        if following and following.began - one.began < APART:
+            continue
+        first, last = these[0].began, one.began
+        meanwhile = [each for each in ordered if first - APART <= each.began <= last + APART]
+        begin = first - ordered[0].began
+        lines.append(
+            f"      after {begin:.0f} s, {these[0].step}: {len(these)} lost within {last - first:.1f} s"
+            f" at {len({each.target.host for each in these})} addresses;"
+            f" the load was late by up to {max(each.late for each in meanwhile):.2f} s"
+        )
+        these = []
+    return lines
+
+
 def table(attempts: Sequence[Attempt]) -> str:
-    """Return a line for each step and one for all: connections, how many were lost, and why."""
+    """Return a line for each step and one for all: connections, how many were lost, and why; then when."""
     steps = list(dict.fromkeys(one.step for one in attempts))
     lines = []
     for name in (*steps, "all"):
@@ -133,4 +164,5 @@ def table(attempts: Sequence[Attempt]) -> str:
         reasons = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
         line = f"    {name:16} {len(these):6} connections, {len(lost(these)):4} lost"
         lines.append(line + (f" ({reasons})" if reasons else "") + (f", {slow} slower than {SLOW} s" if slow else ""))
+    lines += bursts(attempts)
     return "\n".join(lines)

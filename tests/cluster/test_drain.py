@@ -5,8 +5,6 @@ import json
 import sys
 import time
 
-import pytest
-
 from tests.cluster.conftest import eventually, only_newest_helm
 from tests.conftest import REPOSITORY
 
@@ -15,7 +13,7 @@ traffic = importlib.util.module_from_spec(_specification)
 sys.modules["traffic"] = traffic  # Where dataclasses look for their module.
 _specification.loader.exec_module(traffic)
 
-RATE = 40  # Connections a second, which leaves the machine time for everything else.
+RATE = 30  # Connections a second, which leaves the machine time for everything else.
 ON = ("--set", "nodePort.enabled=true,perWorker.enabled=true,perWorker.count=3")
 
 # A program that cares for nothing when it is told to end.
@@ -83,33 +81,39 @@ def change(release, running, *values):
     time.sleep(1)
 
 
-@only_newest_helm
-@pytest.mark.parametrize("own", [(), OWN_PROGRAM], ids=["echo", "command"])
-def test_no_connection_is_lost_when_a_worker_goes(release, nodes, own):
-    release.install(*ON, *own, "--set", "instances=3")
-    with load(release, nodes) as running:
-        change(release, running, *own)
+def prove_none_lost(running):
     assert len(running.attempts) > 300
     assert not traffic.lost(running.attempts), "\n" + traffic.table(running.attempts)
 
 
 @only_newest_helm
+def test_no_connection_is_lost_through_the_shared_port_when_workers_go(release, nodes):
+    """With a program that ends at once on SIGTERM."""
+    release.install(*ON, *OWN_PROGRAM, "--set", "instances=3")
+    with load(release, nodes) as running:
+        change(release, running, *OWN_PROGRAM)
+    prove_none_lost(running)
+
+
+@only_newest_helm
+def test_no_connection_is_lost_through_the_own_port_of_a_worker_that_stays(release, nodes):
+    """Nor through the shared port meanwhile, with the echo worker."""
+    values = ("--set", "updateStrategy.rollingUpdate.partition=1")
+    release.install(*ON, *values, "--set", "instances=3")
+    uid = release.uids()[f"{release.name}-0-0"]
+    own, shared = load(release, nodes, worker=0), load(release, nodes)
+    with own, shared:
+        change(release, own, *values)
+    assert release.uids()[f"{release.name}-0-0"] == uid
+    prove_none_lost(own)
+    prove_none_lost(shared)
+
+
+@only_newest_helm
 def test_without_the_wait_connections_are_lost(release, nodes):
-    """What the test above is worth: the same load and the same changes, and nobody waits."""
+    """What the tests above are worth: the same load and the same changes, and nobody waits."""
     values = ("--set", "drainSeconds=0")
     release.install(*ON, *values, "--set", "instances=3")
     with load(release, nodes) as running:
         change(release, running, *values)
     assert traffic.lost(running.attempts), "\n" + traffic.table(running.attempts)
-
-
-@only_newest_helm
-def test_a_workers_own_port_loses_nothing_while_others_go(release, nodes):
-    values = ("--set", "updateStrategy.rollingUpdate.partition=1")
-    release.install(*ON, *values, "--set", "instances=3")
-    uid = release.uids()[f"{release.name}-0-0"]
-    with load(release, nodes, worker=0) as running:
-        change(release, running, *values)
-    assert release.uids()[f"{release.name}-0-0"] == uid
-    assert len(running.attempts) > 300
-    assert not traffic.lost(running.attempts), "\n" + traffic.table(running.attempts)
