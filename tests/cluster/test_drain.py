@@ -65,17 +65,22 @@ def load(release, nodes, worker=None):
     return traffic.Load(targets, RATE)
 
 
-def change(release, running, *values):
-    """Replace the pods one after the other, delete one, make the job smaller: what it is in the load's record."""
+def change(release, loads, *values):
+    """Replace the pods one after the other, delete one, make the job smaller: what it is in the loads' records."""
     new = ("--set", "env[0].name=CHANGED,env[0].value=once")
-    running.step = "rolling change"
+
+    def begin(step):
+        for one in loads:
+            one.step = step
+
+    begin("rolling change")
     release.upgrade(*ON, *values, *new, "--set", "instances=3")
     release.kube("-n", release.namespace, "rollout", "status", f"statefulset/{release.name}-0", "--timeout=120s")
     assert eventually(lambda: settled(release, 3), 60)
-    running.step = "deleted pod"
+    begin("deleted pod")
     release.kube("-n", release.namespace, "delete", "pod", f"{release.name}-0-2")
     assert eventually(lambda: settled(release, 3), 60)
-    running.step = "scaled down"
+    begin("scaled down")
     release.upgrade(*ON, *values, *new, "--set", "instances=2")
     assert eventually(lambda: settled(release, 2), 60)
     time.sleep(1)
@@ -91,7 +96,7 @@ def test_no_connection_is_lost_through_the_shared_port_when_workers_go(release, 
     """With a program that ends at once on SIGTERM."""
     release.install(*ON, *OWN_PROGRAM, "--set", "instances=3")
     with load(release, nodes) as running:
-        change(release, running, *OWN_PROGRAM)
+        change(release, (running,), *OWN_PROGRAM)
     prove_none_lost(running)
 
 
@@ -103,7 +108,7 @@ def test_no_connection_is_lost_through_the_own_port_of_a_worker_that_stays(relea
     uid = release.uids()[f"{release.name}-0-0"]
     own, shared = load(release, nodes, worker=0), load(release, nodes)
     with own, shared:
-        change(release, own, *values)
+        change(release, (own, shared), *values)
     assert release.uids()[f"{release.name}-0-0"] == uid
     prove_none_lost(own)
     prove_none_lost(shared)
@@ -115,5 +120,5 @@ def test_without_the_wait_connections_are_lost(release, nodes):
     values = ("--set", "drainSeconds=0")
     release.install(*ON, *values, "--set", "instances=3")
     with load(release, nodes) as running:
-        change(release, running, *values)
+        change(release, (running,), *values)
     assert traffic.lost(running.attempts), "\n" + traffic.table(running.attempts)
