@@ -173,7 +173,13 @@ def main() -> None:
             print(f"{title}, {arguments.rate:.0f} connections a second, {len(node_addresses())} addresses of nodes")
             for drain in arguments.drain:
                 job = Job(namespace, drain, instances, staying)
-                measure(f"drainSeconds={drain}", job, arguments.quiet, arguments.connections, arguments.rate)
+                measure(
+                    f"drainSeconds={drain}" + (", goal 0 lost" if drain else ""),
+                    job,
+                    arguments.quiet,
+                    arguments.connections,
+                    arguments.rate,
+                )
     finally:
         seconds(("kubectl", "delete", "namespace", namespace, "--wait=false"))
 
