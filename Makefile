@@ -105,10 +105,11 @@ docs: tools  ## Write the chart's README and docs/values.md anew
 	$(CACHE)/tools/helm-docs
 	$(CACHE)/tools/helm-docs --sort-values-order file --template-files values.md.gotmpl --output-file ../../docs/values.md
 
-benchmark: setup  ## Measure the project's figures on the development cluster (20 minutes)
+benchmark: setup  ## Measure the project's figures on the development cluster (30 minutes)
 	$(DEVCLUSTER) up
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/per_worker.py
+	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/lost_connections.py
 
 package: setup  ## Make the Helm plugin's release tarball in dist/
 	sh plugin/scripts/package.sh

@@ -1,5 +1,6 @@
 """The echo worker itself, run as a process on the loopback addresses."""
 
+import contextlib
 import json
 import os
 import signal
@@ -24,8 +25,8 @@ def free_ports(count):
     return ports
 
 
-@pytest.fixture(scope="module")
-def worker():
+@contextlib.contextmanager
+def running():
     """Worker 5: container 1 of pod 1 of a group that starts at ID 2 with 2 workers a pod."""
     first, second = free_ports(2)
     environment = {
@@ -47,6 +48,19 @@ def worker():
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def ending():
+    """A worker of the test's own, to end it."""
+    with running() as started:
+        yield started
 
 
 def plain(host, port, send=b""):
@@ -105,6 +119,58 @@ def test_connections_that_say_nothing_and_go_do_no_harm(worker):
     assert worker[0].poll() is None
 
 
-def test_ends_on_sigterm(worker):
-    worker[0].send_signal(signal.SIGTERM)
-    assert worker[0].wait(5) == 0
+def test_ends_on_sigterm(ending):
+    began = time.monotonic()
+    ending[0].send_signal(signal.SIGTERM)
+    assert ending[0].wait(5) == 0
+    assert time.monotonic() - began < 1
+
+
+def answers(connections):
+    """Read each connection to its end."""
+    return [json.loads(b"".join(iter(lambda one=one: one.recv(65536), b"")))["worker"] for one in connections]
+
+
+@pytest.fixture
+def connect():
+    """Open connections to a port; they are closed after the test."""
+    with contextlib.ExitStack() as opened:
+        yield lambda port, count: [
+            opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)) for _ in range(count)
+        ]
+
+
+def test_connections_that_are_open_at_sigterm_are_answered(ending, connect):
+    process, port, _ = ending
+    connections = connect(port, 20)
+    time.sleep(0.2)  # Within the half second that a silent client has.
+    process.send_signal(signal.SIGTERM)
+    assert answers(connections) == [5] * 20
+    assert process.wait(5) == 0
+
+
+def test_connections_that_wait_to_be_taken_in_at_sigterm_are_answered(ending, connect):
+    """The kernel has answered for a process that did not get its turn: the client counts as connected."""
+    process, *ports = ending
+    process.send_signal(signal.SIGSTOP)
+    connections = [one for port in ports for one in connect(port, 100)]
+    for one in connections[::2]:
+        one.sendall(b"who?\n")
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    assert answers(connections) == [5] * 200
+    assert process.wait(5) == 0
+
+
+def test_no_client_keeps_it_from_ending(ending, connect):
+    process, port, _ = ending
+    (slow,) = connect(port, 1)
+    slow.sendall(b"GET / HTTP/1.1\r\n")  # The rest may take 5 seconds, and never comes.
+    time.sleep(0.2)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with pytest.raises(OSError):
+        connect(port, 1)
+    assert process.wait(5) == 0
+    assert time.monotonic() - began < 3

@@ -12,9 +12,12 @@ import os
 import signal
 import socket
 import sys
+import time
 
 SILENCE_SECONDS = 0.5  # How long a client may stay silent before it gets its answer.
 REQUEST_SECONDS = 5  # How long a client may take for the rest of an HTTP request.
+LISTEN_SECONDS = 0.05  # How long it still takes connections in when it ends: those that wait in the kernel's queue.
+FINISH_SECONDS = 2  # How long the open connections have when it ends.
 REQUEST_BYTES = 65536
 HTTP_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ")
 NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
@@ -110,27 +113,45 @@ def bound_socket(family, kind, port):
 
 
 async def listen(port, line):
-    """Answer with `line` on one port, over TCP and UDP, in every family of the node."""
+    """Answer with `line` on one port, over TCP and UDP, in every family of the node; return the TCP servers."""
+    servers = []
     for family in (socket.AF_INET, socket.AF_INET6):
         stream = bound_socket(family, socket.SOCK_STREAM, port)
         datagrams = bound_socket(family, socket.SOCK_DGRAM, port)
         if stream and datagrams:
-            await asyncio.start_server(tcp_handler(line), sock=stream, backlog=1024)
+            servers.append(await asyncio.start_server(tcp_handler(line), sock=stream, backlog=1024))
             await asyncio.get_running_loop().create_datagram_endpoint(lambda: Datagrams(line), sock=datagrams)
+    return servers
+
+
+async def finish(servers):
+    """Take in the connections that wait to be, then no more, and answer those that are open."""
+    await asyncio.sleep(LISTEN_SECONDS)
+    for server in servers:
+        server.close()
+    until = time.monotonic() + FINISH_SECONDS
+    while time.monotonic() < until:
+        # Every connection is a task; one that was just taken in is a task of asyncio's that becomes another.
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        if not tasks:
+            break
+        await asyncio.wait(tasks, timeout=until - time.monotonic())
 
 
 async def main(arguments):
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, and end when the open connections are answered."""
+    end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end.set)
+    servers = []
     first_worker, workers_per_pod, group = (int(argument) for argument in arguments[:3])
     for argument in arguments[3:]:
         name, port = argument.split("=")
         line = identity(first_worker, workers_per_pod, group, name, int(port))
-        await listen(int(port), line)
+        servers += await listen(int(port), line)
         print(f"listening on port {port} ({name}): {line.decode().strip()}", flush=True)
-    end = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end.set)
     await end.wait()
+    await finish(servers)
 
 
 if __name__ == "__main__":

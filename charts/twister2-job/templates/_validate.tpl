@@ -4,7 +4,7 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 */}}
 {{- define "twister2-job.validate" -}}
 {{- $problems := list }}
-{{- range list "release" "ports" "job" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" }}
+{{- range list "release" "ports" "drain" "job" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" }}
 {{- $problems = concat $problems ((include (printf "twister2-job.validate.%s" .) $ | fromJson).problems | default list) }}
 {{- end }}
 {{- if $problems }}
@@ -38,6 +38,18 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 {{- if gt $last 65535 }}
 {{- $problems = append $problems (printf "workerPort: %d with %d workers per pod and %d ports a worker ends at %d, above 65535; take %d or lower" (int $.Values.workerPort) (int .workersPerPod) $stride $last (sub 65536 (mul (int .workersPerPod) $stride))) }}
 {{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- define "twister2-job.validate.drain" -}}
+{{- $problems := list }}
+{{- $drain := int .Values.drainSeconds }}
+{{- $grace := int .Values.terminationGracePeriodSeconds }}
+{{- if lt $drain 0 }}
+{{- $problems = append $problems (printf "drainSeconds: it is %d, and nobody can wait less than no time; set drainSeconds=0 or higher" $drain) }}
+{{- else if and (include "twister2-job.drains" .) (ge $drain $grace) }}
+{{- $problems = append $problems (printf "drainSeconds: it is %d, but a pod is killed %d seconds (terminationGracePeriodSeconds) after it was told to go, and the worker would not see SIGTERM before that; set drainSeconds=%d, or terminationGracePeriodSeconds=%d or higher" $drain $grace (max 0 (sub $grace 1)) (add $drain 1)) }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
 {{- end }}

@@ -75,6 +75,10 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
   startupProbe:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- with include "twister2-job.lifecycle" $root }}
+  lifecycle:
+    {{- . | nindent 4 }}
+  {{- end }}
   {{- $resources := .group.resources }}
   {{- if eq .mode "twister2" }}
   {{- $resources = include "twister2-job.workerResources" .group | fromJson }}
