@@ -7,12 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+TYPE_CHECKING = False  # As in `typing`, which `--help` needs not import.
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any, NoReturn, TypeVar
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 ENDING = 15.0
 """Seconds that all gets after a signal to end its processes and to undo what it made."""

@@ -38,7 +38,7 @@ def test_help_versions_and_usage_errors_import_neither_asyncio_nor_the_api(line,
     assert result.returncode == code and said in result.stdout + result.stderr
     assert "twister2_job.arguments" in modules and not HEAVY & modules
     ours = {name for name in modules if name.startswith("twister2_job.")}
-    assert ours <= {f"twister2_job.{name}" for name in ("__main__", "arguments", "errors", "streams")}
+    assert ours <= {f"twister2_job.{name}" for name in ("__main__", "arguments", "errors", "signals", "streams")}
 
 
 def test_the_package_alone_imports_nothing():
