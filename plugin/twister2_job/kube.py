@@ -12,10 +12,9 @@ from typing import Any
 
 from .addresses import Cluster
 from .errors import JobError, JobNotFoundError, KubectlMissingError, NoClusterError, NoRightsError
-from .messages import Step, translate
+from .messages import Step, log_command, translate
 from .process import Result, run
 from .settings import Connection, find_kubectl
-from .words import shown
 
 KINDS = "pods,statefulsets"
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -68,7 +67,7 @@ class Kubectl:
     def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
         """Return the whole command line for `arguments`, which is about to be run."""
         argv = [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
-        log.debug("run: %s", shown(argv))
+        log_command(log, argv)
         return argv
 
     async def run(

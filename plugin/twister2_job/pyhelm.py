@@ -13,8 +13,8 @@ from typing import Any
 from pyhelm3 import Chart, Client, Command, ReleaseRevision
 from pyhelm3.errors import Error as HelmError
 
+from .messages import log_command
 from .process import run
-from .words import shown
 
 __all__ = ["Chart", "Client", "ExecCommand", "HelmError", "ReleaseRevision", "new_client"]
 
@@ -44,7 +44,7 @@ class ExecCommand(Command):  # type: ignore[misc]
         arguments = [str(part) for part in command]
         if arguments[0] == "upgrade":
             arguments += self.extra
-        log.debug("run: %s", shown([self._executable, *arguments]))
+        log_command(log, [self._executable, *arguments])
         result = await run([self._executable, *arguments], stdin=input.decode() if input is not None else None)
         if result.code:
             raise HelmError(result.code, result.out.encode(), result.err.encode())

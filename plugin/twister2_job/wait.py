@@ -11,7 +11,6 @@ from typing import Any
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl, selector
 from .process import heard, stream
-from .reasons import reasons
 from .workers import number
 
 SAY_WHY_AFTER = 10.0
@@ -106,6 +105,8 @@ class Watcher:
                     last = text
 
     async def _why(self, names: list[str], *, logs: bool) -> list[str]:
+        from .reasons import reasons
+
         try:
             return await reasons(self._kubectl, self._job, names, logs=logs)
         except JobError as error:
