@@ -21,7 +21,6 @@ from .jobstate import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, 
 from .kube import Kubectl
 from .narration import Narrator
 from .process import heard, stream
-from .reasons import warnings_of
 from .resources import selector
 from .signs import Progress
 from .wait import Say, rolled_out
@@ -240,6 +239,8 @@ class Follower:
         for item in of_kind(self._objects, "StatefulSet"):
             name = item["metadata"]["name"]
             if self._for(f"pods of {name}", obstacles.lacks_pods(item)) > ASK_EVERY and self._narrator.is_new(name):
+                from .reasons import warnings_of
+
                 for why in await warnings_of(self._kubectl, "StatefulSet", name):
                     self._narrator.once(name, f"StatefulSet {name} has no pod: {why}")
         told = self._progress

@@ -12,11 +12,10 @@ from typing import Any
 
 from .addresses import Cluster
 from .errors import JobNotFoundError
-from .messages import Step, translate
+from .messages import Step, log_command, translate
 from .process import Result, run, stream
 from .resources import LIMIT, cluster, failures, path_of, raw, reads, short_lived
 from .settings import Connection, find_kubectl
-from .words import shown
 
 log = logging.getLogger("twister2_job.kubectl")
 
@@ -45,7 +44,7 @@ class Kubectl:
     def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
         """Return the whole command line for `arguments`, which is about to be run."""
         argv = [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
-        log.debug("run: %s", shown(argv))
+        log_command(log, argv)
         return argv
 
     async def run(

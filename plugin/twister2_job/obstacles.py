@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .jobstate import MASTER, master_name
-from .reasons import essence
 from .workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, replicas, table
 
 PACKAGE = "job-package"
@@ -41,6 +40,8 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Obstacle]:
         job: Name of the job.
         objects: Its live pods; other kinds are ignored.
     """
+    from .reasons import essence
+
     found: list[Obstacle] = []
     causes: dict[str, list[str]] = {}
     for pod in (p for p in of_kind(objects, "Pod") if _is_of_job(job, p)):

@@ -12,7 +12,6 @@ from .addresses import Cluster
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl
 from .process import heard
-from .reasons import reasons
 from .workers import Object, number, pod_ready, replicas
 
 SAY_WHY_AFTER = 10.0
@@ -145,6 +144,8 @@ class Watcher:
                 return None
 
     async def _why(self, names: list[str], *, logs: bool) -> list[str]:
+        from .reasons import reasons
+
         try:
             return await reasons(self._kubectl, self._job, names, logs=logs)
         except JobError as error:

@@ -59,5 +59,13 @@ def test_debug_shows_no_secret(command, tmp_path):
         assert shown(result) and "not-a-secret" not in result.stdout + result.stderr
 
 
+def test_the_rules_for_messages_are_read_when_a_program_has_failed_and_not_before():
+    code = (
+        "import sys, twister2_job.lifecycle, twister2_job.job; print([m for m in sys.modules if m.endswith('judging')])"
+    )
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(twister2_job.__file__).parent.parent)}
+    assert run(sys.executable, "-c", code, env=env).stdout.strip() == "[]"
+
+
 def test_without_debug_no_command_is_shown(command):
     assert shown(command("status", "job")) == []

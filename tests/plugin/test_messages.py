@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import twister2_job
-from twister2_job import errors, messages, ownership
+from twister2_job import errors, judging, ownership
 from twister2_job.errors import EXIT_CODES, JobError, RefusedError, sentence
 from twister2_job.messages import Step, classify, own_words, translate
 from twister2_job.words import MOST_LINES, hidden, short
@@ -31,7 +31,7 @@ def test_no_rule_is_without_a_case():
     cases = [case[0] for case in ANSWERS] + [case[1] for case in test_messages_rendering.VALUES]
     cases += [case[1] for case in test_messages_rendering.CHARTS] + [rule for rule, _ in test_messages_reaching.TOLD]
     cases += [case[2] for case in test_messages_reaching.FAULTS]
-    names = [rule.name for rule in messages.RULES]
+    names = [rule.name for rule in judging.RULES]
     assert set(names) - set(cases) == set() and set(cases) <= set(names)
     assert len(names) == len(set(names))
 
