@@ -28,9 +28,11 @@ HELM_VERSIONS = tuple(helm_binaries.BINARIES)
 OLDEST_AND_NEWEST = (HELM_VERSIONS[0], HELM_VERSIONS[-1])
 KUBE_VERSION = "1.37.0"
 
-# A shell's `&` starts a command with Ctrl-C ignored, which all that it starts inherits; tests interrupt commands.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's `&` starts a command with Ctrl-C ignored, and nohup with SIGHUP, which all that it starts inherits; tests
+# interrupt and hang up commands.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 Objects = list[dict[str, Any]]
 
