@@ -108,6 +108,7 @@ docs: tools  ## Write the chart's README and docs/values.md anew
 benchmark: setup  ## Measure the project's figures on the development cluster (30 minutes)
 	$(DEVCLUSTER) up
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
+	HELM_BIN=$(CACHE)/helm/3.19.0/helm $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/per_worker.py
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/lost_connections.py
 

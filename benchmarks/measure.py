@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -72,5 +73,19 @@ def pair(
     print(f"{title} ({rounds} rounds)")
     for name, results, median in zip(("twister2-job", "helm, kubectl"), (left, right), medians, strict=True):
         print(f"  {name:14} median {median:.3f} s ({min(results):.3f} to {max(results):.3f})")
-    print(f"  ratio {medians[0] / medians[1]:.2f}" + (f", goal <= {goal:.1f}" if goal else ""), flush=True)
+    print(f"  ratio {medians[0] / medians[1]:.2f}" + (f", goal <= {goal:.2f}" if goal else ""), flush=True)
     return medians
+
+
+def processor_time(title: str, rounds: int, command: tuple[str, ...], goal: float) -> float:
+    """Measure the processor time of a command, print its median, and return that in seconds."""
+    results = []
+    for _ in range(rounds):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        output(*command)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        results.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    median = statistics.median(results)
+    spread = f"({min(results):.3f} to {max(results):.3f})"
+    print(f"{title} ({rounds} rounds)\n  processor time median {median:.3f} s {spread}, goal <= {goal:.3f}", flush=True)
+    return median
