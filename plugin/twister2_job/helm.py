@@ -17,6 +17,7 @@ from .helmversion import helm_version
 from .messages import Step, log_command, translate
 from .model import Release
 from .process import Result, run
+from .resources import short_lived
 from .settings import Connection, find_helm
 
 LIMIT = 60.0
@@ -90,7 +91,8 @@ class Helm:
         log_command(log, argv)
         try:
             lasting, fds = arguments[0] in CHANGES, self.descriptors
-            return await run(argv, env=of_helm(), timeout=timeout, stdin=stdin, pass_fds=fds, lasting=lasting)
+            env = short_lived(of_helm())
+            return await run(argv, env=env, timeout=timeout, stdin=stdin, pass_fds=fds, lasting=lasting)
         except TimeoutError:
             raise NoClusterError(
                 f"The cluster did not answer Helm within {timeout:.0f} s.", "Check the network, VPN and kubeconfig."

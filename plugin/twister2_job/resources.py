@@ -27,7 +27,7 @@ _COMPONENT = "app.kubernetes.io/component"
 
 
 def short_lived(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a kubectl that ends soon: without garbage collection it takes a fifth less time."""
+    """Return the environment of a program that ends soon: without garbage collection it takes a fifth less time."""
     return {**NO_COLLECTION, **env}
 
 
