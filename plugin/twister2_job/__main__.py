@@ -9,10 +9,6 @@ import sys
 
 from .errors import JobError
 
-TYPE_CHECKING = False  # As in `typing`, which `--help` needs not import.
-if TYPE_CHECKING:
-    pass
-
 CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
 """Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
 

@@ -14,6 +14,7 @@ from typing import Any
 from .environment import of_helm
 from .errors import HelmMissingError, JobError, JobNotFoundError, NoClusterError
 from .helmversion import helm_version
+from .manifests import documents
 from .messages import Step, log_command, translate
 from .model import Release
 from .process import Result, run
@@ -207,13 +208,20 @@ class Helm:
             for r in json.loads(text or "[]")
         ]
 
-    async def uninstall(self, name: str, *, timeout: float = 300) -> None:
+    async def uninstall(self, name: str, *, timeout: float = 300, keep_history: bool = False) -> None:
         """Remove a release and all its objects.
+
+        Args:
+            name: Name of the release.
+            timeout: Seconds for it.
+            keep_history: Keep its revisions, as `helm uninstall --keep-history` does.
 
         Raises:
             JobNotFoundError: There is no such release.
         """
-        await self.output("uninstall", name, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step=Step.REMOVE)
+        keep = ["--keep-history"] if keep_history else []
+        words = ("uninstall", name, *keep, "--timeout", seconds(timeout))
+        await self.output(*words, timeout=timeout + LIMIT, step=Step.REMOVE)
 
     async def rollback(self, name: str, revision: int, *, timeout: float = 300) -> None:
         """Make `revision` the live one again, as a new revision, also where somebody else has changed it."""
@@ -287,11 +295,3 @@ class Helm:
 def seconds(timeout: float) -> str:
     """Return a duration for Helm's `--timeout`."""
     return f"{max(1, math.ceil(timeout))}s"
-
-
-def documents(text: str) -> list[dict[str, Any]]:
-    """Return the objects of a rendered manifest; with PyYAML's C loader 2,000 take 0.3 s, without it 10 s."""
-    import yaml
-
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [found for found in yaml.load_all(text, Loader=loader) if found]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import chart as charts
@@ -19,13 +21,16 @@ from .errors import (
     NoRightsError,
     OutOfTimeError,
     PortTakenError,
+    RefusedError,
 )
 from .guards import check_chart_of, check_name
-from .helm import Applied, Revision, documents
+from .helm import Applied, Revision
+from .manifests import documents
 from .messages import Step, translate
-from .operation import PENDING, Companion, Outcome, Request, Tools, within
+from .operation import Companion, Outcome, Request, Tools, within
 from .resources import selector
-from .undo import LATE, LIMIT, Undo
+from .stored import labelled
+from .undo import LATE, Undo, undoing
 from .wait import Watcher
 from .workers import Object, of_kind
 
@@ -46,13 +51,13 @@ class Install:
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
         self.request, self.mark, self.chart, self.companion = request, request.mark, chart, companion
-        self.name = request.name
+        self.name, self.deadline = request.name, request.ends()
         self.undo = Undo()
         self.watcher = Watcher(self.kubectl, self.name)
         self.rendered: list[Object] | None = None
         self._revision, self._made, self._replace = 1, False, list[str]()
 
-    async def run(self, deadline: float, *, follow: bool) -> Applied:
+    async def run(self, *, follow: bool) -> Applied:
         """Clear the name and have Helm install; with `follow` the workers are watched from before that.
 
         Raises:
@@ -66,7 +71,7 @@ class Install:
             if follow:
                 self.watcher.start()
             try:
-                return await self._apply(deadline)
+                return await self._apply()
             except JobExistsError:
                 await self._existing(await self.helm.history(self.name))
         raise BusyError(f"Others make and remove releases named {self.name} all the time.", "Wait for them.")
@@ -98,8 +103,6 @@ class Install:
         return False
 
     async def _template(self) -> Sequence[Object]:
-        import json
-
         values = json.dumps(self.request.values) if self.request.values is not None else None
         return await self.helm.template(self.name, self.chart, self.request.arguments, upgrade=False, values=values)
 
@@ -116,7 +119,7 @@ class Install:
     async def _leftovers(self) -> None:
         """Wait until nothing of an earlier run is being deleted, and remove what it left and Helm would not adopt."""
         until = time.monotonic() + GOING
-        while True:
+        while await self._present():
             live = await strays.objects_of(self.kubectl, self.name)
             going = [item for item in live if item["metadata"].get("deletionTimestamp")]
             if not going:
@@ -128,7 +131,7 @@ class Install:
                 )
             await asyncio.sleep(1)
         rendered = self.rendered if self.rendered is not None else await self._template()
-        gone, stay = await strays.sweep(self.kubectl, self.helm, self.name, rendered, 0)
+        gone, stay = await strays.sweep(self.tools, self.name, rendered, 0, running=False)
         if gone:
             self.say(f"Removed what an earlier run of {self.name} had left: {strays.names(gone)}.")
         for sentence in stay:
@@ -149,11 +152,13 @@ class Install:
         if newest.status == "uninstalled":  # Kept by `uninstall --keep-history`.
             self._replace, self._revision = ["--replace"], newest.number + 1
             return False
-        lives = any(r.status in ("deployed", "superseded") for r in history)
-        if newest.status in PENDING and (not lives or newest.status == "uninstalling"):
-            with contextlib.suppress(JobNotFoundError):
-                await self.helm.uninstall(self.name)
-            self.say(f"Release {self.name} was {newest.status}, left by an interrupted run; removed it.")
+        if newest.status in ("pending-install", "uninstalling"):
+            if await self.tools.claimed(self.name, self.mark):
+                # Before a pending install there may be revisions that `uninstall --keep-history` has kept.
+                keep = newest.status == "pending-install" and len(history) > 1
+                with contextlib.suppress(JobNotFoundError):
+                    await self.helm.uninstall(self.name, keep_history=keep)
+                self.say(f"Release {self.name} was {newest.status}, left by an interrupted run; removed it.")
             return True
         raise JobExistsError(
             f"The job {self.name} exists already: revision {newest.number}, {newest.status}, made at {newest.updated}.",
@@ -181,7 +186,7 @@ class Install:
         self.undo.add(self._without_release)
         self._made = True
 
-    async def _apply(self, deadline: float) -> Applied:
+    async def _apply(self) -> Applied:
         force = await self.helm.force_at_install() if self.request.force_conflicts else []
         return await self.helm.change(
             "install",
@@ -190,25 +195,36 @@ class Install:
             [*self._replace, *force, *self.request.arguments],
             values=self.request.values or {},
             labels=self.mark.labels(self._revision),
-            timeout=max(1.0, deadline - time.monotonic()),
+            timeout=max(1.0, self.deadline - time.monotonic()),
         )
 
     async def _without_namespace(self, _: float) -> str:
         return await namespaces.remove(self.kubectl, self.helm, self.mark)
 
     async def _without_companion(self, _: float) -> str:
+        """Remove the companion, unless there is a release that may need it: another run's, or one that had to stay."""
         assert self.companion
-        await self.companion.remove()
-        return "what was sent for it"
+        return "" if await self.tools.newest(self.name) else await self.companion.remove()
 
     async def _without_release(self, seconds: float) -> str:
         """Remove the release if it is the one that this run made: another run may have been quicker, or come after."""
         stored = await self.tools.newest(self.name)
+        if stored and not labelled():
+            raise RefusedError(f"Whose the release {self.name} is, is not known with this HELM_DRIVER, so it stays.")
         if not stored or not self.mark.made(stored.labels, stored.number):
             return ""
         with contextlib.suppress(JobNotFoundError):
-            await self.helm.uninstall(self.name, timeout=seconds)
+            await self.helm.uninstall(self.name, timeout=seconds, keep_history=bool(self._replace))
         return f"the release {self.name}"
+
+    def require_own(self, revision: int) -> None:
+        """Raise BusyError if another install of a name that was kept made a revision before this one's."""
+        if revision > self._revision:
+            raise BusyError(
+                f"Another install of {self.name} made revision {revision - 1} meanwhile, and this one's revision "
+                f"{revision} has overwritten it.",
+                f"`helm rollback {self.name} {revision - 1}` brings it back.",
+            )
 
     async def take_back(self, limit: float) -> tuple[str, str]:
         """Take back what was made; return in sentences what was removed, and what could not be and what to do then."""
@@ -221,7 +237,7 @@ class Install:
     async def undone(self, error: BaseException) -> BaseException:
         """Take back what was made, and return the error with what could not be."""
         late = isinstance(error, OutOfTimeError) or not isinstance(error, JobError)
-        done, rest = await self.take_back(LATE if late else LIMIT)
+        done, rest = await self.take_back(undoing(self.deadline, late))
         if isinstance(error, PortTakenError):
             error = await preflight.with_holders(self.kubectl, error)
         if isinstance(error, JobError):
@@ -236,32 +252,32 @@ async def install(
 ) -> Outcome:
     """Install a job and wait for its workers; see `Lifecycle.install`."""
     check_name(request.name)
-    deadline = time.monotonic() + request.timeout
+    request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
-    async with tools.readable(request, deadline) as wanted:
+    async with tools.readable(request) as wanted:
         work = Install(tools, wanted, chart, companion)
         try:
             what = f"The install of {request.name} was not done within {request.timeout:.0f} s."
             try:
-                applied = await within(deadline, work.run(deadline, follow=ready is None), what)
-            except (JobError, asyncio.CancelledError) as error:
+                applied = await within(work.deadline, work.run(follow=ready is None), what)
+            except (Exception, asyncio.CancelledError) as error:
                 raise await work.undone(error) from None
-            return await _ready(tools, wanted, work, applied, deadline, ready)
+            work.require_own(applied.revision)
+            return await _ready(tools, wanted, work, applied, ready)
         finally:
             await work.watcher.close()
 
 
-async def _ready(
-    tools: Tools, request: Request, work: Install, applied: Applied, deadline: float, ready: Ready | None
-) -> Outcome:
+async def _ready(tools: Tools, request: Request, work: Install, applied: Applied, ready: Ready | None) -> Outcome:
     """Wait for the workers of a release that was made; it stays, unless asked otherwise."""
-    name, mark = request.name, work.mark
+    name, mark, deadline = request.name, work.mark, work.deadline
     stays = f"The release stays: `twister2-job status {name}` shows it, `twister2-job uninstall {name}` removes it."
     try:
         if ready is None:
             work.watcher.read_rest()
         if work.companion:
-            await work.companion.own()
+            own = work.companion.own()
+            await within(max(deadline, time.monotonic() + LATE), own, f"The jar of {name} could not be given to it.")
         objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
         sets = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet")]
         if ready:
@@ -273,10 +289,12 @@ async def _ready(
 
         await work.watcher.ready(sets, deadline=deadline, say=tools.say, still=still)
         return Outcome(applied.revision, await work.watcher.cluster(sets))
-    except (OutOfTimeError, JobLostError) as error:
-        if request.rollback_on_failure:
+    except JobNotFoundError:
+        raise  # Somebody has removed it.
+    except JobError as error:
+        if request.rollback_on_failure and isinstance(error, (OutOfTimeError, JobLostError)):
             raise type(error)(error.message, " ".join(filter(None, await work.take_back(LATE)))) from None
-        raise type(error)(error.message, f"\n{stays}") from None
+        raise type(error)(error.message, "\n".join(filter(None, [error.hint, stays]))) from None
     except asyncio.CancelledError:
         tools.say(stays)
         raise

@@ -17,10 +17,10 @@ from .errors import BusyError, JobError, UsageError
 from .kube import Kubectl
 from .marks import Mark, remaining
 from .messages import Step, translate
+from .operation import Say
 from .sources import look
 from .sources import read as read_bounded
 from .stored import Row, rows
-from .wait import Say
 
 LIMIT = 16 * 2**20
 """Bytes that go into ConfigMaps at most: they lie in the cluster's own database."""
@@ -142,9 +142,9 @@ class Pieces:
         if result.code:
             raise translate(result.err, "kubectl", Step.WRITE)
 
-    async def remove(self) -> None:
-        """Remove the pieces; no other run has pieces of these names."""
-        await remove(self._kubectl, self.names)
+    async def remove(self) -> str:
+        """Remove the pieces, of which no other run has any of these names; return what was removed."""
+        return "what was sent of the jar" if await remove(self._kubectl, self.names) else ""
 
 
 def manifest(job: str, name: str, index: int, content: bytes, mark: Mark) -> dict[str, Any]:
@@ -181,17 +181,18 @@ async def present(kubectl: Kubectl, job: str) -> list[Row]:
     return rows(result.out, time.time())
 
 
-async def remove(kubectl: Kubectl, names: Sequence[str]) -> None:
-    """Remove pieces; one that is gone is no error.
+async def remove(kubectl: Kubectl, names: Sequence[str]) -> bool:
+    """Remove pieces, and tell whether there were any; one that is gone is no error.
 
     Raises:
         JobError: Kubernetes refuses.
     """
     if not names:
-        return
+        return False
     result = await kubectl.run("delete", "configmap", *names, "--ignore-not-found", "--wait=false", "-o", "name")
     if result.code:
         raise translate(result.err, "kubectl", Step.WRITE)
+    return bool(result.out.strip())
 
 
 async def remove_leftovers(kubectl: Kubectl, job: str, pieces: Sequence[Row], say: Say) -> None:

@@ -20,10 +20,11 @@ from .joblogs import packing, restart_counts, text
 from .jobstate import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
 from .kube import Kubectl
 from .narration import Narrator
+from .operation import Say
 from .process import heard, stream
 from .resources import selector
 from .signs import Progress
-from .wait import Say, rolled_out
+from .wait import rolled_out
 from .workers import Object, number, of_kind, table
 
 LOOK, LOOK_AT_START = 3.0, 1.0

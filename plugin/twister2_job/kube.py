@@ -40,6 +40,7 @@ class Kubectl:
         connection.check()
         self.path = find_kubectl()
         self.connection = connection
+        self._namespace = connection.namespace
 
     def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
         """Return the whole command line for `arguments`, which is about to be run."""
@@ -135,9 +136,10 @@ class Kubectl:
 
     async def namespace(self) -> str:
         """Return the namespace in use: the chosen one, else that of the kubeconfig's context, else `default`."""
-        if self.connection.namespace:
-            return self.connection.namespace
-        result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}")
-        if result.code and os.environ.get("KUBERNETES_SERVICE_HOST") and OWN_NAMESPACE.is_file():
-            return OWN_NAMESPACE.read_text().strip()  # No kubeconfig, in a pod: kubectl and Helm take the pod's own.
-        return result.out.strip() or "default"
+        if not self._namespace:
+            result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}")
+            self._namespace = result.out.strip() or "default"
+            if result.code and os.environ.get("KUBERNETES_SERVICE_HOST") and OWN_NAMESPACE.is_file():
+                # No kubeconfig, in a pod: kubectl and Helm take the pod's own.
+                self._namespace = OWN_NAMESPACE.read_text().strip()
+        return self._namespace

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-RUN, TIMEOUT = "twister2-job/run", "twister2-job/timeout"
+RUN, TIMEOUT, CLAIMED = "twister2-job/run", "twister2-job/timeout", "twister2-job/claimed"
+"""Labels: the mark, the run's `--timeout` in seconds, and when a run took on what another one had left."""
 DEFAULT_TIMEOUT = 300.0
 """Seconds that a run without a mark may take: what Helm itself gives an operation without `--timeout`."""
 ENDING = 15.0
@@ -38,6 +39,19 @@ def _started(pid: int) -> int:
         return 0 if fields[0] in "ZX" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _has_ended(pid: int, started: int) -> bool:
+    """Tell whether a process of this machine has certainly ended; of one that we may not see nobody knows."""
+    if began := _started(pid):
+        return began != started
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # It is there, and /proc hides it: that of another user.
+        return False
+    return Path(f"/proc/{pid}/stat").exists()  # A process that has ended and that nobody has asked about yet.
 
 
 def _machine() -> str:
@@ -70,6 +84,10 @@ class Mark:
         """Return the labels for what this run makes; `revision` is that of the release it is about to make."""
         run = f"{self.text}.{revision}" if revision else self.text
         return {RUN: run, TIMEOUT: str(min(math.ceil(self.timeout), 10**9))}
+
+    def claim(self, revision: int) -> dict[str, str]:
+        """Return the labels for a revision that another run has left and that this one is about to take away."""
+        return {**self.labels(revision), CLAIMED: str(int(time.time()))}
 
     def made(self, labels: Mapping[str, str], revision: int = 0) -> bool:
         """Tell whether this run made what has these labels.
@@ -115,8 +133,9 @@ def remaining(labels: Mapping[str, str], since: float, revision: int = 0) -> flo
     timeout = DEFAULT_TIMEOUT
     found = _RUN.fullmatch(labels.get(RUN, ""))
     if found and int(found[5] or 0) == revision:
-        if found[2] == _machine() != "x" and _started(int(found[3])) != int(found[4]):
+        if found[2] == _machine() != "x" and _has_ended(int(found[3]), int(found[4])):
             return 0.0
         given = labels.get(TIMEOUT, "")
         timeout = float(given) + ENDING if given.isdigit() else DEFAULT_TIMEOUT
-    return max(0.0, since + timeout - time.time())
+    claimed = labels.get(CLAIMED, "")
+    return max(0.0, max(since, float(claimed) if claimed.isdigit() else 0.0) + timeout - time.time())

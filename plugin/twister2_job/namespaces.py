@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
+from .errors import RefusedError
 from .helm import Helm
 from .kube import Kubectl
 from .marks import Mark
 from .messages import Step, translate
+
+KINDS = "configmaps,secrets,services,serviceaccounts,pods,persistentvolumeclaims"
+"""What a namespace is looked through for before it is removed."""
+OWN = ("ConfigMap/kube-root-ca.crt", "ServiceAccount/default")
+"""What Kubernetes puts into every namespace."""
+SHOWN = "{.kind}/{.metadata.name}{'\\n'}{end}"
 
 
 async def make(kubectl: Kubectl, mark: Mark) -> bool:
@@ -29,16 +37,28 @@ async def make(kubectl: Kubectl, mark: Mark) -> bool:
 
 
 async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
-    """Remove the namespace if this run made it and no other job came into it meanwhile; return what was removed."""
+    """Remove the namespace if this run made it and nothing of others came into it; return what was removed.
+
+    Raises:
+        JobError: It stays: somebody has put something into it, or the API refuses.
+    """
     name = await kubectl.namespace()
     found = await kubectl.run("get", "namespace", name, "-o", "json", "--ignore-not-found", namespaced=False)
     if found.code or not found.out.strip():
         return ""
-    if not mark.made(json.loads(found.out)["metadata"].get("labels") or {}):
+    metadata = json.loads(found.out)["metadata"]
+    if not mark.made(metadata.get("labels") or {}):
         return ""
-    if await helm.releases(all_namespaces=False):
-        return ""
-    result = await kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found", namespaced=False)
+    # What Helm has just removed is still going.
+    held = await kubectl.run("get", KINDS, "-o", "jsonpath={range .items[?(!@.metadata.deletionTimestamp)]}" + SHOWN)
+    others = [one for one in held.out.split() if one not in OWN]
+    if others or await helm.releases(all_namespaces=False):
+        what = f" ({', '.join(others[:3])})" if others else ""
+        raise RefusedError(f"The namespace {name} stays: others have put something into it meanwhile{what}.")
+    same = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    body = json.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same})
+    path = f"/api/v1/namespaces/{quote(name)}"
+    result = await kubectl.run("delete", "--raw", path, "-f", "-", namespaced=False, stdin=body)
     if result.code:
         raise translate(result.err, "kubectl", Step.REMOVE)
     return f"the namespace {name}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ from .helm import Helm, Revision
 from .helmversion import helm_version
 from .kube import Kubectl
 from .marks import Mark, remaining
-from .stored import KINDS, Stored, newest, revisions
+from .process import to_its_end
+from .stored import Stored, claim, labelled, newest, revisions
 from .workers import Object
 
 Say = Callable[[str], None]
@@ -42,6 +42,7 @@ class Request:
         rollback_on_failure: Undo also when the time is out.
         force_conflicts: Take over fields that others have set.
         mark: The mark of this run; None means a new one.
+        deadline: When its time is over, on the clock of `time.monotonic`; 0 means `timeout` from now.
     """
 
     name: str
@@ -53,6 +54,11 @@ class Request:
     rollback_on_failure: bool = False
     force_conflicts: bool = False
     mark: Mark | None = None
+    deadline: float = 0.0
+
+    def ends(self) -> float:
+        """Return when its time is over, on the clock of `time.monotonic`."""
+        return self.deadline or time.monotonic() + self.timeout
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,8 @@ class Companion(Protocol):
     async def own(self) -> None:
         """Give it to the release that was made."""
 
-    async def remove(self) -> None:
-        """Remove what was made, all or a part of it."""
+    async def remove(self) -> str:
+        """Remove what was made, all or a part of it; return what that was, empty if nothing."""
 
 
 class Tools:
@@ -87,11 +93,11 @@ class Tools:
         self.helm, self.kubectl, self.say = helm, kubectl, say
 
     @contextlib.asynccontextmanager
-    async def readable(self, request: Request, deadline: float) -> AsyncIterator[Request]:
+    async def readable(self, request: Request) -> AsyncIterator[Request]:
         """Yield the request with a mark, and with inputs that each Helm can read which can be read only once."""
         slow = f"Helm did not say its version within {request.timeout:.0f} s."
-        await within(deadline, helm_version(self.helm.path), slow)
-        taken = await inputs.take(request.arguments, deadline=deadline)
+        await within(request.ends(), helm_version(self.helm.path), slow)
+        taken = await inputs.take(request.arguments, deadline=request.ends())
         with taken:
             self.helm.descriptors = taken.descriptors
             try:
@@ -138,11 +144,19 @@ class Tools:
         """Return the newest revision of a release as Helm keeps it; None if there is none."""
         return await newest(self.helm, self.kubectl, name)
 
+    async def claimed(self, name: str, mark: Mark) -> bool:
+        """Take on what another run has left of a release; tell whether nobody else has done so meanwhile."""
+        stored = await self.newest(name)
+        return stored is not None and await claim(self.kubectl, stored, mark)
+
     async def still(self, name: str, mark: Mark, revision: int) -> None:
-        """Raise JobNotFoundError unless the revision that this run made is still there."""
-        found = await revisions(self.helm, self.kubectl, name)
+        """Raise JobNotFoundError if the revision that this run made is gone; a cluster that is silent says nothing."""
+        try:
+            found = await within(time.monotonic() + PATIENCE, revisions(self.helm, self.kubectl, name), "No answer.")
+        except JobError:
+            return
         mine = [r for r in found if mark.made(r.labels, revision) and not r.status.startswith("uninstall")]
-        if not mine and os.environ.get("HELM_DRIVER", "").lower() in KINDS:
+        if not mine and labelled():
             raise JobNotFoundError(
                 f"The job {name} was uninstalled by another run while its workers were waited for.",
                 "`twister2-job list` shows what there is.",
@@ -168,19 +182,7 @@ async def within(deadline: float, work: Coroutine[Any, Any, T], what: str) -> T:
     finally:
         if not task.done():
             task.cancel()
-            await to_the_end(task)
+            await to_its_end(asyncio.wait({task}))  # What becomes of it stays in the task.
     if not task.cancelled() and not task.exception():
         return task.result()  # It was done in the very moment.
     raise OutOfTimeError(what)
-
-
-async def to_the_end(task: asyncio.Future[T]) -> None:
-    """Wait until `task` is done, however often the caller is cancelled meanwhile; its result stays in it."""
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError

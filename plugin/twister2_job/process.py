@@ -123,12 +123,12 @@ async def _has_ended(pid: int) -> bool:
     return True
 
 
-async def to_its_end(work: Coroutine[Any, Any, Any]) -> None:
+async def to_its_end(work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
     """Await `work` to its end, also when cancelled meanwhile; that takes effect afterwards."""
     task, cancelled = asyncio.ensure_future(work), False
     while not task.done():
         try:
-            await asyncio.shield(task)
+            await asyncio.wait({task})
         except asyncio.CancelledError:
             cancelled = True
     if cancelled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from .helm import Helm
 from .kube import Kubectl
-from .marks import time_of
+from .marks import RUN, Mark, time_of
 from .messages import Step, translate
 
 KINDS = {
@@ -56,12 +57,14 @@ class Stored:
         status: As Helm names it.
         labels: Labels of the release, Helm's own among them.
         since: When whoever works on it has begun, in seconds since 1970.
+        place: The object that Helm keeps it in, `secrets NAME`; empty where that is none.
     """
 
     number: int
     status: str
     labels: Mapping[str, str]
     since: float
+    place: str = ""
 
 
 async def revisions(helm: Helm, kubectl: Kubectl, name: str) -> list[Stored]:
@@ -80,11 +83,11 @@ async def revisions(helm: Helm, kubectl: Kubectl, name: str) -> list[Stored]:
     result = await kubectl.run("get", kind, *words)
     if result.code:
         raise translate(result.err, "kubectl", Step.READ)
-    found = [_stored(row) for row in rows(result.out, time.time()) if row.labels.get("version", "").isdigit()]
+    found = [_stored(row, kind) for row in rows(result.out, time.time()) if row.labels.get("version", "").isdigit()]
     return sorted(found, key=lambda one: one.number)
 
 
-def _stored(row: Row) -> Stored:
+def _stored(row: Row, kind: str) -> Stored:
     """Return a revision from the Secret (or ConfigMap) that holds it.
 
     Helm notes the time of the last change of a release in its label `modifiedAt`: that of an uninstall's beginning.
@@ -92,7 +95,36 @@ def _stored(row: Row) -> Stored:
     labels = row.labels
     status, modified = labels.get("status", ""), labels.get("modifiedAt", "")
     since = float(modified) if status == "uninstalling" and modified.isdigit() else row.since
-    return Stored(int(labels["version"]), status, labels, since)
+    return Stored(int(labels["version"]), status, labels, since, f"{kind} {row.name}")
+
+
+def labelled() -> bool:
+    """Tell whether the labels of releases can be read: whether Helm keeps them in Secrets or ConfigMaps."""
+    return os.environ.get("HELM_DRIVER", "").lower() in KINDS
+
+
+async def elsewhere(kubectl: Kubectl, name: str) -> str:
+    """Return where else than HELM_DRIVER says Helm keeps a release of this name; empty if nowhere that can be seen."""
+    chosen = ("-l", f"owner=helm,name={name}", "--no-headers", "--ignore-not-found", "-o", "name")
+    result = await kubectl.run("get", "secrets,configmaps", *chosen)
+    return next(iter(result.out.split()), "")
+
+
+async def claim(kubectl: Kubectl, stored: Stored, mark: Mark) -> bool:
+    """Take on a revision that another run has left, before anything is done about it; tell whether nobody else did.
+
+    The API server compares: of two that see the same remnant one gets it, and the other one sees that somebody has.
+    """
+    if not stored.place:
+        return True  # Nobody can.
+    kind, name = stored.place.split(" ")
+    read = await kubectl.run("get", kind, name, "-o", "json", "--ignore-not-found")
+    metadata = json.loads(read.out)["metadata"] if not read.code and read.out.strip() else {}
+    if not metadata or (metadata.get("labels") or {}).get(RUN, "") != stored.labels.get(RUN, ""):
+        return False
+    labels = [f"{key}={value}" for key, value in mark.claim(stored.number).items()]
+    same = f"--resource-version={metadata['resourceVersion']}"
+    return (await kubectl.run("label", kind, name, *labels, "--overwrite", same, "-o", "name")).code == 0
 
 
 async def newest(helm: Helm, kubectl: Kubectl, name: str) -> Stored | None:

@@ -6,20 +6,22 @@ among them is open to the world while the values say that it is closed.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .errors import JobError
-from .helm import Helm
+from .errors import JobError, OutOfTimeError, RefusedError
 from .jar import LABEL as JAR
 from .kube import Kubectl
 from .messages import Step, translate
+from .operation import Tools, within
 from .resources import selector
-from .stored import newest
-from .workers import Object
+from .stored import elsewhere
+from .workers import Object, number
 
 KINDS = {
     "Service": ("api/v1", "services"),
@@ -31,6 +33,12 @@ KINDS = {
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
 }
 """The kinds that the chart makes: where the API has them. Exposures come first, so that they are closed first."""
+
+
+AT_ONCE = 8
+"""Objects that are removed side by side."""
+SWEEP = 60.0
+"""Seconds that removing may take."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,13 @@ async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -
         JobError: The API can't be reached.
     """
     listed = ",".join(f"{KINDS[kind][1]}{_group(kind)}" for kind in kinds)
-    result = await kubectl.run("get", listed, "-l", selector(job), "--chunk-size=0", "-o", "json")
-    if result.code and not result.out.strip():
-        raise translate(result.err, "kubectl", Step.READ)
-    found: list[Object] = json.loads(result.out).get("items", [])
+    # Without the pieces of a jar: they are large, and go their own way.
+    chosen = f"{selector(job)},!{JAR}"
+    result = await kubectl.run("get", listed, "-l", chosen, "--chunk-size=0", "-o", "json")
+    try:
+        found: list[Object] = json.loads(result.out).get("items", [])  # Of the kinds that may be listed.
+    except ValueError:
+        raise translate(result.err, "kubectl", Step.READ) from None
     return found
 
 
@@ -78,7 +89,7 @@ def _group(kind: str) -> str:
 def strays(live: Iterable[Object], manifest: Iterable[Object], job: str, namespace: str) -> Strays:
     """Return the live objects that are not in a release's manifest.
 
-    Those that are being deleted, belong to another object, or are a piece of a jar have their own way to go.
+    Those that are being deleted or belong to another object have their own way to go.
 
     Args:
         live: The job's objects in the cluster.
@@ -94,7 +105,7 @@ def strays(live: Iterable[Object], manifest: Iterable[Object], job: str, namespa
         if (item["kind"], metadata["name"]) in kept or metadata.get("deletionTimestamp"):
             continue
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-        if metadata.get("ownerReferences") or JAR in labels:
+        if metadata.get("ownerReferences"):
             continue
         of_release = (
             labels.get("app.kubernetes.io/managed-by") == "Helm"
@@ -107,59 +118,109 @@ def strays(live: Iterable[Object], manifest: Iterable[Object], job: str, namespa
     return Strays(helms, others)
 
 
-async def remove(kubectl: Kubectl, objects: Iterable[Object]) -> tuple[list[Object], list[str]]:
-    """Remove objects, each only if it is still what was read; return those removed, and a sentence for each that stays.
+async def remove(kubectl: Kubectl, objects: Iterable[Object], gone: list[Object]) -> list[str]:
+    """Remove objects, each only if it is still what was read, and return a sentence for each that stays.
 
     The API server compares: whoever takes an object over meanwhile, an upgrade that adopts it for example, keeps it.
+
+    Args:
+        kubectl: The client.
+        objects: The objects.
+        gone: Gets each that is removed, so that it is known also when the time is out before all are.
     """
-    gone: list[Object] = []
-    stay: list[str] = []
-    for item in sorted(objects, key=lambda o: list(KINDS).index(o["kind"])):
-        metadata: Any = item["metadata"]
-        prefix, plural = KINDS[item["kind"]]
-        path = f"/{prefix}/namespaces/{quote(metadata['namespace'])}/{plural}/{quote(metadata['name'])}"
-        same = {"uid": metadata["uid"]}
-        if item["kind"] != "StatefulSet":  # Its status changes all the time.
-            same["resourceVersion"] = metadata["resourceVersion"]
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same, "propagationPolicy": "Background"}
-        try:
-            result = await kubectl.run("delete", "--raw", path, "-f", "-", namespaced=False, stdin=json.dumps(body))
-        except JobError as error:
-            stay.append(f"{names([item])} stays: {error.message}")
-            continue
-        low = result.err.lower()
-        if not result.code or "not found" in low or "notfound" in low:
-            gone.append(item)
-        elif "conflict" in low or "precondition" in low:
-            stay.append(f"{names([item])} stays: it has been changed meanwhile.")
-        else:
-            stay.append(f"{names([item])} stays: {translate(result.err, 'kubectl', Step.REMOVE).message}")
-    return gone, stay
+    turn, stay = asyncio.Semaphore(AT_ONCE), list[str]()
+
+    async def one(item: Object) -> None:
+        async with turn:
+            if why := await _remove(kubectl, item):
+                stay.append(f"{names([item])} stays: {why}")
+            else:
+                gone.append(item)
+
+    order = list(KINDS)
+    tasks = [asyncio.ensure_future(one(o)) for o in sorted(objects, key=lambda o: order.index(o["kind"]))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return stay
+
+
+async def _remove(kubectl: Kubectl, item: Object) -> str:
+    """Remove one object; return why it stays, empty if it is gone."""
+    metadata: Any = item["metadata"]
+    prefix, plural = KINDS[item["kind"]]
+    path = f"/{prefix}/namespaces/{quote(metadata['namespace'])}/{plural}/{quote(metadata['name'])}"
+    same = {"uid": metadata["uid"]}
+    if item["kind"] != "StatefulSet":  # Its status changes all the time.
+        same["resourceVersion"] = metadata["resourceVersion"]
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same, "propagationPolicy": "Background"}
+    try:
+        result = await kubectl.run("delete", "--raw", path, "-f", "-", namespaced=False, stdin=json.dumps(body))
+    except JobError as error:
+        return error.message
+    low = result.err.lower()
+    if not result.code or "not found" in low or "notfound" in low:
+        return ""
+    if "conflict" in low or "precondition" in low:
+        return "it has been changed meanwhile."
+    return translate(result.err, "kubectl", Step.REMOVE).message
 
 
 async def sweep(
-    kubectl: Kubectl, helm: Helm, job: str, manifest: Iterable[Object], revision: int
+    tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, running: bool = True, limit: float = SWEEP
 ) -> tuple[list[Object], list[str]]:
     """Remove what Helm made for a release and the release does not have.
 
     Args:
-        kubectl: The client.
-        helm: Helm for the same namespace.
+        tools: The programs, for the release's namespace.
         job: Name of the job: the release.
         manifest: The objects of its newest revision, or of the one that is live.
         revision: Its newest revision; 0 if there is no release.
+        running: Remove StatefulSets that have pods too.
+        limit: Seconds for all of it.
 
     Returns:
-        What was removed, and a sentence for each thing that stays. Nothing is removed when another run has begun: what
-        there is may be its own.
+        What was removed, and a sentence for each thing that stays. Nothing is removed when another run has begun, since
+        what there is may be its own.
+
+    Raises:
+        RefusedError: Helm keeps the release where HELM_DRIVER does not look, or what would go has pods that run.
+        JobError: The cluster refuses to tell what there is.
     """
+    gone: list[Object] = []
+    work = _sweep(tools, job, manifest, revision, running=running, gone=gone)
+    try:
+        return gone, await within(time.monotonic() + limit, work, "What the release does not have is not all removed.")
+    except OutOfTimeError as error:
+        return gone, [f"{error.message} `twister2-job status {job}` shows what is left."]
+
+
+async def _sweep(
+    tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, running: bool, gone: list[Object]
+) -> list[str]:
+    kubectl = tools.kubectl
+    if revision and not manifest:
+        return []  # A release that holds nothing is one that could not be read.
     found = strays(await objects_of(kubectl, job), manifest, job, await kubectl.namespace())
     told = [f"{names(found.others)}: labelled as {job}'s, but not made by Helm for it."] if found.others else []
     if not found.helms:
-        return [], told
+        return told
+    if not revision and (place := await elsewhere(kubectl, job)):
+        raise RefusedError(
+            f"{names(found.helms)}: Helm keeps a release {job} as {place}, where HELM_DRIVER does not look.",
+            "Set HELM_DRIVER to where that release is (secret or configmap).",
+        )
+    alive = [o for o in found.helms if number(o.get("status", {}).get("replicas")) and not running]
+    if alive:
+        raise RefusedError(
+            f"{names(alive)}: there is no release {job}, and these have pods that run.",
+            f"`twister2-job uninstall {job}` removes them; or take another job name.",
+        )
     # After the objects were read: a later run makes its revision before its objects.
-    last = await newest(helm, kubectl, job)
+    last = await tools.newest(job)
     if (last.number if last else 0) != revision:
-        return [], told
-    gone, stay = await remove(kubectl, found.helms)
-    return gone, [*stay, *told]
+        return told
+    return [*await remove(kubectl, found.helms, gone), *told]

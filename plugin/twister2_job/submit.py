@@ -52,21 +52,20 @@ class Upload:
         if self._pieces:
             await jar.try_own(self._pieces, self._job.say)
 
-    async def remove(self) -> None:
+    async def remove(self) -> str:
         """Remove them."""
-        if self._pieces:
-            await self._pieces.remove()
+        return await self._pieces.remove() if self._pieces else ""
 
 
 async def prepare(
-    job: AsyncJob, given: Submission, chart: Path, mark: Mark
+    job: AsyncJob, given: Submission, chart: Path, mark: Mark, deadline: float
 ) -> tuple[dict[str, Any], Upload]:
     """Return the values of a job and what has to be sent for it; nothing is sent yet.
 
     Raises:
         UsageError: The jar or package can't be used.
     """
-    kubectl, package, deadline = Kubectl(job.connection), None, time.monotonic() + mark.timeout
+    kubectl, package = Kubectl(job.connection), None
     if given.package:
         remedy = "Put it on a server that the pods reach, its URL into a Secret, and add --url-secret NAME."
         limit = jobpackage.LIMIT if given.url_secret else jar.LIMIT
@@ -90,12 +89,12 @@ async def submit(
     """Submit a job; see `AsyncJob.submit`."""
     given.check()
     check_name(request.name)
-    mark = marks.new(request.timeout)
-    values, upload = await prepare(job, given, charts.find(request.chart), mark)
+    mark, deadline = marks.new(request.timeout), request.ends()
+    values, upload = await prepare(job, given, charts.find(request.chart), mark, deadline)
     follower = Follower(Kubectl(job.connection), job.name, job.say)
     try:
         lifecycle = Lifecycle(job.connection, job.say)
-        wanted = replace(request, values=values, mark=mark)
+        wanted = replace(request, values=values, mark=mark, deadline=deadline)
         outcome = await lifecycle.install(wanted, upload, follower.ready)
         return await to_the_end(job, follower, outcome.revision, detach=detach, publish=publish, on_ready=on_ready)
     finally:

@@ -71,9 +71,11 @@ async def check(
         manager = os.path.basename(helm.path)
         apply: tuple[str, ...] = ("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}")
         batches: list[Batch] = [(apply, objects[index::GROUPS]) for index in range(GROUPS)]
-    else:  # Helm 3 sends a patch; what the API server says of the whole object it says of that too.
+    else:
+        # Helm 3 sends a patch; a whole StatefulSet in its place is judged alike. Not so a Service or a ConfigMap: what
+        # others have set there, or what can't change, the patch leaves as it is.
         new = [o for o in objects if (o["kind"], o["metadata"]["name"]) not in known]
-        old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known]
+        old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known and o["kind"] == "StatefulSet"]
         batches = [(("create",), new), (("replace",), old)]
     found = await asyncio.gather(*(_try(kubectl, words, batch) for words, batch in batches if batch))
     if refusals := list(dict.fromkeys(text for one in found for text in one)):
@@ -92,7 +94,7 @@ async def _try(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]
         )  # fmt: skip
     except JobError:
         return []
-    lines = (line.strip() for line in result.err.splitlines())
+    lines = (line.strip() for line in result.err.splitlines() if result.code and not line.startswith("Warning:"))
     return [_sentence(line, objects) for line in lines if _REFUSED.search(line)]
 
 

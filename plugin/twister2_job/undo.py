@@ -9,13 +9,24 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .errors import JobError
-from .operation import to_the_end, within
-from .process import UNDOING
+from .operation import within
+from .process import UNDOING, to_its_end
 
 LIMIT = 120.0
 """Seconds that undoing may take: Helm removes some twenty objects in one."""
 LATE = 9.0
 """The same when the time of the command is out: with what ending Helm takes, 15 in all."""
+
+
+def undoing(deadline: float, late: bool) -> float:
+    """Return the seconds for undoing a command, of which `--timeout` and `LATE` seconds more are the end.
+
+    Args:
+        deadline: When its time is over, on the clock of `time.monotonic`.
+        late: Its time is over, or it was told to end.
+    """
+    return LATE if late else max(LATE, min(LIMIT, deadline + LATE - time.monotonic()))
+
 
 Step = Callable[[float], Coroutine[Any, Any, str]]
 """Takes something back, within so many seconds, and returns what it was; an empty text if there was nothing."""
@@ -32,10 +43,6 @@ class Undo:
         """Note how to take back what is about to be made; `step` asks itself whether it was, and by whom."""
         self._steps.append(step)
 
-    def forget(self) -> None:
-        """Keep all that was made."""
-        self._steps.clear()
-
     async def run(self, limit: float) -> tuple[list[str], list[str]]:
         """Take everything back, also when the caller is cancelled meanwhile.
 
@@ -47,7 +54,7 @@ class Undo:
         """
         work = asyncio.ensure_future(self._run(limit))
         with contextlib.suppress(asyncio.CancelledError):  # It takes effect afterwards: the caller is ending already.
-            await to_the_end(work)
+            await to_its_end(work)
         return work.result()
 
     async def _run(self, limit: float) -> tuple[list[str], list[str]]:
@@ -58,6 +65,6 @@ class Undo:
             try:
                 if what := await within(time.monotonic() + left, step(left), f"It took longer than {left:.0f} s."):
                     done.append(what)
-            except JobError as error:
-                failed.append(str(error))
+            except Exception as error:  # The others are taken back all the same.
+                failed.append(str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}.")
         return done, failed

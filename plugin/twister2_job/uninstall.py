@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from . import jar, strays
-from .errors import BusyError, JobNotFoundError, OutOfTimeError
+from .errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
 from .guards import check_chart_of, check_name
 from .helm import Revision
 from .operation import Tools, within
@@ -21,7 +21,8 @@ async def uninstall(tools: Tools, name: str, *, wait: bool, timeout: float) -> N
     """Remove a job; see `Lifecycle.uninstall`."""
     check_name(name)
     deadline = time.monotonic() + timeout
-    await within(deadline, _remove(tools, name, deadline), f"The uninstall of {name} was not done in {timeout:.0f} s.")
+    late = f"The uninstall of {name} was not done within {timeout:.0f} s; the same command again goes on with it."
+    await within(deadline, _remove(tools, name, deadline), late)
     if wait:
         await _gone(tools, name, max(1.0, deadline - time.monotonic()), timeout)
 
@@ -35,7 +36,12 @@ async def _remove(tools: Tools, name: str, deadline: float) -> None:
         await jar.remove(tools.kubectl, [piece.name.rpartition("/")[2] for piece in pieces])
     elif pieces:
         await jar.remove_leftovers(tools.kubectl, name, pieces, tools.say)
-    gone, stay = await strays.sweep(tools.kubectl, tools.helm, name, [], 0)
+    try:
+        gone, stay = await strays.sweep(tools, name, [], 0)
+    except JobError as error:
+        if not history:
+            raise
+        gone, stay = [], [str(error)]
     if gone:
         tools.say(f"Removed what the release did not have: {strays.names(gone)}.")
     for sentence in stay:
@@ -47,16 +53,23 @@ async def _remove(tools: Tools, name: str, deadline: float) -> None:
 
 
 async def _remove_release(tools: Tools, name: str, history: list[Revision], deadline: float) -> None:
-    """Have Helm remove the release, and whatever revision another run adds to it in the same moment."""
+    """Have Helm remove the release, and whatever revision another run adds to it in the same moment.
+
+    A release that somebody makes anew after it was removed is another one, and theirs.
+    """
     for _ in range(TRIES):
         if history[-1].status != "uninstalling":  # What another run has begun this one may finish.
             history = await tools.settled(name, history)
+        if not history:
+            return
+        last = history[-1].number
         with contextlib.suppress(JobNotFoundError):
             await tools.helm.uninstall(name, timeout=max(1.0, deadline - time.monotonic()))
-        if not await tools.newest(name):
+        left = await tools.newest(name)
+        if not left or left.number <= last:
             return
-        if not (history := await tools.helm.history(name)):
-            return
+        history = await tools.helm.history(name)
+        check_chart_of(name, history)
     raise BusyError(f"Others change the release {name} all the time.", "Wait for them.")
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import chart as charts
 from . import preflight, strays, trial
-from .errors import BusyError, JobError, JobExistsError, JobLostError, JobNotFoundError, OutOfTimeError, PortTakenError
+from .errors import BusyError, JobError, JobLostError, JobNotFoundError, OutOfTimeError, PortTakenError
 from .guards import check_chart_of, check_name, check_running, reuse_hint
-from .helm import Applied, Revision, documents
+from .helm import Applied, Revision
 from .install import Ready
+from .manifests import documents
 from .operation import PENDING, Outcome, Request, Tools, within
 from .prepare import RESET, Prepared, prepare
 from .stored import revisions
-from .undo import LATE, LIMIT, Undo
+from .undo import LATE, Undo, undoing
 from .wait import Watcher
 from .workers import Object, of_kind, resizes
 
@@ -29,13 +31,13 @@ class Upgrade:
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
         self.request, self.mark, self.chart = request, request.mark, chart
-        self.name = request.name
+        self.name, self.deadline = request.name, request.ends()
         self.prepared: Prepared | None = None
         self.live = 0
         self.built_on = 0
-        self._begun = False
+        self._begun = self._repaired = self._anew = False
 
-    async def run(self, deadline: float) -> Applied:
+    async def run(self) -> Applied:
         """Check everything and have Helm upgrade.
 
         Raises:
@@ -45,17 +47,20 @@ class Upgrade:
         prepared = self.prepared = await prepare(self.tools, self.request, self.chart)
         history, rendered = prepared.history, prepared.rendered
         check_chart_of(self.name, history)
-        if not history or history[-1].status in ("uninstalled", "uninstalling"):
+        newest = history[-1] if history else None
+        # A pending install over revisions that `uninstall --keep-history` has kept: those live no more.
+        kept = newest is not None and newest.status == "pending-install" and len(history) > 1
+        if newest is None or kept or newest.status in ("uninstalled", "uninstalling"):
             raise JobNotFoundError(
                 f"There is no job {self.name} in this namespace.", f"`twister2-job install {self.name}` makes it."
             )
         self.live = next((r.number for r in reversed(history) if r.status in ("deployed", "superseded")), 0)
-        if self.live:  # Else there is a remnant of an install, which goes.
+        if self.live:  # Else there is nothing that runs: what an install has left, or one that has failed.
             check_running(self.name, prepared.live, rendered)
-        values, objects, self.built_on = prepared.given, prepared.live, history[-1].number
-        if history[-1].status in PENDING:
-            objects = await self._repair(history[-1])
-            if not self.live:
+        values, objects, self.built_on = prepared.given, prepared.live, newest.number
+        if newest.status in PENDING:
+            objects = await self._repair(newest)
+            if self._anew:
                 values = prepared.values or {}  # Helm has forgotten them with the release.
         await preflight.check(self.kubectl, objects, rendered)
         if self.live:
@@ -64,28 +69,35 @@ class Upgrade:
             self.say(sentence)
         force = []
         if self.request.force_conflicts or resizes(objects, rendered):  # The number may be the driver's.
-            force = await (self.helm.force(self.name) if self.live else self.helm.force_at_install())
+            force = await (self.helm.force_at_install() if self._anew else self.helm.force(self.name))
         # Helm's install, of a remnant that went, knows no options for the values of the release before.
-        arguments = [a for a in prepared.arguments if self.live or a.partition("=")[0] not in RESET]
+        arguments = [a for a in prepared.arguments if not self._anew or a.partition("=")[0] not in RESET]
         self._begun = True
         return await self.helm.change(
-            "upgrade" if self.live else "install",
+            "install" if self._anew else "upgrade",
             self.name,
             self.chart,
             [*force, *arguments],
             values=values,
             labels=self.mark.labels(self.built_on + 1),
-            timeout=max(1.0, deadline - time.monotonic()),
+            timeout=max(1.0, self.deadline - time.monotonic()),
         )
 
     async def _repair(self, newest: Revision) -> Sequence[Object]:
-        """Undo what an interrupted run has left, and return the live objects then."""
+        """Undo what an interrupted run has left, and return the live objects then.
+
+        Raises:
+            BusyError: Another run does so.
+        """
+        if not await self.tools.claimed(self.name, self.mark):
+            raise BusyError(f"Another run repairs the release {self.name}.", "Try again when it is done.")
+        self._repaired = True
         if self.live:
             await self.helm.rollback(self.name, self.live)
             self.built_on += 1
         else:
             await self.helm.uninstall(self.name)
-            self.built_on = 0
+            self.built_on, self._anew = 0, True
         self.say(
             f"Release {self.name} was {newest.status}, left by an interrupted run; "
             + (f"went back to revision {self.live}." if self.live else "removed the remnant.")
@@ -99,9 +111,10 @@ class Upgrade:
             JobNotFoundError: Another run uninstalled the job meanwhile, and Helm has made it anew; it is gone again.
             BusyError: Another run made a revision in between.
         """
-        kept = [r.number for r in await revisions(self.helm, self.kubectl, self.name)]
-        if self.built_on and revision in kept and self.built_on not in kept:
-            await self.helm.uninstall(self.name)
+        found = await revisions(self.helm, self.kubectl, self.name)
+        alone = len(found) == 1 and self.mark.made(found[0].labels, revision)
+        if alone and self.live and self.live != revision:
+            await self.helm.uninstall(self.name, timeout=LATE)
             raise JobNotFoundError(
                 f"The job {self.name} was uninstalled by another run while it was upgraded; what this upgrade had made "
                 "of it was removed again.",
@@ -117,10 +130,21 @@ class Upgrade:
             f"`helm get values {self.name} --revision {lost}` shows its values.",
         )
 
-    async def swept(self, manifest: Sequence[Object], revision: int) -> str:
-        """Remove what the release does not have, and return in a sentence what was removed and what could not be."""
-        gone, stay = await strays.sweep(self.kubectl, self.helm, self.name, manifest, revision)
-        removed = f"Removed what revision {self.live} does not have: {strays.names(gone)}." if gone else ""
+    async def swept(self, manifest: Sequence[Object], revision: int, kept: int, limit: float = LATE) -> str:
+        """Remove what the release does not have, and return in a sentence what was removed and what could not be.
+
+        Args:
+            manifest: The objects that stay.
+            revision: The release's newest revision.
+            kept: The revision whose objects these are, for the sentence.
+            limit: Seconds for it.
+        """
+        try:
+            gone, stay = await strays.sweep(self.tools, self.name, manifest, revision, limit=limit)
+        except JobError as error:
+            return f"What the release does not have could not be looked for: {error}"
+        which = f"revision {kept} does not have" if kept else "the release had not removed"
+        removed = f"Removed what {which}: {strays.names(gone)}." if gone else ""
         return " ".join(filter(None, [removed, *stay]))
 
     async def failed(self, error: BaseException, *, applied: bool = False) -> BaseException:
@@ -133,7 +157,8 @@ class Upgrade:
             applied: The revision was made, and only its workers are late.
         """
         cut = not applied and (not isinstance(error, JobError) or isinstance(error, OutOfTimeError))
-        back = cut or self.request.rollback_on_failure
+        late = not applied or isinstance(error, OutOfTimeError | JobLostError)
+        back = cut or (late and self.request.rollback_on_failure)
         told: list[str] = []
 
         async def take_back(_: float) -> str:
@@ -143,21 +168,18 @@ class Upgrade:
         undo = Undo()
         if self._begun:
             undo.add(take_back)
-        _, failed = await undo.run(LATE if cut or applied else LIMIT)
+        _, failed = await undo.run(undoing(self.deadline, cut or applied))
         told += [f"Finding out what is live, or going back, failed: {text}" for text in failed]
-        if isinstance(error, JobExistsError):
-            error = BusyError(f"Another run works on the release {self.name}.", "Try again when it is done.")
         if isinstance(error, PortTakenError):
             error = await preflight.with_holders(self.kubectl, error)
+        if not self._begun and not self._repaired:
+            runs = f": revision {self.live} runs on" if self.live and not cut else ""
+            told = [f"Nothing was changed{runs}."] if self.live or cut else []
         text = " ".join(filter(None, told))
         if isinstance(error, JobError):
             error = reuse_hint(error, self.request)
-            if not self._begun and self.live and self.prepared and not cut:
-                text = f"Nothing was changed: revision {self.live} runs on."
-            elif not self._begun and cut:
-                text = "Nothing was changed."
             return type(error)(error.message, "\n".join(filter(None, [error.hint, text])))
-        self.say(text or "Nothing was changed.")
+        self.say(text)
         return error
 
     async def _taken_back(self, *, back: bool, keep: bool) -> str:
@@ -169,64 +191,55 @@ class Upgrade:
         """
         newest = await self.tools.newest(self.name)
         if newest is None:
-            swept = await self.swept([], 0)
+            swept = await self.swept([], 0, 0)
             return " ".join(filter(None, [f"The job {self.name} was uninstalled by another run meanwhile.", swept]))
-        mine = self.mark.made(newest.labels, newest.number)
         manifest = self.prepared.manifest if self.prepared else []
-        status = f"`twister2-job status {self.name}` shows what is live."
-        if not mine:
-            return f"The release is at revision {newest.number} ({newest.status}); {status}"
-        if not self.live and not keep:
+        state = f"The release is at revision {newest.number} ({newest.status})"
+        status = f"; `twister2-job status {self.name}` shows what is live."
+        if not self.mark.made(newest.labels, newest.number):
+            return state + status
+        if self._anew and not keep:
             await self.helm.uninstall(self.name)
             return "The release was removed again."
         if self.live and (back or newest.status in PENDING):
             await self.helm.rollback(self.name, self.live)
-            return " ".join(
-                filter(None, [f"Went back to revision {self.live}.", await self.swept(manifest, newest.number + 1)])
-            )
-        state = f"The release is at revision {newest.number} ({newest.status})"
-        if newest.status == "failed":
+            swept = await self.swept(manifest, newest.number + 1, self.live)
+            return " ".join(filter(None, [f"Went back to revision {self.live}.", swept]))
+        if newest.status == "failed" and self.live:
             state += f"; what the refused revision did not change runs as revision {self.live} left it"
-        swept = "" if keep else await self.swept(manifest, newest.number)
-        return "\n".join(filter(None, [swept, f"{state}; {status}"]))
+        swept = await self.swept(manifest, newest.number, self.live) if self.live and not keep else ""
+        return "\n".join(filter(None, [swept, state + status]))
 
 
 async def upgrade(tools: Tools, request: Request, ready: Ready | None = None) -> Outcome:
     """Upgrade a job and wait for its workers; see `Lifecycle.upgrade`."""
     check_name(request.name)
-    deadline = time.monotonic() + request.timeout
+    request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
-    async with tools.readable(request, deadline) as wanted:
+    async with tools.readable(request) as wanted:
         work = Upgrade(tools, wanted, chart)
         try:
             what = f"The upgrade of {request.name} was not done within {request.timeout:.0f} s."
-            applied = await within(deadline, work.run(deadline), what)
-        except (JobError, asyncio.CancelledError) as error:
+            applied = await within(work.deadline, work.run(), what)
+        except (Exception, asyncio.CancelledError) as error:
             raise await work.failed(error) from None
-        await work.require_next(applied.revision)
-        objects = await asyncio.to_thread(documents, applied.manifest)
-        if swept := await work.swept(objects, applied.revision):
-            tools.say(swept)
-        return await _ready(tools, wanted, work, applied.revision, objects, deadline, ready)
+        return await _ready(tools, wanted, work, applied, ready)
 
 
-async def _ready(
-    tools: Tools,
-    request: Request,
-    work: Upgrade,
-    revision: int,
-    objects: Sequence[Object],
-    deadline: float,
-    ready: Ready | None,
-) -> Outcome:
+async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied, ready: Ready | None) -> Outcome:
     """Wait for the workers of a revision that was made; it stays, unless asked otherwise."""
-    sets = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet")]
-    watcher = Watcher(tools.kubectl, request.name)
+    revision, name, deadline = applied.revision, request.name, work.deadline
+    watcher, check = Watcher(tools.kubectl, name), f"What else happened to {name} could not be looked for."
 
     async def still() -> None:
-        await tools.still(request.name, work.mark, revision)
+        await tools.still(name, work.mark, revision)
 
     try:
+        await within(max(deadline, time.monotonic() + LATE), work.require_next(revision), check)
+        objects = await asyncio.to_thread(documents, applied.manifest)
+        if swept := await work.swept(objects, revision, revision, strays.SWEEP):
+            tools.say(swept)
+        sets = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet")]
         if ready:
             await ready(sets, deadline)
             return Outcome(revision)
@@ -234,10 +247,12 @@ async def _ready(
         watcher.read_rest()
         await watcher.ready(sets, deadline=deadline, say=tools.say, still=still)
         return Outcome(revision, await watcher.cluster(sets))
-    except (OutOfTimeError, JobLostError) as error:
+    except (BusyError, JobNotFoundError):
+        raise  # Another run has been there, and the error says what became of this one's revision.
+    except JobError as error:
         raise await work.failed(error, applied=True) from None
     except asyncio.CancelledError:
-        tools.say(f"Revision {revision} stays: `twister2-job status {request.name}` shows what is live.")
+        tools.say(f"Revision {revision} stays: `twister2-job status {name}` shows what is live.")
         raise
     finally:
         await watcher.close()

@@ -11,13 +11,15 @@ from typing import Any
 from .addresses import Cluster
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl
+from .operation import Say, within
 from .process import heard
 from .workers import Object, number, pod_ready, replicas
 
 SAY_WHY_AFTER = 10.0
 """Seconds between two looks at why the workers are not ready yet."""
 
-Say = Callable[[str], None]
+REASONS = 8.0
+"""Seconds for finding out why the workers were not ready in time."""
 
 
 def rolled_out(item: Mapping[str, Any]) -> bool:
@@ -65,7 +67,8 @@ class Watcher:
     async def _follow(self, kind: str) -> None:
         while True:  # The API server ends watches now and then.
             seen: dict[str, Object] = {}
-            with contextlib.suppress(JobError):
+            # What can't be followed for a moment, or is cut off in the midst of a line, is followed anew.
+            with contextlib.suppress(JobError, OSError, ValueError, KeyError):
                 async for what, item in self._kubectl.watch(kind, self._job):
                     name = item["metadata"]["name"]
                     if what == "DELETED":
@@ -132,7 +135,11 @@ class Watcher:
         """
         if self._rest is None:
             return None
-        rest, until = await self._rest, time.monotonic() + self.SETTLE
+        try:
+            rest = await within(time.monotonic() + REASONS, _awaited(self._rest), "They take too long.")
+        except JobError:
+            return None
+        until = time.monotonic() + self.SETTLE
         while True:
             self._changed.clear()
             sets = [self._seen["StatefulSet"][name] for name in names if name in self._seen["StatefulSet"]]
@@ -152,5 +159,13 @@ class Watcher:
             return [str(error)]
 
     async def _give_up(self, names: list[str]) -> None:
-        why = await self._why(names, logs=True)
+        try:
+            until = time.monotonic() + REASONS
+            why = await within(until, self._why(names, logs=True), "It takes too long to find out.")
+        except OutOfTimeError as error:
+            why = [error.message]
         raise OutOfTimeError("\n  ".join(["The workers were not ready in time:", *(why or ["no reason is known"])]))
+
+
+async def _awaited(future: asyncio.Future[Cluster]) -> Cluster:
+    return await future

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import tarfile
 
 import pytest
@@ -99,7 +100,7 @@ def test_submit_follows_a_job_to_its_end_and_uninstall_leaves_nothing(release, j
     result = command("submit", job, str(jar()), "--class", f"{PACKAGE}.comms.batch.BAllReduceExample", "-f", settings)
     assert result.returncode == 0, result.stderr
     assert "completed" in result.stderr and results(release) == 4
-    assert f"{job}-jar-0" in left()
+    assert any(re.fullmatch(rf"{job}-jar-[0-9a-f]{{8}}-0", name) for name in left())
     assert command("uninstall", job, "--wait").returncode == 0
     assert eventually(lambda: not left())
 

@@ -144,11 +144,6 @@ def test_of_a_release_that_is_gone_it_is_said():
     assert back == [] and text.startswith("No. Do.") and "was uninstalled by another run meanwhile" in text
 
 
-def test_the_loser_of_two_upgrades_is_told_to_try_again():
-    text, back = failed(theirs(2, "pending-upgrade"), JobExistsError("A release of this name was made meanwhile."))
-    assert back == [] and text.startswith("Another run works on the release job.")
-
-
 def test_holders_are_named_once():
     from twister2_job.preflight import with_holders
 
