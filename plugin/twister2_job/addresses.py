@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from . import nodes as node_table
 from . import workers as worker_table
 from .model import Address, JobAddresses, Worker
 from .nodes import NodeAddress, family, host_port
+from .resources import Cluster
 from .workers import Object, number
 
 EXPOSURE = "twister2-job/exposure"
@@ -23,14 +24,6 @@ NODES_FORBIDDEN = (
     "You may not read nodes, so these are the nodes' addresses as the pods see them, often internal ones; outside the "
     "cluster's network use a public address of the same node with the same port."
 )
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What was read: the job's objects, and the nodes, or None if the user may not read nodes."""
-
-    objects: Sequence[Object]
-    nodes: Sequence[Object] | None
 
 
 def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresses:

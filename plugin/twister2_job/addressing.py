@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import output
 from .errors import NotExposedError, PendingError
-from .model import JobAddresses
+
+TYPE_CHECKING = False  # As in `typing`, which needs not be imported before kubectl runs.
+if TYPE_CHECKING:
+    from .model import JobAddresses
 
 
 def say(text: str) -> None:
@@ -17,6 +19,8 @@ def say(text: str) -> None:
 
 def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:
     """Print addresses in the form asked for; raises if a form that lists available ones has none to list."""
+    from . import output
+
     worker, port = getattr(arguments, "worker", None), getattr(arguments, "port", "")
     first, form = getattr(arguments, "first", False), arguments.output
     for warning in report.warnings:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from . import workers as worker_table
-from .addresses import Cluster
 from .errors import (
     ForwardLostError,
     JobError,
@@ -23,6 +22,7 @@ from .errors import (
 from .jobstate import TWISTER2, mode
 from .kube import Kubectl
 from .model import Worker
+from .resources import Cluster
 from .settings import Connection
 from .tunnel import HOST, Tunnel, held, pod_gone
 

@@ -6,10 +6,8 @@ import re
 from collections.abc import Sequence
 
 from . import chart as charts
-from . import jobpackage
 from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, ValuesError
 from .helm import Revision
-from .jobstate import TWISTER2, mode
 from .operation import Request
 from .workers import Object, group_path, number, sizes
 
@@ -61,6 +59,9 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
         live: Its objects in the cluster.
         rendered: Those of the upgrade.
     """
+    from . import jobpackage
+    from .jobstate import TWISTER2, mode
+
     before, after = sizes(live), sizes(rendered)
     if mode(name, rendered) != TWISTER2 or not any(before.values()) or not any(after.values()):
         return

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import time
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,6 +74,8 @@ async def read_jar(path: str, worker_class: str, say: Say, *, deadline: float | 
         raise python
     remedy = "Put it on a server that the pods reach, and give its URL in the place of the path."
     content = await read(path, "jar", remedy, deadline=deadline)
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import obstacles, signs
-from .addresses import Cluster
 from .errors import JobError, NoRightsError, UsageError
 from .jobstate import (
     MASTER,
@@ -25,6 +24,7 @@ from .jobstate import (
 from .kube import Kubectl
 from .messages import Step, translate
 from .process import stream
+from .resources import Cluster
 from .signs import Progress
 from .workers import CONTAINER, Object, number, of_kind, table
 

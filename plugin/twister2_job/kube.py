@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .addresses import Cluster
 from .errors import JobNotFoundError
 from .messages import Step, log_command, translate
 from .process import Result, run, stream
-from .resources import LIMIT, cluster, failures, path_of, raw, reads, short_lived
+from .resources import LIMIT, Cluster, cluster, failures, path_of, raw, reads, short_lived
 from .settings import Connection, find_kubectl
 
 log = logging.getLogger("twister2_job.kubectl")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .helm import Helm
-from .install import Ready, install
 from .kube import Kubectl
 from .operation import Companion, Outcome, Request, Say, Tools
 from .settings import Connection
-from .uninstall import uninstall
-from .upgrade import upgrade
+
+if TYPE_CHECKING:
+    from .install import Ready
 
 
 class Lifecycle:
@@ -37,6 +39,8 @@ class Lifecycle:
             OutOfTimeError: The workers were not ready in time; the release stays unless asked otherwise.
             JobError: Refused; nothing is left behind.
         """
+        from .install import install
+
         return await install(self._tools, request, companion, ready)
 
     async def upgrade(self, request: Request, ready: Ready | None = None) -> Outcome:
@@ -52,6 +56,8 @@ class Lifecycle:
             OutOfTimeError: The workers were not ready in time.
             JobError: Refused; the message says what is live.
         """
+        from .upgrade import upgrade
+
         return await upgrade(self._tools, request, ready)
 
     async def uninstall(self, name: str, *, wait: bool, timeout: float) -> None:
@@ -67,4 +73,6 @@ class Lifecycle:
             BusyError: Another run works on it.
             OutOfTimeError: It took longer.
         """
+        from .uninstall import uninstall
+
         await uninstall(self._tools, name, wait=wait, timeout=timeout)

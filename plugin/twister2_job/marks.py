@@ -10,12 +10,10 @@ import hashlib
 import math
 import os
 import re
-import secrets
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 RUN, TIMEOUT, CLAIMED = "twister2-job/run", "twister2-job/timeout", "twister2-job/claimed"
@@ -106,12 +104,14 @@ def new(timeout: float) -> Mark:
     Args:
         timeout: Its `--timeout`, in seconds.
     """
-    unique, pid = secrets.token_hex(4), os.getpid()
+    unique, pid = os.urandom(4).hex(), os.getpid()
     return Mark(unique, f"{unique}.{_machine()}.{pid}.{_started(pid)}", timeout)
 
 
 def time_of(text: str) -> float:
     """Return a time as Helm and Kubernetes write it in seconds since 1970; the present one if it says none."""
+    from datetime import datetime, timezone
+
     found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[-+]\d\d:\d\d)?", text)
     if not found:
         return time.time()

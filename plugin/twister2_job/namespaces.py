@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
 
 from .errors import RefusedError
 from .helm import Helm
@@ -42,6 +41,8 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
     Raises:
         JobError: It stays: somebody has put something into it, or the API refuses.
     """
+    from urllib.parse import quote
+
     name = await kubectl.namespace()
     found = await kubectl.run("get", "namespace", name, "-o", "json", "--ignore-not-found", namespaced=False)
     if found.code or not found.out.strip():

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from . import inputs, marks
-from .addresses import Cluster
 from .errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
 from .helm import Helm, Revision
 from .helmversion import helm_version
 from .kube import Kubectl
 from .marks import Mark, remaining
 from .process import to_its_end
+from .resources import Cluster
 from .stored import Stored, claim, labelled, newest, revisions
 from .workers import Object
 

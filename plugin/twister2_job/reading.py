@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
 
@@ -38,14 +39,31 @@ def run_all(
         OSError: One can't be started, or prints more than `MOST` bytes; `filename` is its path.
         TimeoutError: They took longer than `timeout`.
     """
+    with running(commands, env=env, timeout=timeout, pass_fds=pass_fds) as results:
+        return results()
+
+
+@contextlib.contextmanager
+def running(
+    commands: Sequence[Sequence[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout: float,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Callable[[], list[Result]]]:
+    """Start all commands at once, and yield what returns what they left; arguments and errors as for `run_all`.
+
+    In the block, before that is asked for, other things can be done while they run.
+    """
     until = time.monotonic() + timeout
     if not CAN_SPAWN:
-        return [_alone(command, env, until) for command in commands]
+        yield lambda: [_alone(command, env, until) for command in commands]
+        return
     children: list[Child] = []
     try:
         for command in commands:
             children.append(Child(command, env=env, pass_fds=pass_fds))
-        return _read(commands, children, until)
+        yield lambda: _read(commands, children, until)
     finally:
         for child in children:
             child.kill()

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .addresses import Cluster
 from .children import Result
 from .errors import KubectlMissingError, NoClusterError, NoRightsError
 
@@ -49,6 +48,14 @@ def path_of(kind: str, namespace: str = "", job: str = "") -> str:
 
     prefix, _, plural = PATHS[kind].rpartition("/")
     return f"{prefix}/namespaces/{quote(namespace)}/{plural}?labelSelector={quote(selector(job))}"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What was read: the job's objects, and the nodes, or None if the user may not read nodes."""
+
+    objects: Sequence[Mapping[str, Any]]
+    nodes: Sequence[Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True)

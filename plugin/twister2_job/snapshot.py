@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import resources
-from .addresses import report
 from .errors import JobNotFoundError
-from .model import JobAddresses
-from .reading import run_all
+from .reading import running
 from .settings import Connection, find_kubectl
+
+if TYPE_CHECKING:
+    from .model import JobAddresses
 
 
 def addresses(connection: Connection, job: str, *, address_type: str = "") -> JobAddresses:
@@ -27,7 +30,12 @@ def addresses(connection: Connection, job: str, *, address_type: str = "") -> Jo
     commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
     with resources.failures(path, resources.LIMIT), connection.kubectl_environment() as own:
         env = resources.short_lived(own.env)
-        results = run_all(commands, env=env, timeout=resources.LIMIT, pass_fds=own.descriptors)
+        with running(commands, env=env, timeout=resources.LIMIT, pass_fds=own.descriptors) as finish:
+            # What is needed next takes as long to import as kubectl takes to answer.
+            from . import output  # noqa: F401
+            from .addresses import report
+
+            results = finish()
     cluster = resources.cluster(wanted, results, connection.kubeconfig)
     if not cluster.objects:
         raise _missing(connection, job)

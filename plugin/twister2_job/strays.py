@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from .errors import JobError, OutOfTimeError, RefusedError
 from .jar import LABEL as JAR
@@ -151,6 +150,8 @@ async def remove(kubectl: Kubectl, objects: Iterable[Object], gone: list[Object]
 async def _remove(kubectl: Kubectl, item: Object) -> str:
     """Remove one object; return why it stays, empty if it is gone."""
     metadata: Any = item["metadata"]
+    from urllib.parse import quote
+
     prefix, plural = KINDS[item["kind"]]
     path = f"/{prefix}/namespaces/{quote(metadata['namespace'])}/{plural}/{quote(metadata['name'])}"
     same = {"uid": metadata["uid"]}

@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from .addresses import Cluster
 from .errors import JobError, OutOfTimeError
 from .kube import Kubectl
 from .operation import Say, within
 from .process import heard
+from .resources import Cluster
 from .workers import Object, number, pod_ready, replicas
 
 SAY_WHY_AFTER = 10.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import COMMAND, eventually
+from tests.cluster.conftest import COMMAND, eventually, only_newest_helm
 from tests.cluster.test_races import ROUNDS
 
 ON = ("--set", "nodePort.enabled=true,instances=1")
@@ -55,6 +55,7 @@ def children_of(job):
     return found
 
 
+@only_newest_helm
 @points
 @ways
 def test_an_install_that_is_stopped_anywhere_can_be_repeated(way, number, hit, job, command, left):
@@ -70,6 +71,7 @@ def test_an_install_that_is_stopped_anywhere_can_be_repeated(way, number, hit, j
     assert eventually(lambda: left() == [], 30), f"{way} after {seconds:.2f} s: {left()}"
 
 
+@only_newest_helm
 @points
 @ways
 def test_an_upgrade_that_is_stopped_anywhere_can_be_repeated(way, number, hit, job, command, left, release):
@@ -98,6 +100,7 @@ def test_ctrl_c_in_helm_takes_the_release_back_and_says_so(hit, job, left, envir
     assert eventually(lambda: left() == [], 30), left()
 
 
+@only_newest_helm
 def test_ctrl_c_while_workers_are_waited_for_says_that_the_release_stays(hit, job, command):
     image = ("--set", "echo.image.repository=registry.invalid/x")
     code, said = hit("SIGTERM", 5, "install", job, *image)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.cluster.conftest import COMMAND, eventually
+from tests.cluster.conftest import COMMAND, eventually, only_newest_helm
 
 ROUNDS = int(os.environ.get("TWISTER2_JOB_ROUNDS", "2"))
 rounds = pytest.mark.parametrize("number", range(ROUNDS))
@@ -105,6 +105,7 @@ def test_of_two_upgrades_none_is_lost_without_a_word(number, start, job, release
     assert command("uninstall", job, "--wait").returncode == 0
 
 
+@only_newest_helm
 @rounds
 def test_an_upgrade_and_an_uninstall_end_clearly_for_both(number, start, job, release_of, left, command):
     assert command("install", job, "--set", "instances=1").returncode == 0
@@ -120,6 +121,7 @@ def test_an_upgrade_and_an_uninstall_end_clearly_for_both(number, start, job, re
         assert command("uninstall", job, "--wait").returncode == 0
 
 
+@only_newest_helm
 def test_an_upgrade_that_overwrites_another_says_so(command, job, run, namespace, environment, tmp_path):
     """The other one comes between the look and the act: here by a Helm that is slow to begin its own upgrade."""
     assert command("install", job, "--set", "instances=1").returncode == 0
@@ -135,6 +137,7 @@ def test_an_upgrade_that_overwrites_another_says_so(command, job, run, namespace
     assert run("helm", "rollback", job, "2", "-n", namespace).returncode == 0
 
 
+@only_newest_helm
 def test_an_install_that_loses_at_the_last_moment_leaves_the_winners_job(
     command, job, environment, namespace, release, tmp_path, release_of
 ):
@@ -149,6 +152,7 @@ def test_an_install_that_loses_at_the_last_moment_leaves_the_winners_job(
     assert replicas(release) == 3 and [r["status"] for r in release_of(job)] == ["deployed"]
 
 
+@only_newest_helm
 def test_an_install_whose_job_is_removed_while_it_waits_ends_at_once(start, job, command, release_of):
     process = start("install", job, "--set", "echo.image.repository=registry.invalid/x,instances=1")
     eventually(lambda: [r["status"] for r in release_of(job)] == ["deployed"], 60)

@@ -25,6 +25,7 @@ def test_an_upgrade_that_kubernetes_would_refuse_is_never_made(command, job, lef
     assert left() == before and f"{job}-nodeport" not in left()
 
 
+@only_newest_helm
 def test_what_a_refused_upgrade_of_bare_helm_added_is_found_and_removed(command, job, left, run, namespace, kube):
     """A quota is full when Helm comes to the second Service."""
     assert command("install", job, "--set", "instances=1").returncode == 0
@@ -44,6 +45,7 @@ def test_what_a_refused_upgrade_of_bare_helm_added_is_found_and_removed(command,
     assert [name for name in left() if not name.startswith("sh.helm")] == before
 
 
+@only_newest_helm
 def test_status_names_and_upgrade_removes_what_bare_helm_left(command, job, left, run, namespace):
     assert command("install", job).returncode == 0
     stray(run, command, job, namespace)
@@ -57,6 +59,7 @@ def test_status_names_and_upgrade_removes_what_bare_helm_left(command, job, left
     assert "left by" not in command("status", job).stderr
 
 
+@only_newest_helm
 def test_uninstall_removes_it_too(command, job, left, run, namespace):
     assert command("install", job).returncode == 0
     stray(run, command, job, namespace)
@@ -65,6 +68,7 @@ def test_uninstall_removes_it_too(command, job, left, run, namespace):
     assert left() == []
 
 
+@only_newest_helm
 def test_after_bare_helm_uninstall_finds_what_is_left_and_so_does_install(command, job, left, run, namespace):
     for way in ("uninstall", "install"):
         assert command("install", job).returncode == 0
@@ -112,6 +116,7 @@ def test_a_field_that_somebody_else_has_set_is_named_and_can_be_taken_over(comma
     assert release.get("statefulset", f"{job}-0")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 20
 
 
+@only_newest_helm
 def test_a_way_in_that_an_upgrade_gives_up_is_said(command, job):
     assert command("install", job, *ON).returncode == 0
     result = command("upgrade", job, "--set", "instances=1")

@@ -7,9 +7,10 @@ from importlib import resources
 
 import jsonschema
 import pytest
-from twister2_job.addresses import Cluster, report
+from twister2_job.addresses import report
 from twister2_job.model import Address
 from twister2_job.output import addresses_env, addresses_table, narrowed
+from twister2_job.resources import Cluster
 
 SCHEMA = json.loads(resources.files("twister2_job").joinpath("address.schema.json").read_text())
 

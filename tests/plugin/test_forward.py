@@ -13,11 +13,11 @@ from twister2_job import AsyncJob, Endpoint, Job
 from twister2_job import client as client_module
 from twister2_job import forward as forward_module
 from twister2_job import tunnel as tunnel_module
-from twister2_job.addresses import Cluster
 from twister2_job.client import choose
 from twister2_job.errors import ForwardLostError, NoClusterError, NotExposedError, PendingError, UsageError
 from twister2_job.forward import Forward, find
 from twister2_job.model import Address, JobAddresses, Worker
+from twister2_job.resources import Cluster
 from twister2_job.settings import Connection
 from twister2_job.signals import until_signalled
 from twister2_job.tunnel import held

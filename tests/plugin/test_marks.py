@@ -92,3 +92,22 @@ def test_times_as_helm_writes_them(text):
 
 def test_a_time_that_is_none_is_the_present():
     assert time_of("yesterday") == pytest.approx(time.time(), abs=5)
+
+
+def test_a_process_that_we_may_not_see_has_not_ended(monkeypatch):
+    """/proc hides those of other users with hidepid, which this machine can't be made to do: the reading is faked."""
+    labels = new(60).labels(3)
+    monkeypatch.setattr(marks, "_started", lambda pid: 0)
+    assert remaining(labels.copy(), time.time(), 3) == 0, "ours is seen: it is a zombie then"
+
+    def refused(pid, number):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refused)
+    assert remaining(labels, time.time(), 3) > 0
+
+
+def test_a_remnant_that_somebody_has_taken_on_is_none():
+    mark, long_ago = new(60), time.time() - 10_000
+    assert remaining(mark.labels(2), long_ago, 2) == 0
+    assert remaining(mark.claim(2), long_ago, 2) > 0

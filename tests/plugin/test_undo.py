@@ -32,6 +32,13 @@ def test_the_newest_goes_first_and_what_fails_holds_nothing_up():
     assert asyncio.run(undo.run(5)) == ([], []), "nothing is taken back twice"
 
 
+def test_any_error_in_a_step_leaves_the_others_their_turn():
+    order, undo = [], Undo()
+    undo.add(step(order, "namespace"))
+    undo.add(step(order, "release", error=KeyError("metadata")))
+    assert asyncio.run(undo.run(5)) == (["namespace"], ["KeyError: 'metadata'."])
+
+
 def test_what_was_not_made_is_not_told():
     undo = Undo()
     undo.add(step([], ""))
