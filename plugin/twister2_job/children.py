@@ -8,8 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 CAN_SPAWN = hasattr(os, "posix_spawnp")
 """Whether this system has what `Child` needs: Linux and macOS do, Windows does not."""
@@ -24,8 +23,7 @@ _GIVEN_BACK = ("SIGPIPE", "SIGXFSZ", "SIGCHLD")
 """Signals with their default in the child: Python ignores the first two; ignoring the third breaks login programs."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What a process left: its exit code and its two outputs as text."""
 
     code: int

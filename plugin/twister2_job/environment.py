@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TOKEN_USER = "twister2-job-token"
 
@@ -19,8 +19,7 @@ _NO_KUBERC = {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
 """Variables, since a kubectl that knows no kuberc refuses the option; either is enough for one that does."""
 
 
-@dataclass(frozen=True)
-class Inherited:
+class Inherited(NamedTuple):
     """What a child gets from us: its whole environment, and descriptors that its variables name."""
 
     env: Mapping[str, str]

@@ -1,12 +1,14 @@
-"""Where a job's objects are in the Kubernetes API, and how they are read; imports nothing that takes long."""
+"""Where a job's objects are in the Kubernetes API, and how they are read; imports nothing that takes long.
+
+So there are no data classes here, nor in what this imports: their module takes as long as starting kubectl.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .children import Result
 from .errors import KubectlMissingError, NoClusterError, NoRightsError
@@ -50,16 +52,14 @@ def path_of(kind: str, namespace: str = "", job: str = "") -> str:
     return f"{prefix}/namespaces/{quote(namespace)}/{plural}?labelSelector={quote(selector(job))}"
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(NamedTuple):
     """What was read: the job's objects, and the nodes, or None if the user may not read nodes."""
 
     objects: Sequence[Mapping[str, Any]]
     nodes: Sequence[Mapping[str, Any]] | None
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """One run of kubectl that lists objects.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from .environment import TOKEN_USER, Inherited, of_kubectl, with_token
 from .errors import HelmMissingError, KubectlMissingError, NoClusterError
@@ -56,7 +55,6 @@ def find_kubectl() -> str:
     )
 
 
-@dataclass(frozen=True)
 class Connection:
     """How to reach the cluster; empty strings mean the kubeconfig's own choice.
 
@@ -66,9 +64,11 @@ class Connection:
         kubeconfig: Path of a kubeconfig; empty means KUBECONFIG or ~/.kube/config.
     """
 
-    namespace: str = field(default_factory=lambda: os.environ.get("HELM_NAMESPACE", ""))
-    context: str = field(default_factory=lambda: os.environ.get("HELM_KUBECONTEXT", ""))
-    kubeconfig: str = ""
+    def __init__(self, namespace: str | None = None, context: str | None = None, kubeconfig: str = "") -> None:
+        """Choose; None means HELM_NAMESPACE and HELM_KUBECONTEXT."""
+        self.namespace = os.environ.get("HELM_NAMESPACE", "") if namespace is None else namespace
+        self.context = os.environ.get("HELM_KUBECONTEXT", "") if context is None else context
+        self.kubeconfig = kubeconfig
 
     def check(self) -> None:
         """Raise NoClusterError when a kubeconfig is named that Helm and kubectl can't read, or not several times."""
