@@ -37,8 +37,6 @@ from .workers import Object, of_kind
 Ready = Callable[[list[str], float], Awaitable[None]]
 """Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
 
-GOING = 30.0
-"""Seconds that the objects of an earlier run of the same name get to disappear: an install would adopt them."""
 TRIES = 5
 """How often an install begins anew after it has cleared its name of a remnant."""
 
@@ -99,7 +97,8 @@ class Install:
         if history := await self.helm.history(self.name):
             return await self._existing(history)
         await jar.remove_leftovers(self.kubectl, self.name, await jar.present(self.kubectl, self.name), self.say)
-        await self._leftovers()
+        rendered = self.rendered if self.rendered is not None else await self._template()
+        await strays.clear(self.tools, self.name, rendered)
         return False
 
     async def _template(self) -> Sequence[Object]:
@@ -115,27 +114,6 @@ class Install:
             if not isinstance(error, NoRightsError):  # Who may not look may not install either: Helm says what lacks.
                 raise error
         return bool(result.out.strip())
-
-    async def _leftovers(self) -> None:
-        """Wait until nothing of an earlier run is being deleted, and remove what it left and Helm would not adopt."""
-        until = time.monotonic() + GOING
-        while await self._present():
-            live = await strays.objects_of(self.kubectl, self.name)
-            going = [item for item in live if item["metadata"].get("deletionTimestamp")]
-            if not going:
-                break
-            if time.monotonic() > until:
-                raise BusyError(
-                    f"{strays.names(going[:1])} of an earlier run is still being deleted.",
-                    "Wait, or take another job name.",
-                )
-            await asyncio.sleep(1)
-        rendered = self.rendered if self.rendered is not None else await self._template()
-        gone, stay = await strays.sweep(self.tools, self.name, rendered, 0, running=False)
-        if gone:
-            self.say(f"Removed what an earlier run of {self.name} had left: {strays.names(gone)}.")
-        for sentence in stay:
-            self.say(sentence)
 
     async def _existing(self, history: list[Revision]) -> bool:
         """Deal with a release of this name: repair a remnant, or raise; tell whether to look anew.

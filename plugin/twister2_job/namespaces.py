@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from .errors import RefusedError
 from .helm import Helm
@@ -14,7 +16,11 @@ KINDS = "configmaps,secrets,services,serviceaccounts,pods,persistentvolumeclaims
 """What a namespace is looked through for before it is removed."""
 OWN = ("ConfigMap/kube-root-ca.crt", "ServiceAccount/default")
 """What Kubernetes puts into every namespace."""
-SHOWN = "{.kind}/{.metadata.name}{'\\n'}{end}"
+
+
+def _goes(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether an object is going already, by itself or with its owner: what Helm has just removed."""
+    return bool(metadata.get("deletionTimestamp") or metadata.get("ownerReferences"))
 
 
 async def make(kubectl: Kubectl, mark: Mark) -> bool:
@@ -50,9 +56,8 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
     metadata = json.loads(found.out)["metadata"]
     if not mark.made(metadata.get("labels") or {}):
         return ""
-    # What Helm has just removed is still going.
-    held = await kubectl.run("get", KINDS, "-o", "jsonpath={range .items[?(!@.metadata.deletionTimestamp)]}" + SHOWN)
-    others = [one for one in held.out.split() if one not in OWN]
+    others = [f"{o['kind']}/{o['metadata']['name']}" for o in await kubectl.items(KINDS) if not _goes(o["metadata"])]
+    others = [one for one in others if one not in OWN]
     if others or await helm.releases(all_namespaces=False):
         what = f" ({', '.join(others[:3])})" if others else ""
         raise RefusedError(f"The namespace {name} stays: others have put something into it meanwhile{what}.")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import JobError, OutOfTimeError, RefusedError
+from .errors import BusyError, JobError, OutOfTimeError, RefusedError
 from .jar import LABEL as JAR
 from .kube import Kubectl
 from .messages import Step, translate
@@ -34,6 +34,8 @@ KINDS = {
 """The kinds that the chart makes: where the API has them. Exposures come first, so that they are closed first."""
 
 
+GOING = 30.0
+"""Seconds that the objects of an earlier run of the same name get to disappear: an install would adopt them."""
 AT_ONCE = 8
 """Objects that are removed side by side."""
 SWEEP = 60.0
@@ -117,6 +119,32 @@ def strays(live: Iterable[Object], manifest: Iterable[Object], job: str, namespa
     return Strays(helms, others)
 
 
+async def require_nobodys(kubectl: Kubectl, job: str, objects: Iterable[Object], *, running: bool) -> None:
+    """Check that objects without a release are what it looks like: left.
+
+    Args:
+        kubectl: The client.
+        job: Name of the job.
+        objects: What Helm made for a release of this name, of which nothing is known.
+        running: They may have pods that run.
+
+    Raises:
+        RefusedError: Helm keeps the release where HELM_DRIVER does not look, or they have pods that run.
+    """
+    made = list(objects)
+    if made and (place := await elsewhere(kubectl, job)):
+        raise RefusedError(
+            f"{names(made)}: Helm keeps a release {job} as {place}, where HELM_DRIVER does not look.",
+            "Set HELM_DRIVER to where that release is (secret or configmap).",
+        )
+    alive = [o for o in made if number(o.get("status", {}).get("replicas")) and not running]
+    if alive:
+        raise RefusedError(
+            f"{names(alive)}: there is no release {job}, and these have pods that run.",
+            f"`twister2-job uninstall {job}` removes them; or take another job name.",
+        )
+
+
 async def remove(kubectl: Kubectl, objects: Iterable[Object], gone: list[Object]) -> list[str]:
     """Remove objects, each only if it is still what was read, and return a sentence for each that stays.
 
@@ -170,8 +198,40 @@ async def _remove(kubectl: Kubectl, item: Object) -> str:
     return translate(result.err, "kubectl", Step.REMOVE).message
 
 
+async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:
+    """Make room for an install where there is no release, and say what was removed.
+
+    Waits until nothing of an earlier run is being deleted, and removes what it has left and Helm would not adopt.
+
+    Args:
+        tools: The programs, for the namespace.
+        job: Name of the job.
+        rendered: The objects of the install.
+
+    Raises:
+        BusyError: Something is still being deleted.
+        RefusedError: A job runs there: Helm would adopt it.
+    """
+    until = time.monotonic() + GOING
+    while True:
+        live = await objects_of(tools.kubectl, job)
+        going = [item for item in live if item["metadata"].get("deletionTimestamp")]
+        if not going:
+            break
+        if time.monotonic() > until:
+            raise BusyError(
+                f"{names(going[:1])} of an earlier run is still being deleted.", "Wait, or take another job name."
+            )
+        await asyncio.sleep(1)
+    made = strays(live, [], job, await tools.kubectl.namespace()).helms
+    await require_nobodys(tools.kubectl, job, made, running=False)
+    gone, stay = await sweep(tools, job, rendered, 0)
+    for sentence in [*([f"Removed what an earlier run of {job} had left: {names(gone)}."] if gone else []), *stay]:
+        tools.say(sentence)
+
+
 async def sweep(
-    tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, running: bool = True, limit: float = SWEEP
+    tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, limit: float = SWEEP
 ) -> tuple[list[Object], list[str]]:
     """Remove what Helm made for a release and the release does not have.
 
@@ -180,7 +240,6 @@ async def sweep(
         job: Name of the job: the release.
         manifest: The objects of its newest revision, or of the one that is live.
         revision: Its newest revision; 0 if there is no release.
-        running: Remove StatefulSets that have pods too.
         limit: Seconds for all of it.
 
     Returns:
@@ -188,20 +247,18 @@ async def sweep(
         what there is may be its own.
 
     Raises:
-        RefusedError: Helm keeps the release where HELM_DRIVER does not look, or what would go has pods that run.
+        RefusedError: Helm keeps the release where HELM_DRIVER does not look.
         JobError: The cluster refuses to tell what there is.
     """
     gone: list[Object] = []
-    work = _sweep(tools, job, manifest, revision, running=running, gone=gone)
+    work = _sweep(tools, job, manifest, revision, gone)
     try:
         return gone, await within(time.monotonic() + limit, work, "What the release does not have is not all removed.")
     except OutOfTimeError as error:
         return gone, [f"{error.message} `twister2-job status {job}` shows what is left."]
 
 
-async def _sweep(
-    tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, running: bool, gone: list[Object]
-) -> list[str]:
+async def _sweep(tools: Tools, job: str, manifest: Sequence[Object], revision: int, gone: list[Object]) -> list[str]:
     kubectl = tools.kubectl
     if revision and not manifest:
         return []  # A release that holds nothing is one that could not be read.
@@ -209,17 +266,8 @@ async def _sweep(
     told = [f"{names(found.others)}: labelled as {job}'s, but not made by Helm for it."] if found.others else []
     if not found.helms:
         return told
-    if not revision and (place := await elsewhere(kubectl, job)):
-        raise RefusedError(
-            f"{names(found.helms)}: Helm keeps a release {job} as {place}, where HELM_DRIVER does not look.",
-            "Set HELM_DRIVER to where that release is (secret or configmap).",
-        )
-    alive = [o for o in found.helms if number(o.get("status", {}).get("replicas")) and not running]
-    if alive:
-        raise RefusedError(
-            f"{names(alive)}: there is no release {job}, and these have pods that run.",
-            f"`twister2-job uninstall {job}` removes them; or take another job name.",
-        )
+    if not revision:
+        await require_nobodys(kubectl, job, found.helms, running=True)
     # After the objects were read: a later run makes its revision before its objects.
     last = await tools.newest(job)
     if (last.number if last else 0) != revision:

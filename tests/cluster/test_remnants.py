@@ -119,7 +119,7 @@ def test_a_job_without_a_release_that_runs_is_not_taken_over(command, job, kube,
     assert command("install", job, *ON).returncode == 0
     kube("-n", namespace, "delete", "secret", "-l", f"owner=helm,name={job}")
     uids = release.uids()
-    refused(command("install", job, "--set", "command={sleep,60},image.repository=x"), 18, f"StatefulSet {job}-0")
+    refused(command("install", job, *ON), 18, f"StatefulSet {job}-0")
     assert release.uids() == uids
     result = command("uninstall", job)
     assert result.returncode == 0 and f"StatefulSet {job}-0" in result.stderr, result.stderr
