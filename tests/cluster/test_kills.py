@@ -24,14 +24,15 @@ ways = pytest.mark.parametrize("way", WAYS)
 
 @pytest.fixture
 def hit(environment, namespace):
-    """Start a command, stop it after some seconds in one of the ways, and return what it said."""
+    """Start a command, stop it in one of the ways when it is time, and return its exit code and what it said."""
 
-    def stopped(way, seconds, *words):
+    def stopped(way, when, *words):
+        """Stop it after `when` seconds, or once `when()` is true."""
         process = subprocess.Popen(
             [COMMAND, *words, "--namespace", namespace],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        time.sleep(seconds)
+        eventually(when, 60) if callable(when) else time.sleep(when)
         for number in WAYS[way]:
             process.send_signal(number)
             time.sleep(0.05)
@@ -95,15 +96,16 @@ def test_ctrl_c_in_helm_takes_the_release_back_and_says_so(hit, job, left, envir
     slow.write_text(f'#!/bin/sh\nif [ "$1" = install ]; then {helm} "$@"; sleep 30; exit; fi\nexec {helm} "$@"\n')
     slow.chmod(0o755)
     environment["HELM_BIN"] = str(slow)
-    code, said = hit("Ctrl-C twice", 3, "install", job, *ON)
+    code, said = hit("Ctrl-C twice", lambda: f"{job}-nodeport" in left(), "install", job, *ON)
     assert code == 130 and f"Undone: removed the release {job}" in said, said
     assert eventually(lambda: left() == [], 30), left()
 
 
 @only_newest_helm
-def test_ctrl_c_while_workers_are_waited_for_says_that_the_release_stays(hit, job, command):
+def test_ctrl_c_while_workers_are_waited_for_says_that_the_release_stays(hit, job, command, run, namespace):
     image = ("--set", "echo.image.repository=registry.invalid/x")
-    code, said = hit("SIGTERM", 5, "install", job, *image)
+    deployed = ("helm", "status", job, "-n", namespace)
+    code, said = hit("SIGTERM", lambda: "STATUS: deployed" in run(*deployed).stdout, "install", job, *image)
     assert code == 143 and f"`twister2-job uninstall {job}` removes it" in said, said
     assert command("uninstall", job).returncode == 0
 
