@@ -119,13 +119,6 @@ class Connection:
             arguments += ["--user", TOKEN_USER]
         return arguments
 
-    def shown_arguments(self) -> str:
-        """Return the options of this connection as they belong into a command shown to the user."""
-        shown = f" -n {self.namespace}" if self.namespace else ""
-        if self.context:
-            shown += f" --context {self.context}"
-        return shown + (f" --kubeconfig {self.kubeconfig}" if self.kubeconfig else "")
-
     @contextlib.contextmanager
     def kubectl_environment(self) -> Iterator[Inherited]:
         """Yield what kubectl gets from us: its whole environment, and maybe descriptors."""
