@@ -86,9 +86,16 @@ def _run(words: list[str], parsed: list[str]) -> int:
             from . import addressing
 
             return addressing.run(arguments)
-        from . import cli  # Behind the parser: help and usage errors need nothing of it.
+        from . import ahead
 
-        return cli.run(arguments)
+        if arguments.command == "install":
+            ahead.install(arguments)
+        try:
+            from . import cli  # Behind the parser: help and usage errors need nothing of it.
+
+            return cli.run(arguments)
+        finally:
+            ahead.end()
     except JobError as error:
         _tell(str(error))
         return error.exit_code

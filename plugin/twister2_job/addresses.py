@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from . import nodes as node_table
 from . import workers as worker_table
@@ -56,7 +55,7 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     pods = {number(s["metadata"]["labels"].get(WORKER, ""), -1): _pod_of(s) for s in exposures}
     groups = worker_table.worker_sets(cluster.objects)
     reserved = [worker_table.reserved(groups, w, pods[w]) for w in own if w not in known]
-    rows = [replace(w, addresses=tuple(_sorted(own.get(w.id, [])))) for w in [*workers, *reserved]]
+    rows = [w._replace(addresses=tuple(_sorted(own.get(w.id, [])))) for w in [*workers, *reserved]]
     everything = [*shared, *(a for w in rows for a in w.addresses)]
     guessed = any(address.source == node_table.POD_HOST_IP for address in everything)
     named = cluster.objects[0]["metadata"].get("namespace", "") if cluster.objects else ""
@@ -98,7 +97,7 @@ def _with_url(address: Address, mode: str) -> Address:
         return address
     scheme = "http" if mode == "echo" and address.protocol == "TCP" else address.protocol.lower()
     whole = host_port(address.host, address.number)
-    return replace(address, address=whole, url=f"{scheme}://{whole}")
+    return address._replace(address=whole, url=f"{scheme}://{whole}")
 
 
 def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
@@ -154,17 +153,17 @@ def _service(service: Object, behind: Sequence[Worker], places: _Places, address
         outside = number(port.get("port")) if balanced or not node_port else node_port
         if state == "reserved" and not balanced:
             # Which node it will be is not known, but the number is.
-            result.append(replace(base, number=outside))
+            result.append(base._replace(number=outside))
         elif host := annotations.get(ADVERTISED_HOST, ""):
             advertised = number(annotations.get(ADVERTISED_PORT)) if index == 0 else 0
-            own = replace(base, host=host, number=advertised or outside, family=family(host), source="advertised")
+            own = base._replace(host=host, number=advertised or outside, family=family(host), source="advertised")
             result.append(own)
         elif balanced:
             result += _load_balancer(service, base, outside)
         elif node_port:
-            result += _node_port(service, replace(base, number=node_port), behind, places, preferred)
+            result += _node_port(service, base._replace(number=node_port), behind, places, preferred)
         else:
-            result += _cluster_ip(service, replace(base, number=outside))
+            result += _cluster_ip(service, base._replace(number=outside))
     return result
 
 
@@ -175,14 +174,13 @@ def _load_balancer(service: Object, base: Address, outside: int) -> list[Address
     if not hosts:
         reason = "the load balancer has no address yet; is there a load-balancer controller in this cluster?"
         return [
-            replace(
-                base,
+            base._replace(
                 number=outside,
                 state="pending" if base.state == "available" else base.state,
                 reason=base.reason or reason,
             )
         ]
-    return [replace(base, host=h, number=outside, family=family(h), source="loadBalancer") for h in hosts]
+    return [base._replace(host=h, number=outside, family=family(h), source="loadBalancer") for h in hosts]
 
 
 def _cluster_ip(service: Object, base: Address) -> list[Address]:
@@ -190,8 +188,8 @@ def _cluster_ip(service: Object, base: Address) -> list[Address]:
     metadata, spec = service["metadata"], service["spec"]
     name = f"{metadata['name']}.{metadata.get('namespace', '')}.svc"
     hosts = [h for h in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if h and h != "None"]
-    named = replace(base, host=name, source=node_table.SERVICE_DNS)
-    return [named, *(replace(base, host=h, family=family(h), source=node_table.CLUSTER_IP) for h in hosts)]
+    named = base._replace(host=name, source=node_table.SERVICE_DNS)
+    return [named, *(base._replace(host=h, family=family(h), source=node_table.CLUSTER_IP) for h in hosts)]
 
 
 def _node_port(
@@ -208,7 +206,7 @@ def _node_port(
     if not usable:
         if base.state == "available":
             why = "no node is Ready" if places.may_read_nodes else "no pod tells its node's address yet"
-            base = replace(base, state="pending", reason=why)
+            base = base._replace(state="pending", reason=why)
         return [base]
     chosen = node_table.ordered(usable, preferred=preferred, hosting=hosting)
-    return [replace(base, host=a.host, family=family(a.host), node=a.node, source=a.type) for a in chosen]
+    return [base._replace(host=a.host, family=family(a.host), node=a.node, source=a.type) for a in chosen]

@@ -14,7 +14,7 @@ from typing import Any
 from .environment import of_helm
 from .errors import HelmMissingError, JobError, JobNotFoundError, NoClusterError
 from .helmversion import helm_version
-from .manifests import documents
+from .manifests import documents, template_words
 from .messages import Step, log_command, translate
 from .model import Release
 from .process import Result, run
@@ -139,7 +139,7 @@ class Helm:
         """
         mode = ["--is-upgrade"] if upgrade else []
         given = ["--values", "-"] if values is not None else []
-        result = await self.run("template", name, str(chart), "--no-hooks", *mode, *given, *options, stdin=values)
+        result = await self.run(*template_words(name, str(chart), options, *mode, *given), stdin=values)
         if result.code:
             raise translate(result.err, "helm", Step.RENDER, chart=str(chart))
         return await asyncio.to_thread(documents, result.out)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import chart as charts
-from . import jar, namespaces, preflight, pyhelm, strays
+from . import namespaces, preflight, pyhelm, strays
 from .errors import (
     BusyError,
     JobError,
@@ -28,7 +28,7 @@ from .helm import Applied, Revision
 from .manifests import documents
 from .messages import Step, translate
 from .operation import Companion, Outcome, Request, Tools, within
-from .resources import selector
+from .resources import presence_words
 from .stored import labelled
 from .undo import LATE, Undo, undoing
 from .wait import Watcher
@@ -96,6 +96,8 @@ class Install:
             return False
         if history := await self.helm.history(self.name):
             return await self._existing(history)
+        from . import jar
+
         await jar.remove_leftovers(self.kubectl, self.name, await jar.present(self.kubectl, self.name), self.say)
         rendered = self.rendered if self.rendered is not None else await self._template()
         await strays.clear(self.tools, self.name, rendered)
@@ -106,9 +108,8 @@ class Install:
         return await self.helm.template(self.name, self.chart, self.request.arguments, upgrade=False, values=values)
 
     async def _present(self) -> bool:
-        """Tell whether the cluster has objects of a job of this name; the table of them leaves out what is in them."""
-        kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io"
-        result = await self.kubectl.run("get", kinds, "-l", selector(self.name), "--no-headers", "--ignore-not-found")
+        """Tell whether the cluster has objects of a job of this name."""
+        result = await self.kubectl.run(*presence_words(self.name))
         if result.code and not result.out.strip():
             error = translate(result.err, "kubectl", Step.READ)
             if not isinstance(error, NoRightsError):  # Who may not look may not install either: Helm says what lacks.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import options
@@ -137,7 +136,7 @@ class AsyncJob(Runs):
         from .addresses import report as of
 
         found = of(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
-        report = replace(found, revision=outcome.revision)
+        report = found._replace(revision=outcome.revision)
         if publish:
             await self.try_publish(report)
         return report

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .errors import ChartError
+
+
+def template_words(name: str, chart: str, options: Sequence[str], *before: str) -> tuple[str, ...]:
+    """Return the arguments with which Helm renders a chart; options `before` those of the user."""
+    return ("template", name, chart, "--no-hooks", *before, *options)
 
 
 def documents(text: str) -> list[dict[str, Any]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 ADDRESS_TYPES = ("ExternalDNS", "ExternalIP", "InternalDNS", "InternalIP", "Hostname")
 """Types of node addresses, best first."""
@@ -17,8 +16,7 @@ INSIDE_ONLY = (SERVICE_DNS, CLUSTER_IP)
 """Sources of addresses that only clients inside the cluster reach."""
 
 
-@dataclass(frozen=True)
-class NodeAddress:
+class NodeAddress(NamedTuple):
     """An address of a node; `type` is one of `ADDRESS_TYPES` or `POD_HOST_IP`."""
 
     host: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .model import Address, JobAddresses, JobStatus, Release
@@ -41,10 +40,9 @@ def narrowed(report: JobAddresses, *, worker: int | None, port: str) -> JobAddre
         return tuple(address for address in addresses if not port or address.port == port)
 
     workers = tuple(w for w in report.workers if worker is None or w.id == worker)
-    return replace(
-        report,
+    return report._replace(
         shared=of_port(report.shared) if worker is None else (),
-        workers=tuple(replace(w, addresses=of_port(w.addresses)) for w in workers),
+        workers=tuple(w._replace(addresses=of_port(w.addresses)) for w in workers),
     )
 
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from . import ahead
 from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
 
 __all__ = ["GRACE", "Process", "Result", "heard", "run", "stop", "stream", "to_its_end"]
@@ -43,13 +44,14 @@ class Process:
         pass_fds: Sequence[int] = (),
         session: bool = False,
         lasting: bool = False,
+        child: Child | None = None,
     ) -> None:
-        """Start it; arguments as for `Child`.
+        """Start it, unless there is a `child` that was started already; arguments as for `Child`.
 
         Raises:
             OSError: It can't be started.
         """
-        self._child = Child(
+        self._child = child or Child(
             argv, env=env, stdin=stdin, errors=errors, pass_fds=pass_fds, session=session, lasting=lasting
         )
         self.pid = self._child.pid
@@ -226,7 +228,8 @@ async def run(
 
         return await run_elsewhere(argv, env=env, stdin=data, timeout=timeout)
     given, apart = data is not None, UNDOING.get()
-    process = Process(argv, env=env, stdin=given, pass_fds=pass_fds, session=apart, lasting=lasting)
+    child = None if given or pass_fds or apart or lasting else ahead.taken(argv)
+    process = Process(argv, env=env, stdin=given, pass_fds=pass_fds, session=apart, lasting=lasting, child=child)
     texts = (bytearray(), bytearray())
     talk = asyncio.ensure_future(_talk(process, argv[0], data, texts))
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from .errors import JobNotFoundError, RefusedError
 from .kube import Kubectl
@@ -46,8 +45,8 @@ def _best(report: JobAddresses) -> JobAddresses:
             found.setdefault((address.via, address.port), address)
         return tuple(found.values())
 
-    workers = tuple(replace(worker, addresses=firsts(worker.addresses)) for worker in report.workers)
-    return replace(report, shared=firsts(report.shared), workers=workers, warnings=(*report.warnings, SHORTENED))
+    workers = tuple(worker._replace(addresses=firsts(worker.addresses)) for worker in report.workers)
+    return report._replace(shared=firsts(report.shared), workers=workers, warnings=(*report.warnings, SHORTENED))
 
 
 async def publish(kubectl: Kubectl, report: JobAddresses) -> None:

@@ -37,6 +37,12 @@ def selector(job: str) -> str:
     return f"{_INSTANCE}={job},{_COMPONENT}!=test"
 
 
+def presence_words(job: str) -> tuple[str, ...]:
+    """Return kubectl's arguments that show whether there are objects of `job`; a table leaves out what they hold."""
+    kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io"
+    return ("get", kinds, "-l", selector(job), "--no-headers", "--ignore-not-found")
+
+
 def test_selector(job: str) -> str:
     """Return the label selector of the pod that `helm test` leaves."""
     return f"{_INSTANCE}={job},{_COMPONENT}=test"

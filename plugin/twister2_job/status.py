@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import joblogs, strays
@@ -30,11 +29,11 @@ async def status(job: AsyncJob) -> JobStatus:
     if not history:
         raise await kubectl.missing(job.name)
     newest = history[-1]
-    addresses = replace(report(job.name, cluster), revision=newest.number, namespace=namespace)
+    addresses = report(job.name, cluster)._replace(revision=newest.number, namespace=namespace)
     release = Release(
         job.name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
     )
-    addresses = replace(addresses, warnings=(*addresses.warnings, *await _strays(helm, kubectl, job.name, history)))
+    addresses = addresses._replace(warnings=(*addresses.warnings, *await _strays(helm, kubectl, job.name, history)))
     workers = tuple(w for w in addresses.workers if not w.reserved)
     progress = await joblogs.state(kubectl, job.name, cluster) if addresses.mode == TWISTER2 else None
     return JobStatus(release, addresses.mode, workers, addresses, progress)

@@ -111,7 +111,7 @@ async def to_the_end(
         JobKilledError: It was killed.
         JobLostError: It can't end any more, or nobody can tell how it ended.
     """
-    report = replace(await job.addresses(), revision=revision)
+    report = (await job.addresses())._replace(revision=revision)
     if on_ready:
         on_ready(report)
     if publish:

@@ -37,6 +37,8 @@ WHEELS = Path(sys.prefix) / "wheels"
 COMMAND = str(Path(sys.executable).parent / "twister2-job")
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)} if WHEELS.is_dir() else {}
 ADDRESS_TYPES = ("InternalIP", "ExternalIP")
+# Pods that go at once: what test_drain.py is about would cost every other test 3 seconds for each pod that ends.
+QUICK = ("--set", "drainSeconds=0")
 # For what no version of Helm can make different: how packets go.
 only_newest_helm = pytest.mark.parametrize("helm", HELM_VERSIONS[-1:], indirect=True)
 
@@ -122,8 +124,9 @@ class Release:
         self.run, self.kube, self.name, self.namespace = run, kube, name, namespace
 
     def helm(self, verb: str, *arguments: str) -> None:
-        """Run `helm VERB NAME CHART ARGUMENTS` and wait until it is done."""
-        words = (verb, self.name, *((str(CHART),) if verb in ("install", "upgrade") else ()), *arguments)
+        """Run `helm VERB NAME CHART ARGUMENTS` and wait until it is done; no pod takes time to be forgotten."""
+        changes = (str(CHART), *QUICK) if verb in ("install", "upgrade") else ()
+        words = (verb, self.name, *changes, *arguments)
         result = self.run("helm", *words, "--namespace", self.namespace)
         assert result.returncode == 0, f"helm {' '.join(words)}: {result.stdout}{result.stderr}"
 

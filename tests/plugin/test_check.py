@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 
 import pytest
 from twister2_job import probe
@@ -43,7 +42,7 @@ def address(number, host=LOOPBACK, **fields):
 def report(*own, shared=(), mode="echo", running=None):
     """Return a report: one address, or a tuple of them, for each worker."""
     workers = [
-        Worker(number, 0, f"job-0-{number}", 0, addresses=each if isinstance(each, tuple) else (each,))
+        Worker(number, 0, f"job-0-{number}", 0, addresses=(each,) if isinstance(each, Address) else each)
         for number, each in enumerate(own)
     ]
     workers += [Worker(number, 0, f"job-0-{number}", 0) for number in range(len(own), running or 0)]
@@ -484,7 +483,7 @@ def test_a_failed_address_is_no_success(echo_workers):
 
 
 def test_the_warnings_of_the_report_are_handed_on(echo_workers):
-    result = run(replace(report(address(echo_workers[0]["worker"])), warnings=("You may not read nodes.",)))
+    result = run(report(address(echo_workers[0]["worker"]))._replace(warnings=("You may not read nodes.",)))
     assert result.to_dict()["warnings"] == ["You may not read nodes."] and "You may not" in table(result)
 
 
