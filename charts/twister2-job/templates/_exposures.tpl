@@ -1,21 +1,24 @@
 {{- /* What the exposures (the ways in from outside the cluster) share. */}}
 
 {{- /*
-The exposed ports, as JSON {"ports": [...]}: those that `ports` of the exposure names, in the worker's order, or all. A
-Twister2 job's worker port is not among them while there are others: strangers who connect to it can end the worker.
+The exposed ports, as JSON {"ports": [...]}: those that `ports` of the exposure names, in its order, or all. A Twister2
+job's worker port is not among them while there are others: strangers who connect to it can end the worker.
 Arguments: dict "root" $ "exposure" VALUES
 */}}
 {{- define "twister2-job.exposedPorts" -}}
-{{- $wanted := .exposure.ports }}
-{{- $ports := list }}
-{{- $all := (include "twister2-job.ports" .root | fromJson).ports }}
-{{- if and (not $wanted) (gt (len $all) 1) (eq (include "twister2-job.mode" .root) "twister2") }}
-{{- $all = rest $all }}
-{{- end }}
+{{- $all := .root.Job.ports }}
+{{- $ports := $all }}
+{{- if .exposure.ports }}
+{{- $ports = list }}
+{{- range $name := .exposure.ports }}
 {{- range $all }}
-{{- if or (not $wanted) (has .name $wanted) }}
+{{- if eq .name (toString $name) }}
 {{- $ports = append $ports . }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- else if and (gt (len $all) 1) (eq .root.Job.mode "twister2") }}
+{{- $ports = rest $all }}
 {{- end }}
 {{- dict "ports" $ports | toJson }}
 {{- end }}
@@ -23,7 +26,7 @@ Arguments: dict "root" $ "exposure" VALUES
 {{- /* The fields that Services of any type have. Argument: the values of the Service. */}}
 {{- define "twister2-job.serviceFields" -}}
 {{- with .ipFamilyPolicy }}
-ipFamilyPolicy: {{ . }}
+ipFamilyPolicy: {{ . | quote }}
 {{- end }}
 {{- with .ipFamilies }}
 ipFamilies:
@@ -34,17 +37,17 @@ ipFamilies:
 {{- /* The fields that every Service with a way in has. Argument: the values of the exposure. */}}
 {{- define "twister2-job.exposureFields" -}}
 {{- if ne (.type | default "") "ClusterIP" }}
-externalTrafficPolicy: {{ .externalTrafficPolicy }}
+externalTrafficPolicy: {{ .externalTrafficPolicy | quote }}
 {{- end }}
-internalTrafficPolicy: {{ .internalTrafficPolicy }}
-sessionAffinity: {{ .sessionAffinity }}
+internalTrafficPolicy: {{ .internalTrafficPolicy | quote }}
+sessionAffinity: {{ .sessionAffinity | quote }}
 publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
 {{ include "twister2-job.serviceFields" . | trim }}
 {{- end }}
 
-{{- /* The annotations of an exposure: the user's, and what the wrapper shall print. Argument: the values of the exposure. */}}
-{{- define "twister2-job.exposureAnnotations" -}}
-{{- $annotations := deepCopy .annotations }}
+{{- /* What the wrapper shall print, as annotations. Argument: the values of the exposure. */}}
+{{- define "twister2-job.advertised" -}}
+{{- $annotations := dict }}
 {{- with .advertisedHost }}
 {{- $_ := set $annotations "twister2-job/advertised-host" . }}
 {{- end }}
@@ -54,9 +57,7 @@ publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
 {{- with .addressType }}
 {{- $_ := set $annotations "twister2-job/address-type" . }}
 {{- end }}
-{{- if $annotations }}
 {{- toYaml $annotations }}
-{{- end }}
 {{- end }}
 
 {{- /*
@@ -69,14 +70,14 @@ Arguments: dict "root" $ "exposure" VALUES "containers" NUMBER_OF_WORKERS_IN_A_P
     {{- range $container := until (int .containers) }}
     {{- range $port := $ports }}
     - port: {{ include "twister2-job.portNumber" (dict "root" $.root "container" $container "port" $port) }}
-      protocol: {{ $port.protocol }}
+      protocol: {{ $port.protocol | quote }}
     {{- end }}
     {{- end }}
   {{- with .root.Values.networkPolicy.allowFrom }}
   from:
     {{- range . }}
     - ipBlock:
-        cidr: {{ . }}
+        cidr: {{ . | quote }}
     {{- end }}
   {{- end }}
 {{- end }}

@@ -1,25 +1,22 @@
-{{- /* What the Services of single workers are made of. */}}
+{{- /* What the Services of single workers are made of. No list of the workers is made: there may be thousands. */}}
 
 {{- /*
-The workers that have a Service of their own, as JSON {"workers": [{id, pod, container}]}. Beyond the job's last worker
-they are those that the last group would get next.
+Which workers have a Service of their own, as JSON {"spans": [{index, first, end}], "count": NUMBER}: of each group those
+from `first` up to the one before `end`. Beyond the job's last worker they are those that the last group would get next.
 */}}
-{{- define "twister2-job.perWorkerTable" -}}
-{{- $workers := list }}
-{{- $groups := (include "twister2-job.groups" . | fromJson).groups }}
-{{- $last := last $groups }}
-{{- $count := int .Values.perWorker.count | default (int (add $last.firstWorker (mul $last.instances $last.workersPerPod))) }}
-{{- range $group := $groups }}
-{{- $first := int $group.firstWorker }}
-{{- $end := ternary $count (min $count (add $first (mul $group.instances $group.workersPerPod))) (eq $group.index $last.index) | int }}
-{{- $name := include "twister2-job.name.group" (dict "root" $ "group" $group) }}
-{{- range $id := untilStep $first $end 1 }}
-{{- $slot := sub $id $first }}
-{{- $pod := printf "%s-%d" $name (div $slot (int $group.workersPerPod)) }}
-{{- $workers = append $workers (dict "id" $id "pod" $pod "container" (mod $slot (int $group.workersPerPod))) }}
+{{- define "twister2-job.perWorkerSpans" -}}
+{{- $spans := list }}
+{{- $total := int .Values.perWorker.count | default .Job.workers }}
+{{- range $group := .Job.groups }}
+{{- $end := add $group.firstWorker (mul $group.instances $group.workersPerPod) | min $total }}
+{{- if eq $group.index (sub (len $.Job.groups) 1 | int) }}
+{{- $end = $total }}
+{{- end }}
+{{- if gt (int $end) $group.firstWorker }}
+{{- $spans = append $spans (dict "index" $group.index "first" $group.firstWorker "end" $end) }}
 {{- end }}
 {{- end }}
-{{- dict "workers" $workers | toJson }}
+{{- dict "spans" $spans "count" $total | toJson }}
 {{- end }}
 
 {{- /*
@@ -37,15 +34,28 @@ Arguments: dict "perWorker" VALUES "own" OVERRIDE "id" WORKER_ID "port" NAME
 {{- end }}
 {{- end }}
 
-{{- /* `hostTemplate` of one worker. Arguments: dict "root" $ "worker" {id, pod} */}}
-{{- define "twister2-job.perWorkerHost" -}}
-{{ .root.Values.perWorker.hostTemplate | replace "{worker}" (toString .worker.id) | replace "{pod}" .worker.pod | replace "{job}" .root.Release.Name | replace "{namespace}" .root.Release.Namespace }}
+{{- /* A text with its placeholders filled in for one worker. Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "text" TEXT */}}
+{{- define "twister2-job.placed" -}}
+{{ .text | replace "{worker}" (toString .id) | replace "{pod}" .pod | replace "{job}" .root.Release.Name | replace "{namespace}" .root.Release.Namespace }}
 {{- end }}
 
-{{- /* The annotations of one worker's Service. Arguments: dict "root" $ "worker" {id, pod} "own" OVERRIDE */}}
-{{- define "twister2-job.perWorkerAnnotations" -}}
+{{- /*
+The labels or annotations that the user gives one worker, as YAML: those of all workers, then its own.
+Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE "key" labels or annotations
+*/}}
+{{- define "twister2-job.perWorkerPairs" -}}
+{{- $all := dict }}
+{{- range list (get .root.Values.perWorker .key) (get .own .key | default dict) }}
+{{- range $key, $text := . }}
+{{- $_ := set $all $key (include "twister2-job.placed" (dict "root" $.root "id" $.id "pod" $.pod "text" $text)) }}
+{{- end }}
+{{- end }}
+{{- toYaml $all }}
+{{- end }}
+
+{{- /* What the wrapper shall print for one worker, as annotations. Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE */}}
+{{- define "twister2-job.perWorkerAdvertised" -}}
 {{- $perWorker := .root.Values.perWorker }}
-{{- $host := .own.advertisedHost | default (include "twister2-job.perWorkerHost" .) }}
-{{- $annotations := merge dict (.own.annotations | default dict) $perWorker.annotations }}
-{{- include "twister2-job.exposureAnnotations" (dict "annotations" $annotations "advertisedHost" $host "advertisedPort" .own.advertisedPort "addressType" $perWorker.addressType) }}
+{{- $host := .own.advertisedHost | default (include "twister2-job.placed" (dict "root" .root "id" .id "pod" .pod "text" $perWorker.hostTemplate)) }}
+{{- include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" .own.advertisedPort "addressType" $perWorker.addressType) }}
 {{- end }}

@@ -3,13 +3,39 @@ The rules that the schema can't say, and the one-worker-per-pod rule once more f
 problems are collected, so that one run shows them all; each is "path: problem; remedy".
 */}}
 {{- define "twister2-job.validate" -}}
+{{- range $rules := list (list "counts") (list "release" "names" "ports" "drain" "job" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy") }}
 {{- $problems := list }}
-{{- range list "release" "ports" "drain" "job" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" }}
+{{- range $rules }}
 {{- $problems = concat $problems ((include (printf "twister2-job.validate.%s" .) $ | fromJson).problems | default list) }}
 {{- end }}
 {{- if $problems }}
 {{- fail (printf "\n%s" (join "\n" $problems)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Numbers of things that are made; the rules after these make lists of them. */}}
+{{- define "twister2-job.validate.counts" -}}
+{{- $problems := list }}
+{{- range .Job.groups }}
+{{- if or (lt .instances 1) (gt .instances 10000) }}
+{{- $problems = append $problems (printf "%sinstances: it is %d; a group has 1 to 10000 pods" .path .instances) }}
+{{- end }}
+{{- if or (lt .workersPerPod 1) (gt .workersPerPod 100) }}
+{{- $problems = append $problems (printf "%sworkersPerPod: it is %d; a pod has 1 to 100 workers" .path .workersPerPod) }}
+{{- end }}
+{{- end }}
+{{- $perWorker := .Values.perWorker }}
+{{- if $perWorker.enabled }}
+{{- $count := int $perWorker.count | default .Job.workers }}
+{{- if gt $count (int $perWorker.maxServices) }}
+{{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
+{{- end }}
+{{- if gt (int $perWorker.maxServices) 10000 }}
+{{- $problems = append $problems (printf "perWorker.maxServices: it is %d; the chart makes at most 10000 Services" (int $perWorker.maxServices)) }}
+{{- end }}
+{{- end }}
+{{- dict "problems" $problems | toJson }}
 {{- end }}
 
 {{- define "twister2-job.validate.release" -}}
@@ -33,10 +59,10 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 {{- $names = append $names $port.name }}
 {{- end }}
 {{- $stride := add1 (len .Values.additionalPorts) }}
-{{- range (include "twister2-job.groups" . | fromJson).groups }}
-{{- $last := sub (add (int $.Values.workerPort) (mul (int .workersPerPod) $stride)) 1 }}
+{{- range .Job.groups }}
+{{- $last := sub (add (int $.Values.workerPort) (mul .workersPerPod $stride)) 1 }}
 {{- if gt $last 65535 }}
-{{- $problems = append $problems (printf "workerPort: %d with %d workers per pod and %d ports a worker ends at %d, above 65535; take %d or lower" (int $.Values.workerPort) (int .workersPerPod) $stride $last (sub 65536 (mul (int .workersPerPod) $stride))) }}
+{{- $problems = append $problems (printf "workerPort: %d with %d workers per pod and %d ports a worker ends at %d, above 65535; take %d or lower" (int $.Values.workerPort) (int .workersPerPod) $stride $last (sub 65536 (mul .workersPerPod $stride))) }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
@@ -56,11 +82,11 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 
 {{- define "twister2-job.validate.nodePort" -}}
 {{- $problems := list }}
-{{- $nodePort := .Values.nodePort | default dict }}
-{{- if eq (toString $nodePort.enabled) "true" }}
-{{- range (include "twister2-job.groups" . | fromJson).groups }}
+{{- $nodePort := .Values.nodePort }}
+{{- if $nodePort.enabled }}
+{{- range .Job.groups }}
 {{- if ne (int .workersPerPod) 1 }}
-{{- $path := ternary (printf "computeResources[%d].workersPerPod" (sub (int .index) 1)) "workersPerPod" (gt (int .index) 0) }}
+{{- $path := print .path "workersPerPod" }}
 {{- $problems = append $problems (printf "%s: it is %d, but nodePort.enabled=true needs one worker per pod, because a node port reaches one port of a pod; set %s=1 or nodePort.enabled=false" $path (int .workersPerPod) $path) }}
 {{- end }}
 {{- end }}

@@ -24,15 +24,11 @@
 {{- $problems = append $problems (printf "perWorker.overrides.%s.advertisedPort: it has no effect without a host; set perWorker.overrides.%s.advertisedHost or perWorker.hostTemplate" $id $id) }}
 {{- end }}
 {{- end }}
-{{- $sample := include "twister2-job.perWorkerHost" (dict "root" . "worker" (dict "id" 0 "pod" "pod")) }}
+{{- $sample := include "twister2-job.placed" (dict "root" . "id" 0 "pod" "pod" "text" $perWorker.hostTemplate) }}
 {{- if regexMatch "[{}]" $sample }}
 {{- $problems = append $problems (printf "perWorker.hostTemplate: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $perWorker.hostTemplate) }}
 {{- end }}
-{{- $workers := (include "twister2-job.perWorkerTable" . | fromJson).workers }}
-{{- $count := len $workers }}
-{{- if gt $count (int $perWorker.maxServices) }}
-{{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
-{{- end }}
+{{- $count := int $perWorker.count | default .Job.workers }}
 {{- range $name, $base := $perWorker.servicePortBase }}
 {{- $last := sub (add (int $base) $count) 1 }}
 {{- if gt $last 65535 }}
@@ -69,7 +65,7 @@
 {{- define "twister2-job.validate.exposedPorts" -}}
 {{- $problems := list }}
 {{- $names := list }}
-{{- range (include "twister2-job.ports" . | fromJson).ports }}
+{{- range .Job.ports }}
 {{- $names = append $names .name }}
 {{- end }}
 {{- range $block := list "nodePort" "perWorker" }}
@@ -113,61 +109,70 @@
 {{- if gt $low $high }}
 {{- $problems = append $problems (printf "nodePort.range: min %d is above max %d; give the range of the cluster's API server" $low $high) }}
 {{- end }}
-{{- /* Path and number of each fixed node port. The wrong ones of a base are told once, by the base. */}}
-{{- $wanted := list }}
+{{- /* Each fixed node port with its protocol, by its path; those of a base are told by the base. */}}
+{{- $protocols := dict }}
+{{- range .Job.ports }}
+{{- $_ := set $protocols .name .protocol }}
+{{- end }}
+{{- $first := (include "twister2-job.exposedPorts" (dict "root" . "exposure" $nodePort) | fromJson).ports | first | default dict }}
+{{- $wanted := dict }}
 {{- if $nodePort.enabled }}
 {{- if int $nodePort.port }}
-{{- $wanted = append $wanted (dict "path" "nodePort.port" "number" (int $nodePort.port)) }}
+{{- $_ := set $wanted "nodePort.port" (list (int $nodePort.port) $first.protocol) }}
+{{- if hasKey $nodePort.nodePorts ($first.name | default "") }}
+{{- $problems = append $problems (printf "nodePort.nodePorts.%s: nodePort.port gives the node port of this port already; set one of the two" $first.name) }}
 {{- end }}
-{{- $first := dict }}
-{{- with (include "twister2-job.exposedPorts" (dict "root" . "exposure" $nodePort) | fromJson).ports }}
-{{- $first = first . }}
 {{- end }}
 {{- range $name, $number := $nodePort.nodePorts }}
-{{- $wanted = append $wanted (dict "path" (printf "nodePort.nodePorts.%s" $name) "number" (int $number)) }}
-{{- if and (int $nodePort.port) (eq $name ($first.name | default "")) }}
-{{- $problems = append $problems (printf "nodePort.nodePorts.%s: nodePort.port gives the node port of this port already; set one of the two" $name) }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- if and $perWorker.enabled (eq $perWorker.type "NodePort") }}
-{{- $workers := (include "twister2-job.perWorkerTable" . | fromJson).workers }}
-{{- $ports := (include "twister2-job.exposedPorts" (dict "root" . "exposure" $perWorker) | fromJson).ports }}
-{{- $span := add1 (sub $high $low) }}
-{{- if gt (mul (len $workers) (len $ports)) $span }}
-{{- $problems = append $problems (printf "perWorker: %d Services with %d ports each need more node ports than the %d of the cluster (nodePort.range); expose fewer with perWorker.count or perWorker.ports" (len $workers) (len $ports) $span) }}
-{{- end }}
-{{- range $name, $base := $perWorker.nodePortBase }}
-{{- $last := sub (add (int $base) (len $workers)) 1 }}
-{{- if or (lt (int $base) $low) (gt $last $high) }}
-{{- $problems = append $problems (printf "perWorker.nodePortBase.%s: %d + %d workers goes from %d to %d, outside the cluster's node ports %d-%d (nodePort.range); take a base from %d to %d" $name (int $base) (len $workers) (int $base) $last $low $high $low (sub (add1 $high) (len $workers))) }}
-{{- end }}
-{{- end }}
-{{- if or $perWorker.nodePortBase $perWorker.overrides }}
-{{- range $worker := $workers }}
-{{- $own := get $perWorker.overrides (toString $worker.id) | default dict }}
-{{- range $port := $ports }}
-{{- $number := int (include "twister2-job.perWorkerNodePort" (dict "perWorker" $perWorker "own" $own "id" $worker.id "port" $port.name)) }}
-{{- if hasKey ($own.nodePorts | default dict) $port.name }}
-{{- $wanted = append $wanted (dict "path" (printf "perWorker.overrides.%d.nodePorts.%s" (int $worker.id) $port.name) "number" $number) }}
-{{- else if $number }}
-{{- $wanted = append $wanted (dict "path" (printf "perWorker.nodePortBase.%s (worker %d)" $port.name (int $worker.id)) "number" $number "base" true) }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{- $_ := set $wanted (printf "nodePort.nodePorts.%s" $name) (list (int $number) (get $protocols $name)) }}
 {{- end }}
 {{- end }}
 {{- $seen := dict }}
-{{- range $wanted }}
-{{- if and (not .base) (or (lt .number $low) (gt .number $high)) }}
-{{- $problems = append $problems (printf "%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or leave it out for a free one" .path .number $low $high) }}
+{{- if and $perWorker.enabled (eq $perWorker.type "NodePort") }}
+{{- $count := int $perWorker.count | default .Job.workers }}
+{{- $ports := (include "twister2-job.exposedPorts" (dict "root" . "exposure" $perWorker) | fromJson).ports }}
+{{- $span := add1 (sub $high $low) }}
+{{- if gt (mul $count (len $ports)) $span }}
+{{- $problems = append $problems (printf "perWorker: %d Services with %d ports each need more node ports than the %d of the cluster (nodePort.range); expose fewer with perWorker.count or perWorker.ports" $count (len $ports) $span) }}
 {{- end }}
-{{- $other := get $seen (toString .number) }}
-{{- if $other }}
-{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" .path .number $other) }}
-{{- else }}
-{{- $_ := set $seen (toString .number) .path }}
+{{- range $name, $base := $perWorker.nodePortBase }}
+{{- $last := sub (add (int $base) $count) 1 }}
+{{- if or (lt (int $base) $low) (gt $last $high) }}
+{{- $problems = append $problems (printf "perWorker.nodePortBase.%s: %d + %d workers goes from %d to %d, outside the cluster's node ports %d-%d (nodePort.range); take a base from %d to %d" $name (int $base) $count (int $base) $last $low $high $low (sub (add1 $high) $count)) }}
 {{- end }}
+{{- end }}
+{{- range $id, $own := $perWorker.overrides }}
+{{- if lt (int $id) $count }}
+{{- range $name, $number := $own.nodePorts }}
+{{- $_ := set $wanted (printf "perWorker.overrides.%s.nodePorts.%s" $id $name) (list (int $number) (get $protocols $name)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $port := $ports }}
+{{- $base := int (get $perWorker.nodePortBase $port.name | default 0) }}
+{{- range $id := until (ternary $count 0 (gt $base 0) | int) }}
+{{- $own := get $perWorker.overrides (toString $id) | default dict }}
+{{- if not (hasKey ($own.nodePorts | default dict) $port.name) }}
+{{- $number := printf "%d %s" (add $base $id) $port.protocol }}
+{{- $path := printf "perWorker.nodePortBase.%s (worker %d)" $port.name $id }}
+{{- with get $seen $number }}
+{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" $path (add $base $id) .) }}
+{{- end }}
+{{- $_ := set $seen $number $path }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $path, $port := $wanted }}
+{{- $number := first $port }}
+{{- $key := printf "%d %s" $number (last $port) }}
+{{- if or (lt $number $low) (gt $number $high) }}
+{{- $problems = append $problems (printf "%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or leave it out for a free one" $path $number $low $high) }}
+{{- end }}
+{{- with get $seen $key }}
+{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" $path $number .) }}
+{{- end }}
+{{- $_ := set $seen $key $path }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
 {{- end }}

@@ -94,12 +94,12 @@
 {{- $problems := list }}
 {{- $job := .Values.job }}
 {{- $heaps := list (dict "path" "job.master.resources" "resources" $job.master.resources "heap" $job.master.ram "from" "job.master.ram" "fraction" "") }}
-{{- range (include "twister2-job.groups" . | fromJson).groups }}
-{{- $path := ternary (printf "computeResources[%d]." (sub (int .index) 1)) "" (gt (int .index) 0) }}
-{{- $heaps = append $heaps (dict "path" (print $path "resources") "resources" .resources "heap" .heap "from" (ternary (print $path "ram") "job.ram" (ne $path "")) "fraction" (printf " x job.jvmMemoryFraction %v" $job.jvmMemoryFraction)) }}
+{{- range .Job.groups }}
+{{- $heaps = append $heaps (dict "path" (print .path "resources") "resources" .resources "heap" .heap "from" (ternary (print .path "ram") "job.ram" (ne .path "")) "fraction" (printf " x job.jvmMemoryFraction %v" $job.jvmMemoryFraction)) }}
 {{- end }}
 {{- range $heaps }}
-{{- $limit := toString (dig "limits" "memory" "" .resources) }}
+{{- $limits := .resources.limits | default dict }}
+{{- $limit := toString (ternary (get $limits "memory") "" (kindIs "map" $limits)) }}
 {{- $number := regexFind "^[0-9.]+(e[-+]?[0-9]+)?" $limit }}
 {{- $bytes := get (dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) (trimPrefix $number $limit) }}
 {{- if and $number $bytes (lt (divf (mulf (float64 $number) $bytes) 1048576) (float64 .heap)) }}

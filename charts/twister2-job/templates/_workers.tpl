@@ -1,18 +1,19 @@
 {{- /*
-The table of workers. Every template that names a worker, a group or a port takes it from here.
+The table of workers: what "twister2-job.prepare" puts into `.Job`. Every template that names a worker, a group or a port
+takes it from there.
 */}}
 
 {{- /* twister2: a Twister2 job; command: the user's own command; echo: the echo worker. */}}
 {{- define "twister2-job.mode" -}}
-{{ if or .Values.job.class (include "twister2-job.jobSource" .) }}twister2{{ else if or .Values.command .Values.args }}command{{ else }}echo{{ end }}
+{{ if or .Values.job.class .Job.source }}twister2{{ else if or .Values.command .Values.args }}command{{ else }}echo{{ end }}
 {{- end }}
 
 {{- /* Where a Twister2 job's classes come from: jar, package, or nothing. */}}
-{{- define "twister2-job.jobSource" -}}
+{{- define "twister2-job.source" -}}
 {{- $found := "" }}
 {{- range $source := list "package" "jar" }}
 {{- $files := index $.Values.job $source }}
-{{- if or $files.url (get ($files.urlSecret | default dict) "name") $files.configMaps }}
+{{- if or $files.url $files.urlSecret.name $files.configMaps }}
 {{- $found = $source }}
 {{- end }}
 {{- end }}
@@ -21,33 +22,34 @@ The table of workers. Every template that names a worker, a group or a port take
 
 {{- /* The image of the workers. */}}
 {{- define "twister2-job.image" -}}
-{{- if eq (include "twister2-job.mode" .) "echo" -}}
-{{ include "twister2-job.imageReference" .Values.echo.image }}
+{{- if eq .Job.mode "echo" -}}
+{{ include "twister2-job.imageReference" (dict "image" .Values.echo.image "tag" "") }}
 {{- else -}}
-{{ include "twister2-job.imageReference" (mergeOverwrite (deepCopy .Values.image) (dict "tag" (.Values.image.tag | default .Chart.AppVersion))) }}
+{{ include "twister2-job.imageReference" (dict "image" .Values.image "tag" .Chart.AppVersion) }}
 {{- end }}
 {{- end }}
 
+{{- /* Arguments: dict "image" VALUES "tag" DEFAULT */}}
 {{- define "twister2-job.imageReference" -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else if .image.tag | default .tag }}:{{ .image.tag | default .tag }}{{ end }}
 {{- end }}
 
 {{- /*
-The ports of one worker, as JSON {"ports": [{name, protocol, offset}]}: `worker`, then the additional ports in order.
-The offset is counted from the worker's own worker port.
+Sets .Job.ports, the ports of one worker: `worker`, then the additional ports in order. The offset is counted from the
+worker's own worker port.
 */}}
 {{- define "twister2-job.ports" -}}
 {{- $ports := list (dict "name" "worker" "protocol" .Values.protocol "offset" 0) }}
 {{- range $k, $port := .Values.additionalPorts }}
-{{- $ports = append $ports (dict "name" $port.name "protocol" ($port.protocol | default "TCP") "offset" (add1 $k)) }}
+{{- $ports = append $ports (dict "name" (toString $port.name) "protocol" ($port.protocol | default "TCP") "offset" (add1 $k)) }}
 {{- end }}
-{{- dict "ports" $ports | toJson }}
+{{- $_ := set .Job "ports" $ports }}
 {{- end }}
 
 {{- /*
-The worker groups, as JSON {"groups": [...]}: each has index, instances, workersPerPod, firstWorker (the ID of its first
-worker), heap (of a worker's JVM, in MiB) and what pods of the group have of their own.
-Worker ID = firstWorker + ordinal * workersPerPod + container.
+Sets .Job.groups, the worker groups: each has index, name, instances, workersPerPod, firstWorker (the ID of its first
+worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of the group have of their own; and
+.Job.workers. Worker ID = firstWorker + ordinal * workersPerPod + container.
 */}}
 {{- define "twister2-job.groups" -}}
 {{- $inherited := dict }}
@@ -60,17 +62,21 @@ Worker ID = firstWorker + ordinal * workersPerPod + container.
 {{- $groups := list }}
 {{- $firstWorker := 0 }}
 {{- range $index, $own := prepend .Values.computeResources dict }}
-{{- $group := dict "index" $index "firstWorker" $firstWorker }}
+{{- $path := ternary (printf "computeResources[%d]." (sub $index 1)) "" (gt $index 0) }}
+{{- $group := dict "index" $index "firstWorker" $firstWorker "path" $path }}
+{{- $_ := set $group "name" (include "twister2-job.name.group" (dict "root" $ "group" $group)) }}
 {{- range $key, $value := $inherited }}
-{{- $_ := set $group $key (ternary (index $own $key) $value (hasKey $own $key)) }}
+{{- $mine := index $own $key }}
+{{- $_ := set $group $key (ternary $value $mine (kindIs "invalid" $mine)) }}
 {{- end }}
 {{- $_ := set $group "instances" (int $group.instances) }}
 {{- $_ := set $group "workersPerPod" (int $group.workersPerPod) }}
-{{- $_ := set $group "heap" (floor (mulf $group.ram $.Values.job.jvmMemoryFraction)) }}
-{{- $firstWorker = add $firstWorker (mul $group.instances $group.workersPerPod) }}
+{{- $_ := set $group "heap" (int (floor (mulf $group.ram $.Values.job.jvmMemoryFraction))) }}
+{{- $firstWorker = int (add $firstWorker (mul $group.instances $group.workersPerPod)) }}
 {{- $groups = append $groups $group }}
 {{- end }}
-{{- dict "groups" $groups | toJson }}
+{{- $_ := set .Job "groups" $groups }}
+{{- $_ := set .Job "workers" $firstWorker }}
 {{- end }}
 
 {{- /*
@@ -78,8 +84,7 @@ The number of a port. Arguments: dict "root" $ "container" INDEX "port" PORT. Co
 workerPort + c * (1 + number of additional ports), as Twister2 computes it.
 */}}
 {{- define "twister2-job.portNumber" -}}
-{{- $stride := add1 (len .root.Values.additionalPorts) }}
-{{- add (int .root.Values.workerPort) (mul (int .container) $stride) (int .port.offset) }}
+{{- add (int .root.Values.workerPort) (mul (int .container) (len .root.Job.ports)) (int .port.offset) }}
 {{- end }}
 
 {{- /* The name of a port in its pod, where names must differ: container 0 has the plain names. Arguments as above. */}}

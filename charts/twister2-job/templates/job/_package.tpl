@@ -6,8 +6,8 @@ the package, so that it says what the values say.
 {{- /* What the package is made of, as JSON. */}}
 {{- define "twister2-job.plan" -}}
 {{- $job := .Values.job }}
-{{- $source := include "twister2-job.jobSource" . }}
-{{- $found := (include "twister2-job.groups" . | fromJson).groups }}
+{{- $source := .Job.source }}
+{{- $found := .Job.groups }}
 {{- $groups := list }}
 {{- range $found }}
 {{- $scalable := and (ne $job.driver "") (eq (int .index) (sub (len $found) 1)) }}
@@ -26,10 +26,10 @@ the package, so that it says what the values say.
 {{- /* The init container, as a list item. Arguments: dict "root" $ "resources" RESOURCES "publish" BOOLEAN */}}
 {{- define "twister2-job.packageContainer" -}}
 {{- $values := .root.Values }}
-{{- $files := index $values.job (include "twister2-job.jobSource" .root) }}
+{{- $files := index $values.job .root.Job.source }}
 - name: job-package
-  image: {{ include "twister2-job.image" .root }}
-  imagePullPolicy: {{ $values.image.pullPolicy }}
+  image: {{ include "twister2-job.image" .root | quote }}
+  imagePullPolicy: {{ $values.image.pullPolicy | quote }}
   command:
     - python3
     - /etc/twister2-job/job_package.py
@@ -47,8 +47,8 @@ the package, so that it says what the values say.
       {{- if get ($files.urlSecret | default dict) "name" }}
       valueFrom:
         secretKeyRef:
-          name: {{ $files.urlSecret.name }}
-          key: {{ $files.urlSecret.key }}
+          name: {{ $files.urlSecret.name | quote }}
+          key: {{ $files.urlSecret.key | quote }}
       {{- else }}
       value: {{ $files.url | quote }}
       {{- end }}
@@ -86,7 +86,7 @@ the package, so that it says what the values say.
 
 {{- /* Volumes of every pod of a Twister2 job, as list items. Arguments: dict "root" $ "disk" GIB */}}
 {{- define "twister2-job.packageVolumes" -}}
-{{- $files := index .root.Values.job (include "twister2-job.jobSource" .root) }}
+{{- $files := index .root.Values.job .root.Job.source }}
 - name: twister2-memory-dir
   emptyDir:
     medium: Memory
@@ -99,14 +99,14 @@ the package, so that it says what the values say.
   {{- end }}
 - name: twister2-job-package
   configMap:
-    name: {{ include "twister2-job.name.package" .root }}
+    name: {{ include "twister2-job.name.package" .root | quote }}
 {{- with $files.configMaps }}
 - name: twister2-job-pieces
   projected:
     sources:
       {{- range $number, $name := . }}
       - configMap:
-          name: {{ $name }}
+          name: {{ $name | quote }}
           items:
             - key: jar
               path: {{ printf "%04d" $number | quote }}
@@ -136,7 +136,15 @@ Environment variables of job master and workers, as list items; a worker has som
 Arguments: dict "root" $ "starter" CLASS "heap" MIB
 */}}
 {{- define "twister2-job.environment" -}}
-{{- range $name, $value := dict
+{{- range $name, $value := include "twister2-job.contract" . | fromYaml }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* The same as a map. */}}
+{{- define "twister2-job.contract" -}}
+{{- toYaml (dict
   "CLASS_TO_RUN" (printf "edu.iu.dsc.tws.rsched.schedulers.k8s.%s" .starter)
   "JVM_MEMORY_MB" (.heap | int | toString)
   "POD_MEMORY_VOLUME" "/twister2-memory-dir"
@@ -147,8 +155,5 @@ Arguments: dict "root" $ "starter" CLASS "heap" MIB
   "JOB_SUBMISSION_TIME" .root.Values.job.submissionTime
   "RESTORE_JOB" "false"
   "ENCODED_NODE_INFO_LIST" ""
-}}
-- name: {{ $name }}
-  value: {{ $value | quote }}
-{{- end }}
+) }}
 {{- end }}

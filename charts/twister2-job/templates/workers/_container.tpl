@@ -1,18 +1,19 @@
 {{- /*
-One worker: a container of a worker pod, as a list item. Arguments: dict "root" $ "group" GROUP "container" INDEX
-"ports" PORTS "mode" MODE. Twister2 takes the worker's ID from the end of the container's and the pod's name.
+One worker: a container of a worker pod, as a list item. Twister2 takes the worker's ID from the end of the container's
+and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
 */}}
 {{- define "twister2-job.workerContainer" -}}
 {{- $root := .root }}
 {{- $container := .container }}
 {{- $name := printf "twister2-container-%d" $container }}
-{{- $workerPort := include "twister2-job.portNumber" (dict "root" $root "container" $container "port" (first .ports)) }}
+{{- $mode := $root.Job.mode }}
+{{- $workerPort := include "twister2-job.portNumber" (dict "root" $root "container" $container "port" (first $root.Job.ports)) }}
 {{- $values := $root.Values }}
-{{- $image := ternary $values.echo.image $values.image (eq .mode "echo") }}
+{{- $image := ternary $values.echo.image $values.image (eq $mode "echo") }}
 - name: {{ $name }}
-  image: {{ include "twister2-job.image" $root }}
-  imagePullPolicy: {{ $image.pullPolicy }}
-  {{- if eq .mode "echo" }}
+  image: {{ include "twister2-job.image" $root | quote }}
+  imagePullPolicy: {{ $image.pullPolicy | quote }}
+  {{- if eq $mode "echo" }}
   command:
     - python3
     - /etc/twister2-job/echo_worker.py
@@ -20,10 +21,10 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     - {{ .group.firstWorker | quote }}
     - {{ .group.workersPerPod | quote }}
     - {{ .group.index | quote }}
-    {{- range .ports }}
-    - {{ .name }}={{ include "twister2-job.portNumber" (dict "root" $root "container" $container "port" .) }}
+    {{- range $root.Job.ports }}
+    - {{ printf "%s=%s" .name (include "twister2-job.portNumber" (dict "root" $root "container" $container "port" .)) | quote }}
     {{- end }}
-  {{- else if eq .mode "twister2" }}
+  {{- else if eq $mode "twister2" }}
   {{- include "twister2-job.start" . | trim | nindent 2 }}
   {{- else }}
   {{- with $values.command }}
@@ -41,7 +42,7 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
       value: {{ $workerPort | quote }}
     - name: TWISTER2_JOB_ADDRESSES_FILE
       value: /run/twister2-job/addresses.json
-    {{- if eq .mode "twister2" }}
+    {{- if eq $mode "twister2" }}
     {{- include "twister2-job.environment" (dict "root" $root "starter" "worker.K8sWorkerStarter" "heap" .group.heap) | trim | nindent 4 }}
     {{- end }}
     {{- with $values.env }}
@@ -52,16 +53,16 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     {{- toYaml . | nindent 4 }}
   {{- end }}
   ports:
-    {{- range .ports }}
+    {{- range $root.Job.ports }}
     {{- $port := dict "root" $root "container" $container "port" . }}
-    - name: {{ include "twister2-job.portName" $port }}
+    - name: {{ include "twister2-job.portName" $port | quote }}
       containerPort: {{ include "twister2-job.portNumber" $port }}
-      protocol: {{ .protocol }}
+      protocol: {{ .protocol | quote }}
     {{- end }}
   {{- if $values.readinessProbe }}
   readinessProbe:
     {{- toYaml $values.readinessProbe | nindent 4 }}
-  {{- else if eq .mode "echo" }}
+  {{- else if eq $mode "echo" }}
   readinessProbe:
     tcpSocket:
       port: {{ $workerPort }}
@@ -80,7 +81,7 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     {{- . | nindent 4 }}
   {{- end }}
   {{- $resources := .group.resources }}
-  {{- if eq .mode "twister2" }}
+  {{- if eq $mode "twister2" }}
   {{- $resources = include "twister2-job.workerResources" .group | fromJson }}
   {{- end }}
   {{- with $resources }}
@@ -92,22 +93,7 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     {{- toYaml . | nindent 4 }}
   {{- end }}
   volumeMounts:
-    - name: tmp
-      mountPath: /tmp
-    - name: addresses
-      mountPath: /run/twister2-job
-      readOnly: true
-    {{- if eq .mode "echo" }}
-    - name: echo
-      mountPath: /etc/twister2-job
-      readOnly: true
-    {{- end }}
-    {{- if eq .mode "twister2" }}
-    {{- include "twister2-job.packageMounts" $root | trim | nindent 4 }}
-    {{- end }}
-    {{- with $values.extraVolumeMounts }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "twister2-job.workerMounts" $root | nindent 4 }}
 {{- end }}
 
 {{- /* Resources of a worker of a Twister2 job, as JSON: the group's own, or requests of its `cpu` and `ram`. Argument: GROUP */}}
@@ -132,5 +118,31 @@ One worker: a container of a worker pod, as a list item. Arguments: dict "root" 
     fieldRef:
       fieldPath: spec.nodeName
 - name: CONTAINER_NAME
-  value: {{ .container }}
+  value: {{ .container | quote }}
+{{- end }}
+
+{{- /* Where the volumes of a worker's pod are mounted in it, as list items; `$` is the argument. */}}
+{{- define "twister2-job.workerMounts" -}}
+{{- $own := list (dict "name" "addresses" "mountPath" "/run/twister2-job" "readOnly" true) }}
+{{- if eq .Job.mode "echo" }}
+{{- $own = append $own (dict "name" "echo" "mountPath" "/etc/twister2-job" "readOnly" true) }}
+{{- else if eq .Job.mode "twister2" }}
+{{- $own = concat $own (include "twister2-job.packageMounts" . | fromYamlArray) }}
+{{- end }}
+{{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "mountPath" "/tmp") "key" "mountPath" "own" $own "user" .Values.extraVolumeMounts) }}
+{{- end }}
+
+{{- /*
+Volumes of a worker's pod, as list items. The addresses are a volume, not an environment variable: what the wrapper
+writes reaches running workers. Arguments: dict "root" $ "group" GROUP
+*/}}
+{{- define "twister2-job.workerVolumes" -}}
+{{- $root := .root }}
+{{- $own := list (dict "name" "addresses" "configMap" (dict "name" (include "twister2-job.name.addresses" $root) "optional" true)) }}
+{{- if eq $root.Job.mode "echo" }}
+{{- $own = append $own (dict "name" "echo" "configMap" (dict "name" (include "twister2-job.name.echo" $root))) }}
+{{- else if eq $root.Job.mode "twister2" }}
+{{- $own = concat $own (include "twister2-job.packageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod)) | fromYamlArray) }}
+{{- end }}
+{{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "emptyDir" dict) "key" "name" "own" $own "user" $root.Values.extraVolumes) }}
 {{- end }}

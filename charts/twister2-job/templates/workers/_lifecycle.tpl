@@ -3,7 +3,7 @@ Whether a worker that goes waits before SIGTERM: "true" or nothing. A Twister2 j
 grace period that a hook could use), nor does a worker with a preStop hook of the user's.
 */}}
 {{- define "twister2-job.drains" -}}
-{{- if and (gt (int .Values.drainSeconds) 0) (ne (include "twister2-job.mode" .) "twister2") (not (.Values.lifecycle | default dict).preStop) -}}
+{{- if and (gt (int .Values.drainSeconds) 0) (ne .Job.mode "twister2") (not (.Values.lifecycle | default dict).preStop) -}}
 true
 {{- end }}
 {{- end }}
@@ -18,7 +18,7 @@ has no `sleep` makes the hook fail, which Kubernetes tells in an event and takes
 {{- if include "twister2-job.drains" . }}
 {{- $seconds := int .Values.drainSeconds }}
 {{- $wait := list "sleep" (toString $seconds) }}
-{{- if eq (include "twister2-job.mode" .) "echo" }}
+{{- if eq .Job.mode "echo" }}
 {{- $wait = list "python3" "-I" "-S" "-c" (printf "import time; time.sleep(%d)" $seconds) }}
 {{- end }}
 {{- $_ := set $lifecycle "preStop" (dict "exec" (dict "command" $wait)) }}

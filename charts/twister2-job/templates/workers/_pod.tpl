@@ -1,11 +1,11 @@
 {{- /*
 What the pods of the workers and of the job master share, as fields of a pod's spec. Arguments: dict "root" $ "group" the
-GROUP whose nodes they may run on "account" NAME "mode" MODE
+GROUP whose nodes they may run on "account" NAME
 */}}
 {{- define "twister2-job.podFields" -}}
 {{- $values := .root.Values }}
-{{- $job := eq .mode "twister2" }}
-serviceAccountName: {{ .account }}
+{{- $job := eq .root.Job.mode "twister2" }}
+serviceAccountName: {{ .account | quote }}
 automountServiceAccountToken: {{ $job }}
 enableServiceLinks: {{ $values.enableServiceLinks }}
 terminationGracePeriodSeconds: {{ ternary 0 (int $values.terminationGracePeriodSeconds) $job }}
@@ -18,10 +18,10 @@ securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .group.nodeSelector }}
 nodeSelector:
@@ -31,4 +31,16 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /*
+Volumes or volume mounts as YAML: the chart's `tmp` (or what is mounted at /tmp), unless the user has one of that name
+(or at that place), the chart's others, the user's. Arguments: dict "tmp" ITEM "key" FIELD "own" LIST "user" LIST
+*/}}
+{{- define "twister2-job.withTmp" -}}
+{{- $taken := false }}
+{{- range .user }}
+{{- $taken = or $taken (eq (get . $.key | toString | trimSuffix "/") (get $.tmp $.key)) }}
+{{- end }}
+{{- concat (ternary list (list .tmp) $taken) .own .user | toYaml }}
 {{- end }}

@@ -1,0 +1,92 @@
+{{- /*
+Every file begins with this. Once for each rendering it gives the values what is missing in them, refuses what is wrong,
+and puts into `.Job` what all files share: Helm hands the same `.` to every file of a chart.
+
+.Job.mode    what the workers run: echo, command or twister2
+.Job.source  where a Twister2 job's classes come from: jar, package or nothing
+.Job.ports   the ports of one worker: name, protocol, offset
+.Job.groups  the worker groups: see "twister2-job.groups"
+.Job.workers number of workers
+*/}}
+{{- define "twister2-job.prepare" -}}
+{{- if not (hasKey . "Job") }}
+{{- include "twister2-job.alone" . }}
+{{- include "twister2-job.defaults" . }}
+{{- $_ := set . "Job" dict }}
+{{- $_ := set .Job "source" (include "twister2-job.source" .) }}
+{{- $_ := set .Job "mode" (include "twister2-job.mode" .) }}
+{{- include "twister2-job.ports" . }}
+{{- include "twister2-job.groups" . }}
+{{- include "twister2-job.validate" . }}
+{{- end }}
+{{- end }}
+
+{{- /*
+Of a release's charts one may be this one: names of its objects are made of the release's name alone. All charts of a
+release share `.Release`, so a second one finds the mark of the first.
+*/}}
+{{- define "twister2-job.alone" -}}
+{{- $here := .Template.BasePath }}
+{{- $first := get .Release "twister2-job" | default $here }}
+{{- if ne $first $here }}
+{{- fail (printf "\ntwo charts twister2-job in the release %s: names of a job's objects are made of the release's name, so %s and %s would make the same ones; give each job a release of its own" .Release.Name ($first | dir | base) ($here | dir | base)) }}
+{{- end }}
+{{- $_ := set .Release "twister2-job" $here }}
+{{- end }}
+
+{{- /*
+Gives the values what they lack: keys that are null mean their default, and `helm upgrade --reuse-values` brings the
+values of an older chart, which has fewer keys. What is of another type than its default is refused here too, for
+--skip-schema-validation.
+*/}}
+{{- define "twister2-job.defaults" -}}
+{{- $problems := dict }}
+{{- $defaults := .Files.Get "files/defaults.json" | fromJson }}
+{{- include "twister2-job.fill" (dict "values" .Values "defaults" $defaults "path" "" "problems" $problems) }}
+{{- range $index, $group := .Values.computeResources }}
+{{- include "twister2-job.typed" (dict "value" $group "kind" "map" "path" (printf "computeResources[%d]" $index) "problems" $problems) }}
+{{- end }}
+{{- range $index, $port := .Values.additionalPorts }}
+{{- include "twister2-job.typed" (dict "value" $port "kind" "map" "path" (printf "additionalPorts[%d]" $index) "problems" $problems) }}
+{{- end }}
+{{- if $problems }}
+{{- fail (printf "\n%s" (keys $problems | sortAlpha | join "\n")) }}
+{{- end }}
+{{- range $id, $own := .Values.perWorker.overrides }}
+{{- include "twister2-job.typed" (dict "value" $own "kind" "map" "path" (printf "perWorker.overrides.%s" $id) "problems" $problems) }}
+{{- end }}
+{{- if $problems }}
+{{- fail (printf "\n%s" (keys $problems | sortAlpha | join "\n")) }}
+{{- end }}
+{{- end }}
+
+{{- /*
+Arguments: dict "values" VALUES "defaults" DEFAULTS "path" PREFIX "problems" DICT. The maps of a container's or a pod's
+own are whole values: who removes a key of one wants it removed.
+*/}}
+{{- define "twister2-job.fill" -}}
+{{- range $key, $default := .defaults }}
+{{- $path := printf "%s%s" $.path $key }}
+{{- $value := index $.values $key }}
+{{- if kindIs "invalid" $value }}
+{{- $_ := set $.values $key $default }}
+{{- else if include "twister2-job.typed" (dict "value" $value "kind" (kindOf $default) "path" $path "problems" $.problems) }}
+{{- else if and (kindIs "map" $default) $default (not (has $key (list "podSecurityContext" "securityContext" "updateStrategy"))) }}
+{{- include "twister2-job.fill" (dict "values" $value "defaults" $default "path" (print $path ".") "problems" $.problems) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /*
+Adds a problem and returns something if a value is of another type than it must be.
+Arguments: dict "value" VALUE "kind" KIND "path" PATH "problems" DICT
+*/}}
+{{- define "twister2-job.typed" -}}
+{{- $names := dict "map" "a map" "slice" "a list" "bool" "true or false" "string" "text" "float64" "a number" }}
+{{- $kind := kindOf .value | replace "int64" "float64" | replace "int" "float64" }}
+{{- $either := has (.path | splitList "." | last) (list "cpu" "disk" "jvmMemoryFraction") }}
+{{- if not (or (eq $kind .kind) (and $either (eq $kind "string"))) }}
+{{- $_ := set .problems (printf "%s: it is %s, and must be %s" .path (eq $kind "invalid" | ternary "null" (get $names $kind | default $kind)) (get $names .kind)) true -}}
+wrong
+{{- end }}
+{{- end }}

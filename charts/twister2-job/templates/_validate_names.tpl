@@ -1,0 +1,83 @@
+{{- /*
+The user's maps and lists beside the chart's: each key once. What the job is found by, or what Twister2 counts on, is the
+chart's own and refused; all else takes the place of the chart's. Helm 4 would be refused by the API server for a name
+that is there twice, and Helm 3 lose one of the two later.
+*/}}
+{{- define "twister2-job.validate.names" -}}
+{{- $problems := dict }}
+{{- $values := .Values }}
+{{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "nodePort.labels" $values.nodePort.labels "perWorker.labels" $values.perWorker.labels }}
+{{- $annotations := dict "commonAnnotations" $values.commonAnnotations "podAnnotations" $values.podAnnotations "serviceAccount.annotations" $values.serviceAccount.annotations "headless.annotations" $values.headless.annotations "nodePort.annotations" $values.nodePort.annotations "perWorker.annotations" $values.perWorker.annotations }}
+{{- range $id, $own := $values.perWorker.overrides }}
+{{- $_ := set $labels (printf "perWorker.overrides.%s.labels" $id) ($own.labels | default dict) }}
+{{- $_ := set $annotations (printf "perWorker.overrides.%s.annotations" $id) ($own.annotations | default dict) }}
+{{- end }}
+{{- range $path, $map := $labels }}
+{{- range $key, $_ := $map }}
+{{- if regexMatch "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|helm[.]sh/chart|t2-.*|twister2-job/.*|(statefulset|apps)[.]kubernetes[.]io/.*|controller-revision-hash)$" $key }}
+{{- $_ := set $problems (printf "%s: %s is the chart's own, by which the job's objects are found; leave it out" $path $key) true }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $path, $map := $annotations }}
+{{- range $key, $_ := $map }}
+{{- if regexMatch "^(twister2-job|meta[.]helm[.]sh)/" $key }}
+{{- $_ := set $problems (printf "%s: %s is the chart's or Helm's own; leave it out" $path $key) true }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $variables := list "JOB_ID" "POD_NAME" "HOST_IP" "HOST_NAME" "CONTAINER_NAME" "WORKER_PORT" "TWISTER2_JOB_ADDRESSES_FILE" }}
+{{- $volumes := list "addresses" }}
+{{- $places := list "/run/twister2-job" }}
+{{- if eq .Job.mode "twister2" }}
+{{- $variables = concat $variables (keys (include "twister2-job.contract" (dict "root" . "starter" "" "heap" 0) | fromYaml) | sortAlpha) (list "TWISTER2_JOB_URL" "TWISTER2_JOB_PIECES") }}
+{{- $volumes = concat $volumes (list "twister2-memory-dir" "twister2-volatile-dir" "twister2-job-package" "twister2-job-pieces") }}
+{{- $places = concat $places (list "/etc/twister2-job" "/twister2-memory-dir" "/twister2-volatile" "/run/twister2-job-pieces") }}
+{{- else if eq .Job.mode "echo" }}
+{{- $volumes = append $volumes "echo" }}
+{{- $places = append $places "/etc/twister2-job" }}
+{{- end }}
+{{- $containers := list "job-package" "twister2-job-master-0" }}
+{{- range $group := .Job.groups }}
+{{- range $container := until $group.workersPerPod }}
+{{- $containers = append $containers (printf "twister2-container-%d" $container) | uniq }}
+{{- end }}
+{{- end }}
+{{- range $rule := list
+  (dict "path" "env" "items" $values.env "key" "name" "own" $variables "what" "environment variable")
+  (dict "path" "extraVolumes" "items" $values.extraVolumes "key" "name" "own" $volumes "what" "volume")
+  (dict "path" "extraVolumeMounts" "items" $values.extraVolumeMounts "key" "mountPath" "own" $places "what" "volume mount")
+  (dict "path" "sidecars" "items" $values.sidecars "key" "name" "own" $containers "what" "container")
+  (dict "path" "initContainers" "items" $values.initContainers "key" "name" "own" (concat $containers (include "twister2-job.namesOf" $values.sidecars | fromJsonArray)) "what" "container")
+  (dict "path" "imagePullSecrets" "items" $values.imagePullSecrets "key" "name" "own" list "what" "Secret")
+}}
+{{- $seen := dict }}
+{{- range $index, $item := $rule.items }}
+{{- $name := ternary (get $item $rule.key) "" (kindIs "map" $item) | toString }}
+{{- if ne $name "/" }}
+{{- $name = trimSuffix "/" $name }}
+{{- end }}
+{{- $path := printf "%s[%d].%s" $rule.path $index $rule.key }}
+{{- if not $name }}
+{{- $_ := set $problems (printf "%s: it is missing; give it one" $path) true }}
+{{- else if has $name $rule.own }}
+{{- $_ := set $problems (printf "%s: the pods have a %s %s of the chart's own; take another name or leave it out" $path $rule.what $name) true }}
+{{- else if hasKey $seen $name }}
+{{- $_ := set $problems (printf "%s: %s is there twice, in %s too; leave one" $path $name (get $seen $name)) true }}
+{{- end }}
+{{- $_ := set $seen $name $path }}
+{{- end }}
+{{- end }}
+{{- dict "problems" (keys $problems | sortAlpha) | toJson }}
+{{- end }}
+
+{{- /* The names in a list of maps, as JSON. */}}
+{{- define "twister2-job.namesOf" -}}
+{{- $names := list }}
+{{- range . }}
+{{- if kindIs "map" . }}
+{{- $names = append $names (get . "name" | toString) }}
+{{- end }}
+{{- end }}
+{{- toJson $names }}
+{{- end }}
