@@ -19,21 +19,6 @@ from `first` up to the one before `end`. Beyond the job's last worker they are t
 {{- dict "spans" $spans "count" $total | toJson }}
 {{- end }}
 
-{{- /*
-The fixed node port of one port of one worker: its override, else the base + its ID, else 0, which means a free one.
-Arguments: dict "perWorker" VALUES "own" OVERRIDE "id" WORKER_ID "port" NAME
-*/}}
-{{- define "twister2-job.perWorkerNodePort" -}}
-{{- $own := .own.nodePorts | default dict -}}
-{{- if hasKey $own .port -}}
-{{ int (get $own .port) }}
-{{- else if hasKey .perWorker.nodePortBase .port -}}
-{{ add (int (get .perWorker.nodePortBase .port)) .id }}
-{{- else -}}
-0
-{{- end }}
-{{- end }}
-
 {{- /* A text with its placeholders filled in for one worker. Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "text" TEXT */}}
 {{- define "twister2-job.placed" -}}
 {{ .text | replace "{worker}" (toString .id) | replace "{pod}" .pod | replace "{job}" .root.Release.Name | replace "{namespace}" .root.Release.Namespace }}
@@ -53,9 +38,23 @@ Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE "key" labels o
 {{- toYaml $all }}
 {{- end }}
 
-{{- /* What the wrapper shall print for one worker, as annotations. Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE */}}
-{{- define "twister2-job.perWorkerAdvertised" -}}
+{{- /*
+The annotations of one worker's Service, as its field: the user's, and what the wrapper shall print.
+Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE
+*/}}
+{{- define "twister2-job.perWorkerAnnotations" -}}
 {{- $perWorker := .root.Values.perWorker }}
+{{- $user := include "twister2-job.perWorkerPairs" (dict "root" .root "id" .id "pod" .pod "own" .own "key" "annotations") | fromYaml }}
 {{- $host := .own.advertisedHost | default (include "twister2-job.placed" (dict "root" .root "id" .id "pod" .pod "text" $perWorker.hostTemplate)) }}
-{{- include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" .own.advertisedPort "addressType" $perWorker.addressType) }}
+{{- $advertised := include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" .own.advertisedPort "addressType" $perWorker.addressType) | fromYaml }}
+{{- include "twister2-job.annotations" (dict "root" .root "user" $user "own" $advertised) }}
+{{- end }}
+
+{{- /* Says something if labels, annotations or host of the workers hold placeholders, so that each worker has others. */}}
+{{- define "twister2-job.perWorkerDiffer" -}}
+{{- $perWorker := .Values.perWorker }}
+{{- $texts := concat (values $perWorker.labels) (values $perWorker.annotations) (list $perWorker.hostTemplate) }}
+{{- if contains "{" (join " " $texts) -}}
+yes
+{{- end }}
 {{- end }}
