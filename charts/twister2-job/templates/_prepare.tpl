@@ -32,6 +32,14 @@ release share `.Release`, so a second one finds the mark of the first.
 {{- fail (printf "\ntwo charts twister2-job in the release %s: names of a job's objects are made of the release's name, so %s and %s would make the same ones; give each job a release of its own" .Release.Name ($first | dir | base) ($here | dir | base)) }}
 {{- end }}
 {{- $_ := set .Release "twister2-job" $here }}
+{{- /* Charts before this one took the label from the chart's name, which an alias changes, and no selector can change. */}}
+{{- if and (ne .Chart.Name "twister2-job") .Release.IsUpgrade }}
+{{- $live := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "twister2-job.name.group" (dict "root" . "group" (dict "index" 0))) }}
+{{- $name := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" $live }}
+{{- if has .Chart.Name (list $name) }}
+{{- fail (printf "\nthe alias %s: the running job has it as its label app.kubernetes.io/name, which is twister2-job by now, and a StatefulSet's selector can't change; fix the node ports that you want to keep as values, then helm uninstall %s and install it" .Chart.Name .Release.Name) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /*
