@@ -106,12 +106,20 @@ def inner(field: Schema) -> Schema:
     return field
 
 
+def opened(field: Schema) -> Schema:
+    """Return a field with an object that may hold anything in the place of what OPEN names; lists stay lists."""
+    found = dict(field)
+    for key in ("items", "additionalProperties"):
+        if isinstance(field.get(key), dict):
+            found[key] = opened(field[key])
+    return {"type": "object"} if referred(field) in OPEN else found
+
+
 def fields(name: str, types: dict[str, Schema]) -> dict[str, Schema]:
-    """Return the fields of a type, with an object that may hold anything in the place of what is not in the schema."""
-    opened: Schema = {"type": "object"}
+    """Return the fields of a type as the schema has them."""
     found: dict[str, Schema] = types[name].get("properties", {})
-    shown = {key: opened if name == "Volume" and key not in VOLUMES else field for key, field in found.items()}
-    return {key: opened if referred(inner(field)) in OPEN else field for key, field in shown.items()}
+    rare = {key for key in found if name == "Volume" and key not in VOLUMES}
+    return {key: {"type": "object"} if key in rare else opened(field) for key, field in found.items()}
 
 
 def reach(types: dict[str, Schema]) -> list[str]:

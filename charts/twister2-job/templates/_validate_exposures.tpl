@@ -40,7 +40,9 @@
 {{- end }}
 {{- end }}
 {{- $numbers := dict }}
+{{- $protocols := dict }}
 {{- range (include "twister2-job.exposedPorts" (dict "root" . "exposure" $perWorker) | fromJson).ports }}
+{{- $_ := set $protocols .name .protocol }}
 {{- if hasKey $perWorker.servicePortBase .name }}
 {{- $_ := set $numbers .name (int (get $perWorker.servicePortBase .name)) }}
 {{- else }}
@@ -51,8 +53,8 @@
 {{- range $name, $base := $perWorker.servicePortBase }}
 {{- range $other, $number := $numbers }}
 {{- $same := ternary (eq (int $base) $number) (and (ge $number (int $base)) (lt $number (int (add (int $base) $count)))) (hasKey $perWorker.servicePortBase $other) }}
-{{- if and (ne $name $other) $same }}
-{{- $problems = append $problems (printf "perWorker.servicePortBase.%s: port %s of the same Service would have the same number; take another base" $name $other) }}
+{{- if and (ne $name $other) $same (eq (get $protocols $name) (get $protocols $other)) }}
+{{- $problems = append $problems (printf "perWorker.servicePortBase.%s: port %s of the same Service would have the same number and protocol; take another base" $name $other) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -148,10 +150,15 @@
 {{- $own := get $perWorker.overrides (toString $worker.id) | default dict }}
 {{- range $port := $ports }}
 {{- $number := int (include "twister2-job.perWorkerNodePort" (dict "perWorker" $perWorker "own" $own "id" $worker.id "port" $port.name)) }}
+{{- $servicePort := int (include "twister2-job.portNumber" (dict "root" $ "container" 0 "port" $port)) }}
+{{- if hasKey $perWorker.servicePortBase $port.name }}
+{{- $servicePort = add (int (get $perWorker.servicePortBase $port.name)) (int $worker.id) }}
+{{- end }}
+{{- $service := dict "number" $number "service" (printf "%d:%d" (int $worker.id) (int $servicePort)) "protocol" $port.protocol }}
 {{- if hasKey ($own.nodePorts | default dict) $port.name }}
-{{- $wanted = append $wanted (dict "path" (printf "perWorker.overrides.%d.nodePorts.%s" (int $worker.id) $port.name) "number" $number) }}
+{{- $wanted = append $wanted (merge (dict "path" (printf "perWorker.overrides.%d.nodePorts.%s" (int $worker.id) $port.name)) $service) }}
 {{- else if $number }}
-{{- $wanted = append $wanted (dict "path" (printf "perWorker.nodePortBase.%s (worker %d)" $port.name (int $worker.id)) "number" $number "base" true) }}
+{{- $wanted = append $wanted (merge (dict "path" (printf "perWorker.nodePortBase.%s (worker %d)" $port.name (int $worker.id)) "base" true) $service) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -163,10 +170,11 @@
 {{- $problems = append $problems (printf "%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or leave it out for a free one" .path .number $low $high) }}
 {{- end }}
 {{- $other := get $seen (toString .number) }}
-{{- if $other }}
-{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" .path .number $other) }}
-{{- else }}
-{{- $_ := set $seen (toString .number) .path }}
+{{- if not $other }}
+{{- $_ := set $seen (toString .number) . }}
+{{- /* One port of a Service may have two protocols, and then one node port for both. */}}
+{{- else if not (and .service (eq .service ($other.service | default "")) (ne .protocol $other.protocol)) }}
+{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" .path .number $other.path) }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
