@@ -55,6 +55,7 @@ OWN = {
     ("Volume", "name"): "dnsLabel",
 }
 REQUIRED = {"Container": ["image"]}
+OPERATORS = ["DoesNotExist", "Exists", "In", "NotIn"]  # Of a label selector.
 # Fields where an empty text is the same as none.
 EMPTY = {
     ("Container", "imagePullPolicy"), ("Container", "terminationMessagePolicy"), ("ContainerPort", "protocol"),
@@ -139,6 +140,8 @@ def field_schema(name: str, key: str, field: Schema) -> Schema:
     """Return the JSON schema of one field of the type `name`."""
     if (name, key) in OWN:
         return {"$ref": f"#/definitions/{OWN[name, key]}"}
+    if (name, key) == ("LabelSelectorRequirement", "operator"):
+        return {"enum": OPERATORS}
     if referred(field):
         return {"$ref": f"#/definitions/{referred(field)}"}
     if field["type"] == "array":
