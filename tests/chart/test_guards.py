@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import yaml
 
+from tests.chart.write_golden import defaults
 from tests.conftest import CHART, HELM_VERSIONS, OLDEST_AND_NEWEST, Template, helm_path, select
 
 SKIP = "--skip-schema-validation"
@@ -24,7 +25,7 @@ def paths(values, prefix=""):
 
 
 def test_the_defaults_that_templates_read_are_those_of_the_values_file():
-    assert json.loads((CHART / "files" / "defaults.json").read_text()) == DEFAULTS, "run `make golden`"
+    assert (CHART / "files" / "defaults.json").read_text() == defaults(), "run `make golden`"
 
 
 @pytest.mark.parametrize(("path", "default"), [*paths(DEFAULTS)], ids=[path for path, _ in paths(DEFAULTS)])

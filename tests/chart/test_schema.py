@@ -108,7 +108,10 @@ def test_every_object_is_closed():
 
 def resolve(schema):
     while "$ref" in schema:
-        schema = SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[-1]]
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        if name[0].isupper():  # A type of Kubernetes: values.yaml names of its fields what the chart sets.
+            return {}
+        schema = SCHEMA["definitions"][name]
     return schema
 
 

@@ -1,9 +1,21 @@
-"""Write the golden renderings anew: `make golden`. Read the diff before you commit it."""
+"""Write the golden renderings and the templates' copy of the defaults anew: `make golden`. Read the diff then."""
+
+import json
+
+import yaml
 
 from tests.chart.test_invariants import GOLDEN
-from tests.conftest import CI_VALUES, HELM_VERSIONS, Template
+from tests.conftest import CHART, CI_VALUES, HELM_VERSIONS, Template
+
+
+def defaults() -> str:
+    """Return the defaults of the values as the chart's templates read them, whose values file Helm hides."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return json.dumps(values, separators=(",", ":"), sort_keys=True) + "\n"
+
 
 if __name__ == "__main__":
+    (CHART / "files" / "defaults.json").write_text(defaults())
     GOLDEN.mkdir(exist_ok=True)
     for old in GOLDEN.glob("*.yaml"):
         old.unlink()

@@ -36,7 +36,9 @@
 {{- end }}
 {{- end }}
 {{- $numbers := dict }}
+{{- $protocols := dict }}
 {{- range (include "twister2-job.exposedPorts" (dict "root" . "exposure" $perWorker) | fromJson).ports }}
+{{- $_ := set $protocols .name .protocol }}
 {{- if hasKey $perWorker.servicePortBase .name }}
 {{- $_ := set $numbers .name (int (get $perWorker.servicePortBase .name)) }}
 {{- else }}
@@ -47,8 +49,8 @@
 {{- range $name, $base := $perWorker.servicePortBase }}
 {{- range $other, $number := $numbers }}
 {{- $same := ternary (eq (int $base) $number) (and (ge $number (int $base)) (lt $number (int (add (int $base) $count)))) (hasKey $perWorker.servicePortBase $other) }}
-{{- if and (ne $name $other) $same }}
-{{- $problems = append $problems (printf "perWorker.servicePortBase.%s: port %s of the same Service would have the same number; take another base" $name $other) }}
+{{- if and (ne $name $other) $same (eq (get $protocols $name) (get $protocols $other)) }}
+{{- $problems = append $problems (printf "perWorker.servicePortBase.%s: port %s of the same Service would have the same number and protocol; take another base" $name $other) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -109,25 +111,24 @@
 {{- if gt $low $high }}
 {{- $problems = append $problems (printf "nodePort.range: min %d is above max %d; give the range of the cluster's API server" $low $high) }}
 {{- end }}
-{{- /* Each fixed node port with its protocol, by its path; those of a base are told by the base. */}}
-{{- $protocols := dict }}
-{{- range .Job.ports }}
-{{- $_ := set $protocols .name .protocol }}
-{{- end }}
+{{- /* Each fixed node port by its path; `service` is the same for what may share a number if the protocols differ. */}}
 {{- $first := (include "twister2-job.exposedPorts" (dict "root" . "exposure" $nodePort) | fromJson).ports | first | default dict }}
-{{- $wanted := dict }}
+{{- $wanted := list }}
 {{- if $nodePort.enabled }}
 {{- if int $nodePort.port }}
-{{- $_ := set $wanted "nodePort.port" (list (int $nodePort.port) $first.protocol) }}
+{{- $wanted = append $wanted (dict "path" "nodePort.port" "number" (int $nodePort.port)) }}
 {{- if hasKey $nodePort.nodePorts ($first.name | default "") }}
 {{- $problems = append $problems (printf "nodePort.nodePorts.%s: nodePort.port gives the node port of this port already; set one of the two" $first.name) }}
 {{- end }}
 {{- end }}
 {{- range $name, $number := $nodePort.nodePorts }}
-{{- $_ := set $wanted (printf "nodePort.nodePorts.%s" $name) (list (int $number) (get $protocols $name)) }}
+{{- $wanted = append $wanted (dict "path" (printf "nodePort.nodePorts.%s" $name) "number" (int $number)) }}
 {{- end }}
 {{- end }}
 {{- $seen := dict }}
+{{- range $wanted }}
+{{- $problems = concat $problems (include "twister2-job.nodePortProblems" (dict "one" . "seen" $seen "low" $low "high" $high) | fromJsonArray) }}
+{{- end }}
 {{- if and $perWorker.enabled (eq $perWorker.type "NodePort") }}
 {{- $count := int $perWorker.count | default .Job.workers }}
 {{- $ports := (include "twister2-job.exposedPorts" (dict "root" . "exposure" $perWorker) | fromJson).ports }}
@@ -141,40 +142,55 @@
 {{- $problems = append $problems (printf "perWorker.nodePortBase.%s: %d + %d workers goes from %d to %d, outside the cluster's node ports %d-%d (nodePort.range); take a base from %d to %d" $name (int $base) $count (int $base) $last $low $high $low (sub (add1 $high) $count)) }}
 {{- end }}
 {{- end }}
-{{- range $id, $own := $perWorker.overrides }}
-{{- if lt (int $id) $count }}
-{{- range $name, $number := $own.nodePorts }}
-{{- $_ := set $wanted (printf "perWorker.overrides.%s.nodePorts.%s" $id $name) (list (int $number) (get $protocols $name)) }}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- range $port := $ports }}
 {{- $base := int (get $perWorker.nodePortBase $port.name | default 0) }}
-{{- range $id := until (ternary $count 0 (gt $base 0) | int) }}
-{{- $own := get $perWorker.overrides (toString $id) | default dict }}
-{{- if not (hasKey ($own.nodePorts | default dict) $port.name) }}
-{{- $number := printf "%d %s" (add $base $id) $port.protocol }}
-{{- $path := printf "perWorker.nodePortBase.%s (worker %d)" $port.name $id }}
-{{- with get $seen $number }}
-{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" $path (add $base $id) .) }}
+{{- $servicePort := include "twister2-job.portNumber" (dict "root" $ "container" 0 "port" $port) }}
+{{- if hasKey $perWorker.servicePortBase $port.name }}
+{{- $servicePort = int (get $perWorker.servicePortBase $port.name) | toString }}
 {{- end }}
-{{- $_ := set $seen $number $path }}
+{{- range $id := until (ternary $count 0 (or (gt $base 0) (gt (len $perWorker.overrides) 0))) }}
+{{- $own := (get $perWorker.overrides (toString $id) | default dict).nodePorts | default dict }}
+{{- $one := dict "service" (printf "%d:%s" $id $servicePort) "protocol" $port.protocol }}
+{{- if hasKey $own $port.name }}
+{{- $_ := set $one "path" (printf "perWorker.overrides.%d.nodePorts.%s" $id $port.name) }}
+{{- $_ := set $one "number" (int (get $own $port.name)) }}
+{{- else if $base }}
+{{- $_ := set $one "path" (printf "perWorker.nodePortBase.%s (worker %d)" $port.name $id) }}
+{{- $_ := set $one "number" (int (add $base $id)) }}
+{{- $_ := set $one "base" true }}
+{{- end }}
+{{- if $one.path }}
+{{- $other := get $seen (toString $one.number) }}
+{{- if and $one.base (not $other) }}
+{{- $_ := set $seen (toString $one.number) $one }}
+{{- else }}
+{{- $problems = concat $problems (include "twister2-job.nodePortProblems" (dict "one" $one "seen" $seen "low" $low "high" $high) | fromJsonArray) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $path, $port := $wanted }}
-{{- $number := first $port }}
-{{- $key := printf "%d %s" $number (last $port) }}
-{{- if or (lt $number $low) (gt $number $high) }}
-{{- $problems = append $problems (printf "%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or leave it out for a free one" $path $number $low $high) }}
-{{- end }}
-{{- with get $seen $key }}
-{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" $path $number .) }}
-{{- end }}
-{{- $_ := set $seen $key $path }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- /*
+What is wrong with one fixed node port, as a JSON list; those of a base are told once, by the base. One port of a Service
+may have two protocols, and then one node port for both.
+Arguments: dict "one" PORT "seen" DICT of ports by number "low" and "high" of the cluster's range
+*/}}
+{{- define "twister2-job.nodePortProblems" -}}
+{{- $problems := list }}
+{{- $one := .one }}
+{{- if and (not $one.base) (or (lt $one.number .low) (gt $one.number .high)) }}
+{{- $problems = append $problems (printf "%s: %d is outside the cluster's node ports %d-%d (nodePort.range); take one of these, or leave it out for a free one" $one.path $one.number .low .high) }}
+{{- end }}
+{{- $other := get .seen (toString $one.number) }}
+{{- if not $other }}
+{{- $_ := set .seen (toString $one.number) $one }}
+{{- else if not (and $one.service (eq $one.service ($other.service | default "")) (ne $one.protocol $other.protocol)) }}
+{{- $problems = append $problems (printf "%s: node port %d is given to %s too; give each port its own" $one.path $one.number $other.path) }}
+{{- end }}
+{{- toJson $problems }}
 {{- end }}
 
 {{- define "twister2-job.validate.networkPolicy" -}}

@@ -14,7 +14,7 @@
 {{- if get ($files.urlSecret | default dict) "name" }}
 {{- $given = append $given (printf "job.%s.urlSecret" $source) }}
 {{- end }}
-{{- if regexMatch "(?i)[?&;]([^=&;]*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)|sig|code|auth|authorization)=" ($files.url | default "") }}
+{{- if regexMatch "(?i)[?&;]([^=&;]*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)|sig|auth|authorization)=|[?&;]code=[^&;#]{12}" ($files.url | default "") }}
 {{- $problems = append $problems (printf "job.%s.url: it seems to hold a password or token, which everybody who may look at the job would see; put the URL into a Secret and name that in job.%s.urlSecret" $source $source) }}
 {{- end }}
 {{- if gt (len $given) 1 }}
