@@ -32,7 +32,11 @@ def test_the_defaults_that_templates_read_are_those_of_the_values_file():
 def test_null_means_the_default(newest, path, default):
     plain = newest.objects()
     assert newest.objects("--set", f"{path}=null") == plain
-    assert newest.objects(SKIP, "--set", f"{path}=null") == plain
+
+
+def test_null_means_the_default_without_the_schema_too(newest):
+    words = [word for path in DEFAULTS for word in ("--set", f"{path}=null")]
+    assert newest.objects(SKIP, *words) == newest.objects()
 
 
 @BOTH
@@ -71,13 +75,11 @@ WRONG = [
 def test_a_value_of_another_type_is_a_sentence_without_the_schema_too(newest, value):
     wrong = [path for path, other in WRONG if type(other) is type(value)]
     assert len(wrong) > 20
-    words = [word for path in wrong if "." not in path for word in ("--set-json", f"{path}={json.dumps(value)}")]
-    told = newest.refuses(SKIP, *words)
-    assert all(f"{path}: it is " in told for path in wrong if "." not in path), told
-    assert not any(text in told for text in RAW), told
-    for path in (path for path in wrong if "." in path):
-        told = newest.refuses(SKIP, "--set-json", f"{path}={json.dumps(value)}")
-        assert f"{path}: it is " in told and not any(text in told for text in RAW), told
+    for some in ([path for path in wrong if "." in path], [path for path in wrong if "." not in path]):
+        words = [word for path in some for word in ("--set-json", f"{path}={json.dumps(value)}")]
+        told = newest.refuses(SKIP, *words)
+        assert some and all(f"{path}: it is " in told for path in some), told
+        assert not any(text in told for text in RAW), told
 
 
 @BOTH
@@ -110,9 +112,11 @@ def test_an_odd_probe_breaks_no_template(helm, probe):
 
 
 @BOTH
-def test_limits_that_are_null_are_none(helm):
+def test_limits_that_are_null_are_none_or_said_to_be_null(helm):
     more = "job.class=a.B,job.jar.url=https://e.org/a.jar"
-    assert helm.run("--set", f"resources.limits=null,job.master.resources.limits=null,{more}").returncode == 0
+    null = f"resources.limits=null,job.master.resources.limits=null,{more}"
+    assert helm.run(SKIP, "--set", null).returncode == 0
+    assert "null" in helm.refuses("--set", null)
 
 
 @pytest.mark.parametrize("count", [2000, 10000])

@@ -51,20 +51,23 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- $problems := dict }}
 {{- $defaults := .Files.Get "files/defaults.json" | fromJson }}
 {{- include "twister2-job.fill" (dict "values" .Values "defaults" $defaults "path" "" "problems" $problems) }}
+{{- include "twister2-job.refuse" $problems }}
 {{- range $index, $group := .Values.computeResources }}
-{{- include "twister2-job.typed" (dict "value" $group "kind" "map" "path" (printf "computeResources[%d]" $index) "problems" $problems) }}
+{{- $_ := include "twister2-job.typed" (dict "value" $group "kind" "map" "path" (printf "computeResources[%d]" $index) "problems" $problems) }}
 {{- end }}
 {{- range $index, $port := .Values.additionalPorts }}
-{{- include "twister2-job.typed" (dict "value" $port "kind" "map" "path" (printf "additionalPorts[%d]" $index) "problems" $problems) }}
-{{- end }}
-{{- if $problems }}
-{{- fail (printf "\n%s" (keys $problems | sortAlpha | join "\n")) }}
+{{- $_ := include "twister2-job.typed" (dict "value" $port "kind" "map" "path" (printf "additionalPorts[%d]" $index) "problems" $problems) }}
 {{- end }}
 {{- range $id, $own := .Values.perWorker.overrides }}
-{{- include "twister2-job.typed" (dict "value" $own "kind" "map" "path" (printf "perWorker.overrides.%s" $id) "problems" $problems) }}
+{{- $_ := include "twister2-job.typed" (dict "value" $own "kind" "map" "path" (printf "perWorker.overrides.%s" $id) "problems" $problems) }}
 {{- end }}
-{{- if $problems }}
-{{- fail (printf "\n%s" (keys $problems | sortAlpha | join "\n")) }}
+{{- include "twister2-job.refuse" $problems }}
+{{- end }}
+
+{{- /* Ends the rendering if there are problems. Argument: dict of them */}}
+{{- define "twister2-job.refuse" -}}
+{{- if . }}
+{{- fail (printf "\n%s" (keys . | sortAlpha | join "\n")) }}
 {{- end }}
 {{- end }}
 
