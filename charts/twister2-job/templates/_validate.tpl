@@ -4,7 +4,7 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 */}}
 {{- define "twister2-job.validate" -}}
 {{- $problems := list }}
-{{- range list "release" "ports" "drain" "job" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" "cidrs" "annotations" "groupNames" }}
+{{- range list "release" "ports" "drain" "job" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" "kubernetes" }}
 {{- $problems = concat $problems ((include (printf "twister2-job.validate.%s" .) $ | fromJson).problems | default list) }}
 {{- end }}
 {{- if $problems }}

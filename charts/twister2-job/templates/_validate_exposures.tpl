@@ -150,11 +150,8 @@
 {{- $own := get $perWorker.overrides (toString $worker.id) | default dict }}
 {{- range $port := $ports }}
 {{- $number := int (include "twister2-job.perWorkerNodePort" (dict "perWorker" $perWorker "own" $own "id" $worker.id "port" $port.name)) }}
-{{- $servicePort := int (include "twister2-job.portNumber" (dict "root" $ "container" 0 "port" $port)) }}
-{{- if hasKey $perWorker.servicePortBase $port.name }}
-{{- $servicePort = add (int (get $perWorker.servicePortBase $port.name)) (int $worker.id) }}
-{{- end }}
-{{- $service := dict "number" $number "service" (printf "%d:%d" (int $worker.id) (int $servicePort)) "protocol" $port.protocol }}
+{{- $base := get $perWorker.servicePortBase $port.name | default $port.name }}
+{{- $service := dict "number" $number "service" (printf "%v %v" $worker.id $base) "protocol" $port.protocol }}
 {{- if hasKey ($own.nodePorts | default dict) $port.name }}
 {{- $wanted = append $wanted (merge (dict "path" (printf "perWorker.overrides.%d.nodePorts.%s" (int $worker.id) $port.name)) $service) }}
 {{- else if $number }}
