@@ -5,8 +5,8 @@ They are made from an excerpt of Kubernetes' OpenAPI that is kept beside this fi
     python tests/chart/kubernetes_types.py excerpt   # reads the OpenAPI of the cluster of your kubeconfig
     python tests/chart/kubernetes_types.py write     # writes the definitions into values.schema.json
 
-What few set (OPEN, and most sources of volumes) may be anything here, and the API server says what is wrong with it:
-every release stores the schema. For the same reason no description is in it.
+Every release stores the schema. So there are no descriptions in it, and what few set (OPEN, PARTLY) may be anything: the
+API server says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from typing import Any
 EXCERPT = Path(__file__).with_name("kubernetes_openapi.json")
 SCHEMA = Path(__file__).resolve().parents[2] / "charts" / "twister2-job" / "values.schema.json"
 DOCUMENTS = ("api/v1", "apis/apps/v1")
-# Most specific first: the types of the values' "as in a pod" fields, and of `updateStrategy.rollingUpdate`.
+# The types of the values' "as in a pod" fields, and of `updateStrategy.rollingUpdate`.
 ROOTS = (
     "EnvVar", "EnvFromSource", "Probe", "Lifecycle", "Volume", "VolumeMount", "Container", "ResourceRequirements",
-    "Toleration", "Affinity", "TopologySpreadConstraint", "SecurityContext", "PodSecurityContext", "LabelSelector",
+    "Toleration", "Affinity", "PodSecurityContext", "LabelSelector",
     "RollingUpdateStatefulSetStrategy",
 )  # fmt: skip
-# The sources of volumes whose fields are in the schema; of all others only the name is.
-VOLUMES = {"configMap", "downwardAPI", "emptyDir", "hostPath", "name", "persistentVolumeClaim", "projected", "secret"}
-# Types whose fields are not in the schema: it may not get much larger, and few set these.
+# Types whose fields are not in the schema: it may not get much larger, and few set these. All sources of volumes too.
 OPEN = {
-    "AppArmorProfile", "ContainerResizePolicy", "ContainerRestartRule", "DownwardAPIVolumeFile", "FileKeySelector",
-    "NodeAffinity", "PodAffinity", "PodAntiAffinity", "ResourceClaim", "ResourceFieldSelector", "SELinuxOptions",
-    "SleepAction", "Sysctl", "VolumeDevice", "VolumeProjection", "WindowsSecurityContextOptions",
+    "FileKeySelector", "GRPCAction", "HTTPHeader", "LabelSelectorRequirement", "LifecycleHandler", "NodeAffinity",
+    "ObjectFieldSelector", "PodAffinity", "PodAntiAffinity", "ResourceClaim", "ResourceFieldSelector",
 }  # fmt: skip
+# Types with many fields, of which these are in the schema, and the others may be anything.
+PARTLY = {
+    "Container": ("name",),
+    "PodSecurityContext": ("fsGroup", "runAsGroup", "runAsNonRoot", "runAsUser"),
+}
 # Beyond this many a list of names costs more than it helps: the signals.
 MOST_NAMES = 12
 
@@ -55,24 +57,11 @@ OWN = {
     ("Volume", "name"): "dnsLabel",
 }
 REQUIRED = {"Container": ["image"]}
-OPERATORS = ["DoesNotExist", "Exists", "In", "NotIn"]  # Of a label selector.
 # Fields where an empty text is the same as none.
-EMPTY = {
-    ("Container", "imagePullPolicy"), ("Container", "terminationMessagePolicy"), ("ContainerPort", "protocol"),
-    ("HTTPGetAction", "scheme"), ("Toleration", "effect"), ("Toleration", "operator"),
-}  # fmt: skip
-BOUNDS = {
-    "containerPort": {"minimum": 1, "maximum": 65535},
-    "defaultMode": {"minimum": 0, "maximum": 511},
-    "fsGroup": {"minimum": 0, "maximum": 2147483647},
-    "hostPort": {"minimum": 0, "maximum": 65535},
-    "maxSkew": {"minimum": 1, "maximum": 2147483647},
-    "mode": {"minimum": 0, "maximum": 511},
-    "runAsGroup": {"minimum": 0, "maximum": 2147483647},
-    "runAsUser": {"minimum": 0, "maximum": 2147483647},
-}
+EMPTY = {("HTTPGetAction", "scheme"), ("Toleration", "effect"), ("Toleration", "operator")}
+NOT_NEGATIVE = {"fsGroup", "runAsGroup", "runAsUser"}
 FORMATS: dict[str, dict[str, Any]] = {
-    "int32": {"type": "integer", "minimum": 0, "maximum": 2147483647},
+    "int32": {"type": "integer", "minimum": 0},
     "int64": {"type": "integer"},
 }
 SCALARS: dict[str, dict[str, Any]] = {
@@ -83,6 +72,8 @@ SCALARS: dict[str, dict[str, Any]] = {
         "pattern": "^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$",
     },
 }
+
+FIRST = "Affinity"  # In the schema; its definition says what made them.
 
 Schema = dict[str, Any]
 
@@ -119,8 +110,9 @@ def opened(field: Schema) -> Schema:
 def fields(name: str, types: dict[str, Schema]) -> dict[str, Schema]:
     """Return the fields of a type as the schema has them."""
     found: dict[str, Schema] = types[name].get("properties", {})
-    rare = {key for key in found if name == "Volume" and key not in VOLUMES}
-    return {key: {"type": "object"} if key in rare else opened(field) for key, field in found.items()}
+    if name == "Volume":
+        return {key: {"type": "object"} if referred(field) else field for key, field in found.items()}
+    return {key: opened(field) for key, field in found.items() if key in PARTLY.get(name, found)}
 
 
 def reach(types: dict[str, Schema]) -> list[str]:
@@ -140,18 +132,16 @@ def field_schema(name: str, key: str, field: Schema) -> Schema:
     """Return the JSON schema of one field of the type `name`."""
     if (name, key) in OWN:
         return {"$ref": f"#/definitions/{OWN[name, key]}"}
-    if (name, key) == ("LabelSelectorRequirement", "operator"):
-        return {"enum": OPERATORS}
     if referred(field):
         return {"$ref": f"#/definitions/{referred(field)}"}
     if field["type"] == "array":
         return {"type": "array", "items": field_schema(name, "", field["items"])}
     if isinstance(field.get("additionalProperties"), dict):
         return {"type": "object", "additionalProperties": field_schema(name, "", field["additionalProperties"])}
-    if key in BOUNDS:
-        return {"type": "integer", **BOUNDS[key]}
+    if key in NOT_NEGATIVE:
+        return {"type": "integer", "minimum": 0}
     if field.get("format") in FORMATS:
-        return {"$ref": f"#/definitions/{field['format']}"}
+        return FORMATS[field["format"]]
     if 0 < len(field.get("enum", ())) <= MOST_NAMES:
         return {"enum": [*[""] * ((name, key) in EMPTY), *field["enum"]]}
     return {"type": field["type"]}
@@ -164,20 +154,26 @@ def definitions(types: dict[str, Schema]) -> dict[str, Schema]:
         types: Schemas of Kubernetes' OpenAPI by short name.
 
     Returns:
-        JSON schemas by name: the formats of numbers, then the types, sorted.
+        JSON schemas by name, sorted.
     """
-    made: dict[str, Schema] = dict(FORMATS)
+    made: dict[str, Schema] = {}
     for name in reach(types):
         if name in SCALARS:
             made[name] = SCALARS[name]
             continue
+        properties = {key: field_schema(name, key, field) for key, field in fields(name, types).items()}
+        anything = [key for key, schema in properties.items() if schema == {"type": "object"}]
+        if len(anything) > MOST_NAMES:
+            properties = {key: schema for key, schema in properties.items() if key not in anything}
         required = [*types[name].get("required", []), *REQUIRED.get(name, [])]
         made[name] = {
             "type": "object",
-            "additionalProperties": False,
+            **({} if name in PARTLY else {"additionalProperties": False}),
             **({"required": required} if required else {}),
-            "properties": {key: field_schema(name, key, field) for key, field in fields(name, types).items()},
+            "properties": properties,
         }
+        if len(anything) > MOST_NAMES:
+            made[name]["patternProperties"] = {f"^({'|'.join(anything)})$": {"type": "object"}}
     return made
 
 
@@ -215,9 +211,9 @@ def excerpt() -> dict[str, Any]:
 
 def generated(kept: dict[str, Any]) -> str:
     """Return the lines of values.schema.json that are made from an excerpt."""
-    comment = f"Kubernetes {kept['version']}, made by tests/chart/kubernetes_types.py"
+    comment = f"made by tests/chart/kubernetes_types.py from Kubernetes {kept['version']}"
     lines = [
-        f"    {json.dumps(name)}: {json.dumps({'$comment': comment, **schema} if name == 'int32' else schema)},"
+        f"    {json.dumps(name)}: {json.dumps({'$comment': comment, **schema} if name == FIRST else schema)},"
         for name, schema in definitions(kept["types"]).items()
     ]
     return "\n".join(lines)
@@ -225,7 +221,7 @@ def generated(kept: dict[str, Any]) -> str:
 
 def written(schema: str, lines: str) -> str:
     """Return the text of values.schema.json with `lines` in the place of those that were made before."""
-    return re.sub(r'    "int32": .*?(?=\n    "labels": )', lambda _: lines, schema, count=1, flags=re.DOTALL)
+    return re.sub(rf'    "{FIRST}": .*?(?=\n    "labels": )', lambda _: lines, schema, count=1, flags=re.DOTALL)
 
 
 def main(step: str) -> None:

@@ -104,7 +104,7 @@ def test_no_hint_is_a_value(place, text):
         ("job.cpu", "a number of cores above 0 and up to 1024"),
         ("job.jar.sha256", "64 hex digits"),
         ("nodePort.ports", ["(nothing: nodePort.ports needs nodePort.enabled=true)"]),
-        ("podLabels", {"a b": next(text for _, text in HINTS if "no such key" in text)}),
+        ("podLabels", {"a b": next(text for _, text in HINTS if "a key is a name" in text)}),
     ],
 )
 def test_helm_refuses_hints(helm_template, key, value):

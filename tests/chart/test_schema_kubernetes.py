@@ -14,7 +14,7 @@ from tests.conftest import CHART, HELM_VERSIONS, Template
 
 SCHEMA_TEXT = (CHART / "values.schema.json").read_text()
 NAME = "the name of an object"
-NO_KEY = "no such key may be"
+NO_KEY = "a key is a name of at most 63"
 LABEL = "a text of at most 63 letters"
 DATA_KEY = "a key of a Secret or ConfigMap"
 QUOTES = "put quotes around it"
@@ -75,11 +75,10 @@ REFUSED = [
     ("lifecycle", {"prestop": {}}, "prestop"),
     ("extraVolumes", [{"name": "A_b", "emptyDir": {}}], "lower case letters"),
     ("extraVolumes", [{"name": "a", "configmap": {}}], "configmap"),
-    ("extraVolumes", [{"name": "a", "configMap": {"name": "a", "defaultMode": 644}}], "defaultMode"),
     ("extraVolumeMounts", [{"name": "a"}], "mountPath"),
     ("extraVolumeMounts", [{"name": "a", "mountPath": "/a", "readonly": True}], "readonly"),
     ("initContainers", [{"name": "a"}], "image"),
-    ("sidecars", [{"name": "a", "image": "b", "command": "c"}], "command"),
+    ("sidecars", [{"name": "A", "image": "b"}], "lower case letters"),
     ("resources", {"limit": {"cpu": 1}}, "limit"),
     ("resources", {"limits": {"memory": "1gb"}}, "memory"),
     ("resources", {"limits": {"cpu": -1}}, "cpu"),
@@ -88,9 +87,7 @@ REFUSED = [
     ("tolerations", [{"key": "a", "operator": "Exist"}], "operator"),
     ("tolerations", [{"key": "a", "value": 1}], "value"),
     ("affinity", {"podAffinty": {}}, "podAffinty"),
-    ("topologySpreadConstraints", [{"maxSkew": 1, "topologyKey": "a"}], "whenUnsatisfiable"),
     ("podSecurityContext", {"runAsUser": "1000"}, "runAsUser"),
-    ("securityContext", {"runAsNonroot": True}, "runAsNonroot"),
     ("networkPolicy.internalFrom", [{"podSelector": {"matchLabels": {"a": 1}}}], "quotes around a number"),
     ("updateStrategy", {"type": "OnDelete", "rollingUpdate": {"partition": 0}}, "updateStrategy.rollingUpdate needs"),
     ("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": "1"}}, "partition"),
@@ -99,15 +96,20 @@ REFUSED = [
     ("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "101%"}}, "1% to 100%"),
     ("terminationGracePeriodSeconds", 1e30, "terminationGracePeriodSeconds"),
     (*allow("10.0.0.5"), "a CIDR, such as"),
-    (*allow("010.0.0.0/8"), "a CIDR, such as"),
-    (*allow("10.0.0.0/08"), "a CIDR, such as"),
-    (*allow("10.0.0.5/24"), ALLOW + "10.0.0.5/24 has bits set beyond its first 24, which Kubernetes refuses; write"),
-    (*allow("10.0.0.5/24"), "write 10.0.0.0/24 for the whole network, or 10.0.0.5/32 for the one address"),
-    (*allow("192.168.255.129/25"), "write 192.168.255.128/25 for the whole network"),
-    (*allow("0.0.0.1/0"), "write 0.0.0.0/0 for the whole network"),
-    (*allow("2001:db8::1/64"), "write 2001:db8:0:0:0:0:0:0/64 for the whole network, or 2001:db8::1/128"),
-    (*allow("64:ff9b::1.2.3.0/96"), "write 64:ff9b:0:0:0:0:0:0/96"),
-    (*allow("::ffff:1.2.3.0/120"), ALLOW + "::ffff:1.2.3.0/120 is IPv4 written as IPv6"),
+    (*allow("10.0.0.0/8 "), "a CIDR, such as"),
+    (*allow("010.0.0.0/8"), ALLOW + "010.0.0.0/8 is no CIDR; write one such as"),
+    (*allow("10.0.0.0/08"), "is no CIDR"),
+    (*allow("10.0.0.0/33"), "is no CIDR"),
+    (*allow("10.0.0.5/24"), ALLOW + "10.0.0.5/24 has bits set beyond its first 24, which Kubernetes refuses"),
+    (*allow("10.0.0.5/24"), "begin with the network's first address, or write 10.0.0.5/32"),
+    (*allow("192.168.255.129/25"), "has bits set beyond its first 25"),
+    (*allow("0.0.0.1/0"), "has bits set beyond its first 0"),
+    (*allow("2001:db8::1/64"), "has bits set beyond its first 64, which Kubernetes refuses; begin with"),
+    (*allow("2001:db8::1/64"), "or write 2001:db8::1/128"),
+    (*allow("64:ff9b::1.2.3.0/96"), "has bits set beyond its first 96"),
+    (*allow("::ffff:1.2.3.0/120"), ALLOW + "::ffff:1.2.3.0/120 is IPv4 in IPv6"),
+    (*allow("::0001.2.3.4/128"), "is no CIDR"),
+    (*allow("::256.1.1.1/128"), "is no CIDR"),
     (*allow("1::2::3/128"), ALLOW + "1::2::3/128 is no CIDR"),
     (*allow("1::2:3:4:5:6:7:8/128"), "is no CIDR"),
     (*allow("1:2:3:4:5:6:7/128"), "is no CIDR"),
@@ -177,14 +179,14 @@ def test_cidrs_are_looked_at_without_the_schema_too(helm_template, cidr):
 
 
 @pytest.mark.parametrize(
-    ("key", "path", "most"),
+    ("key", "path"),
     [
-        ("podAnnotations", "podAnnotations", 262144),
-        ("nodePort.annotations", "nodePort.annotations", 261120),
-        ("perWorker", "perWorker.overrides.0.annotations", 261120),
+        ("podAnnotations", "podAnnotations"),
+        ("nodePort.annotations", "nodePort.annotations"),
+        ("perWorker", "perWorker.overrides.0.annotations"),
     ],
 )
-def test_annotations_of_one_object_fit_into_it(newest, tmp_path, key, path, most):
+def test_annotations_of_one_object_fit_into_it(newest, tmp_path, key, path):
     def values(length):
         annotations = {"example.com/a": "x" * (length - len("example.com/a"))}
         inside = {"enabled": True, "overrides": {"0": {"annotations": annotations}}}
@@ -195,8 +197,8 @@ def test_annotations_of_one_object_fit_into_it(newest, tmp_path, key, path, most
         file.write_text(json.dumps(found))
         return "-f", str(file)
 
-    assert newest.objects(*values(most))
-    assert f"{path}: keys and values are {most + 1} bytes long" in newest.refuses(*values(most + 1))
+    assert newest.objects(*values(261120))
+    assert f"{path}: keys and values are 261121 bytes long" in newest.refuses(*values(261121))
 
 
 @pytest.mark.parametrize(("length", "groups", "fits"), [(49, 99, True), (49, 100, False), (48, 100, True)])
@@ -207,7 +209,7 @@ def test_names_of_many_groups(newest, length, groups, fits):
     if fits:
         assert newest.objects(*values, name=name)
     else:
-        sentence = "of 53 characters, and with more than 52 Kubernetes can't make its pods"
+        sentence = "would have a name of 53 characters, and above 52 Kubernetes refuses the pods"
         assert sentence in newest.refuses(*values, name=name)
 
 
@@ -251,4 +253,4 @@ def test_types_are_those_of_the_kept_excerpt():
 def test_the_schema_stays_small():
     """Every revision of a release stores it, in base64 inside gzip inside base64."""
     stored = base64.b64encode(gzip.compress(base64.b64encode(SCHEMA_TEXT.encode())))
-    assert len(stored) < 14_400
+    assert len(stored) < 12_000
