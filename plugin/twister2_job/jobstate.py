@@ -63,6 +63,14 @@ class JobState:
         }
 
 
+def advice(told: Progress) -> str:
+    """Return what helps a lost job that would be lost again by itself; empty if running it again may do."""
+    return told.znode and (
+        f"If no other job uses it, delete it (`deleteall {told.znode}` in ZooKeeper's zkCli.sh) before the job runs "
+        "again; a job that is made of a jar gets a path of its own with a new job.submissionTime."
+    )
+
+
 def master_name(job: str) -> str:
     """Return the name of the job master's StatefulSet; its one pod has `-0` behind it."""
     return f"{job}-jm"
@@ -197,6 +205,8 @@ def _waiting_again(told: Progress) -> str:
 def _lost(told: Progress, pod: Object | None, restarts: int) -> str:
     """Return why the job can't end any more; empty if it can."""
     times = "once" if restarts == 1 else f"{restarts} times"
+    if told.znode:
+        return f"ZooKeeper has {told.znode} of an earlier run, and Twister2 starts no run where there is one"
     if told.died:
         return f"the job master died: {told.died}"
     if told.exited:

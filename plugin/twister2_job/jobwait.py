@@ -223,7 +223,9 @@ class Follower:
                 f"Correct it, and `twister2-job wait {job}` goes on.",
             )
         if self._for(LOST, state.state == LOST) > SURE:
-            raise JobLostError(f"The job {job} is lost: {state.reason}.", see + again)
+            raise JobLostError(
+                f"The job {job} is lost: {state.reason}.", jobstate.advice(self._progress) or see + again
+            )
         if self._for("restarted", state.state == UNKNOWN and state.master_restarts) > SILENCE:
             raise JobLostError(f"Nobody can tell how the job {job} ends: {state.reason}.", see + again)
         away = "running" not in jobstate.container(pod, MASTER).get("state", {})

@@ -48,6 +48,7 @@ MASTER_SIGNS = (
     Sign("job completed", r"All \d+ workers have completed\. JobMaster is stopping\.", "0.3.0"),
     Sign("job failed", r"The job is completing with failure\..*"),
     Sign("job killed", r"Job Kill parameter received\. Killing the job\.?"),
+    Sign("znode", r"Job is starting for the first time, but there is an existing znode at ZK server: (\S+)"),
     Sign("died", r"Exception in thread \"main\" (.*)", "0.3.0, 0.8.0"),
     Sign("died", r"Uncaught exception in the thread (.*Job Master FAILED.*)"),
     Sign("exited", r"\S*JobMasterStarter completed\. Waiting the pod to be deleted\.", "0.3.0, 0.8.0"),
@@ -116,6 +117,7 @@ class Progress:
         recovered: It has been restarted and knows the workers from ZooKeeper.
         refuses: It refuses a worker that was restarted, as 0.3.0 does.
         end: How the job ended: completed, failed, killed; empty while it hasn't.
+        znode: Path in ZooKeeper of an earlier run's state, because of which the master starts no run.
         died: Last words of a master that can't go on.
         exited: Its JVM has ended with 0.
         states: What was said last of each worker that anything was said of.
@@ -127,7 +129,7 @@ class Progress:
         self.started = self.all_joined = self.tells_workers = self.recovered = self.refuses = self.exited = False
         self.barriers = self._at_last_barrier = 0
         self.at_barrier: set[int] = set()
-        self.end = self.died = ""
+        self.end = self.died = self.znode = ""
         self.states: dict[int, str] = {}
         self.failed: list[int] = []
         self._count: Counter[tuple[str, int]] = Counter()
@@ -151,7 +153,7 @@ class Progress:
         name, group = sign_of(line[-LONGEST_LINE:])
         if not name:
             return None
-        numbers = [int(number) for number in re.findall(r"\d+", group)] if name != "died" else []
+        numbers = [int(number) for number in re.findall(r"\d+", group)] if name not in ("died", "znode") else []
         worker = numbers[0] if numbers and name not in ("all joined", "barrier", "scaled down") else -1
         self._count[name, worker] += 1
         event = Event(name, worker, self._count[name, worker])
@@ -194,6 +196,8 @@ class Progress:
                 self.at_barrier.discard(one)
         elif name == "refused":
             self.refuses = True
+        elif name == "znode":
+            self.znode = group
         elif name == "died":
             self.died = self.died or group.strip()
         elif name == "exited":

@@ -203,6 +203,29 @@ def test_a_setting_of_the_user_wins_over_every_file(tmp_path, jar, image, key):
     assert settings_of({**PLAN, "config": {key: "mine"}}, tmp_path, jar)[key] == "mine"
 
 
+ZOOKEEPER = "twister2.resource.zookeeper."
+
+
+@pytest.mark.parametrize(
+    ("config", "common", "time", "root"),
+    [
+        ({"server.addresses": "zk:2181"}, "", "1700000000000", "/twister2/1700000000000"),
+        ({"server.addresses": "zk:2181", "root.node.path": "/mine/"}, "", "17", "/mine/17"),
+        ({}, "server.addresses: 'zk:2181'\n{}root.node.path: /theirs", "17", "/theirs/17"),
+        ({"root.node.path": "/mine"}, "server.addresses: zk:2181", "17", "/mine/17"),
+        ({"server.addresses": "zk:2181"}, "", "0", None),
+        ({"root.node.path": "/mine"}, "", "17", "/mine"),
+        ({}, "", "17", None),
+    ],
+)
+def test_each_run_has_a_znode_of_its_own(tmp_path, jar, image, config, common, time, root):
+    """Its name is the job ID, it outlives the run, and Twister2 starts no run where there is one."""
+    image.mkdir(parents=True)
+    (image / "resource.yaml").write_text(ZOOKEEPER + common.format(ZOOKEEPER) if common else "a: b\n")
+    plan = {**PLAN, "config": {ZOOKEEPER + key: value for key, value in config.items()}, "submissionTime": time}
+    assert settings_of(plan, tmp_path, jar).get(ZOOKEEPER + "root.node.path") == root
+
+
 def test_a_configuration_that_cant_be_read_is_a_sentence(init, image):
     (init.folder / "pieces" / "0000").write_bytes(b"PK\x03\x04")
     image.mkdir(parents=True)
@@ -214,7 +237,7 @@ def test_a_configuration_that_cant_be_read_is_a_sentence(init, image):
 
 def test_the_channel_of_the_user_wins(tmp_path, jar):
     plan = {**PLAN, "config": {"twister2.network.channel.class": "x.UCX"}}
-    files = job_package.configuration(plan)
+    files = job_package.configuration(plan, {})
     assert yaml.safe_load(files["kubernetes/network.yaml"])["twister2.network.channel.class"] == "x.UCX"
     assert "channel" not in files["kubernetes/core.yaml"]
 

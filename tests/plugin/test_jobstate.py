@@ -26,6 +26,7 @@ from tests.plugin.twister2_objects import (
 BEGIN = "JobMaster [10.0.0.1] started and waiting worker messages on port: 11011"
 JOINED = ["Worker: 0 joined the job.", "Worker: 1 joined the job.", "All workers joined the job. Worker IDs: [0, 1]"]
 BARRIER = "All workers reached the INIT barrier: 2"
+ZNODE = "Job is starting for the first time, but there is an existing znode at ZK server: /twister2/job"
 EXITED = "edu.iu.JobMasterStarter completed. Waiting the pod to be deleted."
 CONTAINER = "twister2-container-0"
 
@@ -50,6 +51,8 @@ def of(*lines, objects=None, **more):
         ([BEGIN, "Job Kill parameter received. Killing the job"], "killed", ""),
         (['Exception in thread "main" java.lang.OutOfMemoryError: heap'], "lost", "OutOfMemoryError: heap"),
         ([BEGIN, *JOINED, EXITED], "lost", "without a word"),
+        ([ZNODE], "lost", "ZooKeeper has /twister2/job of an earlier run"),
+        ([ZNODE, EXITED], "lost", "ZooKeeper has /twister2/job of an earlier run"),
         ([BEGIN, "Second RegisterWorker message. Ignoring"], "lost", "refuses"),
         (["Worker:1 COMPLETED."], "unknown", "beginning of the job master's log is gone"),
     ],

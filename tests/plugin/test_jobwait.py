@@ -16,7 +16,7 @@ from twister2_job.settings import Connection
 from twister2_job.signs import Progress
 from twister2_job.submit import require_completed
 
-from tests.plugin.test_jobstate import BARRIER, BEGIN, CONTAINER, EXITED, JOINED
+from tests.plugin.test_jobstate import BARRIER, BEGIN, CONTAINER, EXITED, JOINED, ZNODE
 from tests.plugin.test_signs import OLD
 from tests.plugin.twister2_objects import (
     MASTER,
@@ -158,6 +158,13 @@ def test_a_job_that_can_not_end_any_more_is_not_waited_for(cluster, objects, log
     cluster.log(*log)
     with pytest.raises(JobLostError, match=said):
         cluster.follow()
+
+
+def test_a_znode_of_an_earlier_run_has_an_advice_of_its_own(cluster):
+    cluster.log(ZNODE, EXITED)
+    with pytest.raises(JobLostError, match="ZooKeeper has /twister2/job of an earlier run") as told:
+        cluster.follow()
+    assert "`deleteall /twister2/job`" in told.value.hint and "rerun" not in str(told.value)
 
 
 def test_a_job_that_looks_lost_for_a_moment_is_waited_for(cluster):

@@ -46,6 +46,7 @@ LINES = {
     "job completed": END,
     "job failed": "The job is completing with failure.",
     "job killed": "Job Kill parameter received. Killing the job",
+    "znode": "Job is starting for the first time, but there is an existing znode at ZK server: /twister2/job",
     "died": 'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space',
     "exited": "edu.iu.dsc.tws.rsched.schedulers.k8s.master.JobMasterStarter completed. Waiting the pod to be deleted.",
 }

@@ -39,6 +39,7 @@ CLIENT_ONLY = (
     "twister2.resource.kubernetes.docker.image",
     "twister2.resource.kubernetes.persistent.storage.class",
 )
+ZOOKEEPER = "twister2.resource.zookeeper."
 PATIENCE = 120.0  # Seconds that a server may take to come up.
 SILENCE = 30.0  # Seconds without a byte.
 # A package is unpacked to be read, and some kilobytes can unpack to more than a machine has.
@@ -216,12 +217,24 @@ def common_configuration():
     return found or {path: _yaml(values).encode("utf-8") for path, values in shipped("common").items()}
 
 
-def configuration(plan):
-    """Return the configuration files of the job: {path: text}. Twister2 reads them last, core.yaml after network.yaml."""
+def configuration(plan, common):
+    """Return the configuration files of the job: {path: text}. Twister2 reads them last, core.yaml after network.yaml.
+
+    `common` is what `common_configuration` returns.
+    """
     core = {}
     for values in shipped("kubernetes").values():
         core.update(values)  # In a checkpoint.yaml they would win over the user's.
     core.update(plan["config"])
+    told = {}
+    for name in sorted(common):
+        told.update(_settings(common[name]))
+    told.update(core)
+    time_of_run = plan.get("submissionTime", "0")
+    if told.get(ZOOKEEPER + "server.addresses") and time_of_run != "0":
+        # The znode <root>/<job> outlives the run, and Twister2 starts no run where there is one.
+        root = ZOOKEEPER + "root.node.path"
+        core[root] = "%s/%s" % (str(told.get(root) or "/twister2").rstrip("/"), time_of_run)
     core["kubernetes.namespace"] = plan["namespace"]
     core["twister2.job.master.port"] = plan["masterPort"]
     network = {
@@ -245,7 +258,8 @@ def write_package(plan, jar, target):
     """Write the package of a plan with the jar at path `jar` to path `target`."""
     files = [(plan["job"] + ".job", encode_job(plan))]
     found = common_configuration()
-    found.update((name, text.encode("utf-8")) for name, text in configuration(plan).items())
+    own = configuration(plan, found)
+    found.update((name, text.encode("utf-8")) for name, text in own.items())
     files += sorted(found.items())
     # The jar is compressed already, and the job's own pods are all that reads this: 1 is quick.
     with open(target, "wb") as out, gzip.GzipFile("", "wb", 1, out, 0) as packed:
