@@ -27,7 +27,7 @@ from cluster.processes import DevclusterError, run  # noqa: E402
 
 IMAGES = {
     "twister2": "localhost/twister2-job/twister2:0.3.0-2",
-    "contract-worker": "localhost/twister2-job/contract-worker:1",
+    "contract-worker": "localhost/twister2-job/contract-worker:2",
 }
 # The files that make an image, besides the Python image it stands on.
 SOURCES = {

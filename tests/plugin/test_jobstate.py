@@ -116,6 +116,26 @@ def test_pods_tell_what_a_log_does_not():
     assert worker_states(BEGIN, JOINED[0], objects=failed) == ["joined", "waiting"]
 
 
+def test_a_halted_worker_is_waiting_until_it_joins_again():
+    """The job master hears nothing of it: its JVM was halted, or its pod deleted."""
+    at = "[2026-11-25 07:14:{} +0000] [INFO] x: "
+    lines = [BEGIN, at.format(14) + JOINED[0], at.format(15) + JOINED[1], BARRIER]
+    again = running(CONTAINER, restarts=1)
+    again["state"]["running"]["startedAt"] = "2026-11-25T07:20:00Z"
+    objects = whole_job(worker(1, again))
+    assert worker_states(*lines, objects=objects) == ["running", "waiting"]
+    rejoined = "[2026-11-25 07:20:09 +0000] [INFO] x: WorkerID: 1 rejoined from failure."
+    assert worker_states(*lines, rejoined, objects=objects) == ["running", "joined"]
+    first = running(CONTAINER)
+    first["state"]["running"]["startedAt"] = "2026-11-25T07:20:00Z"
+    counts = {"RESTART_COUNT_FOR_WORKER_1": "1"}  # Its pod is a new one.
+    assert worker_states(*lines, objects=whole_job(worker(1, first)), counts=counts) == ["running", "waiting"]
+    assert worker_states(*lines, objects=whole_job(worker(1, first))) == ["running", "running"]
+    assert worker_states(*lines, objects=whole_job(pod("job-0-1"))) == ["running", "waiting"]
+    without_times = [BEGIN, *JOINED, BARRIER]
+    assert worker_states(*without_times, objects=objects) == ["running", "running"]
+
+
 def test_a_failing_jar_is_no_failure_of_the_worker():
     objects = whole_job(pod("job-0-1", init=crashed("job-package")))
     assert worker_states(BEGIN, objects=objects) == ["unknown", "waiting"]
