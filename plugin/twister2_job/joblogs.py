@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import obstacles, signs
+from .causes import cause, without_frames
 from .errors import JobError, NoRightsError, UsageError
 from .jobstate import (
     MASTER,
@@ -23,13 +24,16 @@ from .jobstate import (
 )
 from .kube import Kubectl
 from .messages import Step, translate
+from .model import Worker
 from .process import stream
 from .resources import Cluster
-from .signs import Progress
+from .signs import FULLY_FAILED, Progress
 from .workers import CONTAINER, Object, number, of_kind, table
 
 TAIL = 10_000
 """Lines of a log that are read at most: a job's own program may print without end."""
+FAILURE = 1_000
+"""Lines of a failed container's log that are read: an exception may have long causes."""
 OWN_LOGS = 64
 """Workers up to which their own logs are read, each by a request, where the job master does not tell of them."""
 AT_ONCE = 4
@@ -78,7 +82,17 @@ async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
         return JobState(UNKNOWN, error.message.rstrip("."))
     found = state_of(job, objects, told, previous=signs.read(before), counts=counts, exited=exited)
     waits = await packing(kubectl, job, objects) if found.state == STARTING else []
-    return replace(found, reason=waits[0]) if waits else found
+    if waits:
+        return replace(found, reason=waits[0])
+    row = failed_for_good(found, objects)
+    why = await failure(kubectl, row.pod, f"{CONTAINER}{row.container}") if row else ""
+    return replace(found, reason=f"{found.reason}: {why}") if why else found
+
+
+def failed_for_good(state: JobState, objects: Sequence[Object]) -> Worker | None:
+    """Return the worker that a job failed with; None if it hasn't failed, or not by a worker."""
+    failed = {worker.id for worker in state.workers if worker.state == FULLY_FAILED}
+    return next((worker for worker in table(objects) if worker.id in failed), None)
 
 
 async def _nothing() -> str:
@@ -196,12 +210,31 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         raise UsageError(f"The logs can't be saved in {folder}: {error.strerror}.", "Choose another --logs.") from None
 
 
-async def last_words(kubectl: Kubectl, pod: str, name: str, lines: int = 5) -> list[str]:
-    """Return the last lines of a container's log, or of its run before; none if there are none to be had."""
+async def failure(kubectl: Kubectl, pod: str, name: str) -> str:
+    """Return the exception that ended a container, or its run before; empty if its logs have none (any more)."""
     for previous in (False, True):
-        try:
-            if found := (await text(kubectl, pod, name, previous=previous, tail=lines)).strip():
-                return found.splitlines()
-        except JobError:
-            return []
-    return []
+        if why := cause((await text(kubectl, pod, name, previous=previous, tail=FAILURE)).splitlines()):
+            return why
+    return ""
+
+
+async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
+    """Return why a container failed: the exception that ended it, else its last lines, but none of a stack alone.
+
+    Args:
+        kubectl: The client.
+        pod: Name of the pod.
+        name: Name of the container.
+        known: What its logs told earlier: they may be gone, with the pod or after two restarts.
+        lines: How many lines there are at most where no exception is found.
+    """
+    try:
+        if why := await failure(kubectl, pod, name) or known:
+            return [why]
+        for previous in (False, True):
+            said = await text(kubectl, pod, name, previous=previous, tail=FAILURE)
+            if told := without_frames(said.splitlines())[-lines:]:
+                return told
+    except JobError:
+        pass
+    return [known] if known else []

@@ -16,7 +16,7 @@ from .operation import Request
 from .pin import merged
 from .release import live_release
 from .resources import selector
-from .submission import submission_time
+from .submission import submission_time, zookeeper
 from .submit import OnReady, require_twister2, to_the_end
 from .workers import of_kind
 
@@ -115,6 +115,8 @@ async def rerun(
     live = await live_release(job.connection, job.name, chart)
     again = "`twister2-job upgrade` or `kubectl rollout restart` starts its workers anew."
     require_twister2(job.name, live.objects, again)
+    if told := zookeeper(job.name, live.values):
+        job.say(told)
     if not is_suspended(job.name, live.objects):
         job.say("suspending the job: its pods end, its Services and ports stay")
         await _suspend(job, live.values, deadline - time.monotonic(), chart)

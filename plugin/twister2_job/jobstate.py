@@ -8,6 +8,7 @@ from typing import Any
 
 from . import signs
 from .addresses import MODE
+from .model import Worker
 from .signs import Progress
 from .workers import CONTAINER, Object, number, of_kind, reason_of, replicas, table
 
@@ -25,7 +26,10 @@ RESTARTED = "without ZooKeeper that ends a job"
 
 @dataclass(frozen=True)
 class WorkerProgress:
-    """How far a worker is: waiting, joined, running, completed, failed, fully failed or unknown; and its restarts."""
+    """How far a worker is: waiting, joined, running, completed, failed, fully failed or unknown; and its restarts.
+
+    A worker that was started again is waiting until it joins again.
+    """
 
     id: int
     state: str
@@ -61,6 +65,14 @@ class JobState:
             "masterRestarts": self.master_restarts,
             "workers": [dict(vars(worker)) for worker in self.workers],
         }
+
+
+def advice(told: Progress) -> str:
+    """Return what helps a lost job that would be lost again by itself; empty if running it again may do."""
+    return told.znode and (
+        f"If no other job uses it, delete it (`deleteall {told.znode}` in ZooKeeper's zkCli.sh) before the job runs "
+        "again; a job that is made of a jar gets a path of its own with a new job.submissionTime."
+    )
 
 
 def master_name(job: str) -> str:
@@ -135,10 +147,13 @@ def state_of(
         times = max(worker.restarts, number(counts.get(f"RESTART_COUNT_FOR_WORKER_{worker.id}")))
         how = told.state_of(worker.id)
         own = pods.get(worker.pod)
-        if how == signs.UNKNOWN and not has_run(own, f"{CONTAINER}{worker.container}"):
+        there = has_run(own, f"{CONTAINER}{worker.container}")
+        if how in (signs.JOINED, signs.RUNNING, signs.UNKNOWN) and not there:
             how = signs.WAITING
         elif how in (signs.JOINED, signs.RUNNING, signs.UNKNOWN) and _crashed(own, f"{CONTAINER}{worker.container}"):
             how = signs.FAILED
+        elif how in (signs.JOINED, signs.RUNNING) and times and _started_after(own, worker, told):
+            how = signs.WAITING
         elif how == signs.UNKNOWN and told.all_joined and not told.cut and exited is not None:
             how = signs.COMPLETED if worker.id in exited else signs.RUNNING  # Of 0.3.0, which has no barrier.
         rows.append(WorkerProgress(worker.id, how, max(times, told.restarts(worker.id))))
@@ -150,6 +165,21 @@ def _crashed(pod: Object | None, name: str) -> bool:
     state = container(pod, name).get("state") or {}
     waits = (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
     return waits or bool((state.get("terminated") or {}).get("exitCode"))
+
+
+def _started_after(pod: Object | None, worker: Worker, told: Progress) -> bool:
+    """Tell whether a worker's container was started after the worker joined last: it has not joined again yet.
+
+    The job master hears nothing of a JVM that was halted. A node's clock may be a little wrong; a JVM takes seconds.
+    """
+    from datetime import datetime
+
+    started = (container(pod, f"{CONTAINER}{worker.container}").get("state") or {}).get("running") or {}
+    try:
+        when = datetime.fromisoformat(started["startedAt"].replace("Z", "+00:00")).timestamp()
+    except (KeyError, ValueError):
+        return False
+    return 0 < told.joined_at.get(worker.id, 0.0) < when
 
 
 def _state(job: str, objects: Sequence[Object], told: Progress, pod: Object | None, restarts: int) -> tuple[str, str]:
@@ -197,6 +227,8 @@ def _waiting_again(told: Progress) -> str:
 def _lost(told: Progress, pod: Object | None, restarts: int) -> str:
     """Return why the job can't end any more; empty if it can."""
     times = "once" if restarts == 1 else f"{restarts} times"
+    if told.znode:
+        return f"ZooKeeper has {told.znode} of an earlier run, and Twister2 starts no run where there is one"
     if told.died:
         return f"the job master died: {told.died}"
     if told.exited:

@@ -8,15 +8,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from . import jobstate, obstacles, signs
-from .errors import (
-    JobError,
-    JobLostError,
-    JobNotFoundError,
-    LoginError,
-    NoRightsError,
-    OutOfTimeError,
-)
-from .joblogs import packing, restart_counts, text
+from .errors import JobError, JobLostError, JobNotFoundError, LoginError, NoRightsError, OutOfTimeError
+from .joblogs import FAILURE, packing, restart_counts, text
 from .jobstate import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
 from .kube import Kubectl
 from .narration import Narrator
@@ -55,6 +48,7 @@ class Follower:
 
     Attributes:
         state: The state of the job as it was seen last.
+        failures: Why containers ended, by pod and container, as their logs told it at the time.
     """
 
     def __init__(self, kubectl: Kubectl, job: str, say: Say) -> None:
@@ -67,6 +61,7 @@ class Follower:
         """
         self._kubectl, self._job, self._say = kubectl, job, say
         self.state = JobState(UNKNOWN)
+        self.failures: dict[tuple[str, ...], str] = {}
         self._objects: Sequence[Object] = []
         self._progress, self._previous, self._counts = Progress(), Progress(), dict[str, str]()
         self._narrator = Narrator(say)
@@ -223,7 +218,9 @@ class Follower:
                 f"Correct it, and `twister2-job wait {job}` goes on.",
             )
         if self._for(LOST, state.state == LOST) > SURE:
-            raise JobLostError(f"The job {job} is lost: {state.reason}.", see + again)
+            raise JobLostError(
+                f"The job {job} is lost: {state.reason}.", jobstate.advice(self._progress) or see + again
+            )
         if self._for("restarted", state.state == UNKNOWN and state.master_restarts) > SILENCE:
             raise JobLostError(f"Nobody can tell how the job {job} ends: {state.reason}.", see + again)
         away = "running" not in jobstate.container(pod, MASTER).get("state", {})
@@ -236,6 +233,8 @@ class Follower:
             if found.fatal or not self._narrator.is_new(found.key):
                 continue  # What is fatal is told as the reason of the end.
             why = await self._trouble(*found.log, previous=True) if found.log else ""
+            if why:
+                self.failures[found.log] = why
             self._narrator.once(found.key, f"{found.text}: {why}" if why else found.text)
         for item in of_kind(self._objects, "StatefulSet"):
             name = item["metadata"]["name"]
@@ -264,7 +263,7 @@ class Follower:
 
     async def _trouble(self, pod: str, name: str, *, previous: bool = False) -> str:
         """Return what a container's log says that keeps it from doing its part; empty if it doesn't."""
-        said = await text(self._kubectl, pod, name, previous=previous, tail=200)
+        said = await text(self._kubectl, pod, name, previous=previous, tail=FAILURE)
         return signs.trouble(said.splitlines())
 
     async def _read(self) -> None:
@@ -284,13 +283,12 @@ class Follower:
     async def _take(self, reader: asyncio.StreamReader, progress: Progress) -> None:
         """Feed the lines of a log to `progress`, which takes the place of the one before with its first word."""
         rest = ""
-        total = len(table(self._objects))
         while chunk := await reader.read(2**16):
             self._progress = progress
             *lines, rest = (rest + chunk.decode(errors="replace"))[-(2**22) :].split("\n")
             for line in lines:
                 if event := progress.feed(line):
-                    self._narrator.event(event, progress, total)
+                    self._narrator.event(event, progress, len(table(self._objects)))
             self._update()
             self._changed.set()
         if rest:

@@ -46,7 +46,9 @@ class Narrator:
             self._say(text)
 
     def event(self, event: Event, told: Progress, total: int) -> None:
-        """Say what an event is; `told` is what was told up to it, `total` the number of workers."""
+        """Say what an event is; `told` is what was told up to it, `total` the number of workers that were seen last."""
+        # A driver may have added workers since then.
+        total = told.all if event.name.startswith("all joined") else max(total, told.joined)
         completed = sum(state == signs.COMPLETED for state in told.states.values())
         text = SENTENCES.get(event.name, "")
         if event.name == "barrier":

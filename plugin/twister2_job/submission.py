@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from .errors import UsageError
 
 URL = re.compile(r"https?://", re.IGNORECASE)
+ZOOKEEPER = "twister2.resource.zookeeper"
 _NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _SECRET = re.compile(
     r".*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)"
@@ -84,6 +85,23 @@ class Submission:
 def submission_time() -> str:
     """Return the present time as Twister2 has it: milliseconds since 1970, as text."""
     return str(time.time_ns() // 1_000_000)
+
+
+def zookeeper(job: str, given: Mapping[str, Any]) -> str:
+    """Return what becomes of a job's state in ZooKeeper when it runs again; empty if its settings name no ZooKeeper.
+
+    Args:
+        job: Name of the job.
+        given: The values of its release.
+    """
+    settings = (given.get("job") or {}).get("config") or {}
+    if not settings.get(f"{ZOOKEEPER}.server.addresses"):
+        return ""
+    root = str(settings.get(f"{ZOOKEEPER}.root.node.path") or "/twister2").rstrip("/")
+    return (
+        f"the job keeps its state in ZooKeeper: this run at {root}/TIME/{job}, where TIME is its job.submissionTime; "
+        "what earlier runs have left stays there until somebody deletes it"
+    )
 
 
 def values(submission: Submission, names: Sequence[str], sha256: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from . import chart as charts
 from . import jar, jobpackage, marks, signs, submission
 from .errors import JobFailedError, JobKilledError, JobLostError, UsageError
 from .guards import check_name
-from .joblogs import last_words
+from .joblogs import failed_for_good, last_words
 from .jobstate import TWISTER2, JobState, mode
 from .jobwait import Follower
 from .kube import Kubectl
@@ -21,7 +21,7 @@ from .marks import Mark
 from .model import JobAddresses
 from .operation import Request
 from .submission import Submission
-from .workers import CONTAINER, Object, table
+from .workers import CONTAINER, Object
 
 if TYPE_CHECKING:
     from .job import AsyncJob
@@ -118,7 +118,7 @@ async def to_the_end(
         await job.try_publish(report)
     if detach:
         return follower.state
-    return await require_completed(Kubectl(job.connection), job.name, await follower.end())
+    return await require_completed(Kubectl(job.connection), job.name, await follower.end(), follower.failures)
 
 
 async def wait(job: AsyncJob, timeout: float | None) -> JobState:
@@ -131,16 +131,20 @@ async def wait(job: AsyncJob, timeout: float | None) -> JobState:
     require_twister2(job.name, cluster.objects, "There is no end to wait for.")
     follower = Follower(kubectl, job.name, job.say)
     try:
-        return await require_completed(kubectl, job.name, await follower.end(deadline))
+        return await require_completed(kubectl, job.name, await follower.end(deadline), follower.failures)
     finally:
         await follower.close()
 
 
-async def require_completed(kubectl: Kubectl, job: str, state: JobState) -> JobState:
+async def require_completed(
+    kubectl: Kubectl, job: str, state: JobState, failures: Mapping[tuple[str, ...], str] | None = None
+) -> JobState:
     """Return the state of a job that has completed; raise for every other end.
 
+    `failures` says why containers ended that were restarted since, by pod and container.
+
     Raises:
-        JobFailedError: It failed; the message has the last words of the worker that failed for good.
+        JobFailedError: It failed; the message has the exception that the worker failed with that failed for good.
         JobKilledError: It was killed.
         JobLostError: Nobody can tell how it ended.
     """
@@ -152,9 +156,9 @@ async def require_completed(kubectl: Kubectl, job: str, state: JobState) -> JobS
         raise JobLostError(f"Nobody can tell how the job {job} ended: it is {state.state}.")
     why = f": {state.reason}" if state.reason else ""
     error = f"The job {job} failed{why}."
-    if worker := next((w for w in state.workers if w.state == signs.FULLY_FAILED), None):
-        row = next(w for w in table((await kubectl.cluster(job, nodes=False)).objects) if w.id == worker.id)
-        words = await last_words(kubectl, row.pod, f"{CONTAINER}{row.container}")
+    if row := failed_for_good(state, (await kubectl.cluster(job, nodes=False)).objects):
+        where = row.pod, f"{CONTAINER}{row.container}"
+        words = await last_words(kubectl, *where, known=(failures or {}).get(where, ""))
         error = "\n  ".join([error, *words])
     raise JobFailedError(error, f"\n`twister2-job status {job}` shows its workers.")
 

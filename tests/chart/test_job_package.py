@@ -17,6 +17,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from twister2_job import jobpackage
 
 from tests.conftest import CHART, run
 from tests.job_protobuf import protobuf
@@ -36,6 +37,20 @@ PLAN = {
     "config": {"a.size": 5, "a.rate": 1e-5, "a.on": True, "a.list": ["x", 1, 1e-7, [True]], "a.text": 'q"\\ü: #'},
     "additionalPorts": ["ui", "api"], "workerPort": 9100, "masterPort": 11011, "sha256": "", "source": "jar",
 }  # fmt: skip
+
+
+SHIPPED = json.loads((CHART / "files" / "twister2-config.json").read_text())
+TCP_CHANNEL = "edu.iu.dsc.tws.comms.tcp.TWSTCPChannel"
+# Set by the chart, whatever Twister2 ships.
+OURS = {"kubernetes.namespace", "twister2.job.master.port", "kubernetes.worker.base.port", jobpackage.PORTS}
+
+
+@pytest.fixture(autouse=True)
+def image(tmp_path, monkeypatch):
+    """The folder in which an image has Twister2's configuration; by default this one has none."""
+    folder = tmp_path / "image" / "conf" / "common"
+    monkeypatch.setattr(job_package, "COMMON", str(folder))
+    return folder
 
 
 def test_the_job_file_is_what_the_protobuf_library_reads():
@@ -104,12 +119,18 @@ def test_the_package_holds_job_jar_and_configuration(tmp_path, jar):
         content = {entry.name: tar.extractfile(entry).read() for entry in tar}
         assert all((entry.uid, entry.gid, entry.isfile()) == (0, 0, True) for entry in tar)
     assert list(content) == [
-        "twister2-job/job-1.job", "twister2-job/common/logger.properties", "twister2-job/kubernetes/core.yaml",
+        "twister2-job/job-1.job", "twister2-job/common/checkpoint.yaml", "twister2-job/common/core.yaml",
+        "twister2-job/common/data.yaml", "twister2-job/common/logger.properties", "twister2-job/common/network.yaml",
+        "twister2-job/common/resource.yaml", "twister2-job/common/task.yaml", "twister2-job/kubernetes/core.yaml",
         "twister2-job/kubernetes/network.yaml", "twister2-job/job.jar",
     ]  # fmt: skip
     assert content["twister2-job/job.jar"] == jar.read_bytes()
     core = yaml.safe_load(content["twister2-job/kubernetes/core.yaml"])
-    assert core == {**PLAN["config"], "kubernetes.namespace": "data", "twister2.job.master.port": 11011}
+    assert core == {
+        **PLAN["config"], "kubernetes.namespace": "data", "twister2.job.master.port": 11011,
+        "kubernetes.secret.name": "twister2-openmpi-ssh-key", "twister2.checkpointing.store.fs.dir": "/persistent/",
+        "twister2.checkpointing.request.timeout": 50000,
+    }  # fmt: skip
     assert {key: type(value) for key, value in core.items()}["a.rate"] is float
     assert yaml.safe_load(content["twister2-job/kubernetes/network.yaml"]) == {
         "twister2.network.channel.class": "edu.iu.dsc.tws.comms.tcp.TWSTCPChannel",
@@ -118,9 +139,105 @@ def test_the_package_holds_job_jar_and_configuration(tmp_path, jar):
     }
 
 
+def settings_of(plan, folder, jar):
+    """Return the settings that Twister2 reads from the package of a plan: later files win over earlier ones."""
+    job_package.write_package(plan, str(jar), str(folder / "p.tar.gz"))
+    return jobpackage.settings(job_package.read_package(str(folder / "p.tar.gz"))["files"])
+
+
+def client(files=SHIPPED):
+    """Return the settings in the package of Twister2's own client, which packs all that Twister2 ships."""
+    return jobpackage.settings({path: yaml.safe_dump(values).encode() for path, values in files.items()})
+
+
+def test_the_table_is_what_twister2_ships():
+    """Counted in the files of its release; the spelling of some keys is Twister2's own."""
+    assert {path: len(values) for path, values in SHIPPED.items()} == {
+        "common/checkpoint.yaml": 1, "common/core.yaml": 3, "common/data.yaml": 6, "common/network.yaml": 53,
+        "common/resource.yaml": 1, "common/task.yaml": 25, "kubernetes/checkpoint.yaml": 2,
+        "kubernetes/network.yaml": 2, "kubernetes/resource.yaml": 4,
+    }  # fmt: skip
+    assert set(job_package.CLIENT_ONLY) < set(client()) and len(client()) == 97
+
+
+def test_the_package_has_every_setting_of_the_clients_package(tmp_path, jar):
+    """Of an image without a configuration: all but what is the client's own, with the same values and types."""
+    found, expected = settings_of({**PLAN, "config": {}}, tmp_path, jar), client()
+    for key in job_package.CLIENT_ONLY:
+        del expected[key]
+    assert {key: value for key, value in found.items() if key not in OURS} == expected
+    assert {key: type(value) for key, value in found.items() if key in expected} == {
+        key: type(value) for key, value in expected.items()
+    }
+    assert found["twister2.persistent.storage.root"] == "${HOME}/.twister2/jobs"
+
+
+def test_the_images_own_configuration_is_packed_as_it_is(tmp_path, jar, image):
+    image.mkdir(parents=True)
+    core = b"# ours\ntwister.python.bin: '${HOME}/python'\r\nkubernetes.namespace: wrong\n"
+    (image / "core.yaml").write_bytes(core)
+    (image / "network.yaml").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_text("twister2.network.buffer.size: 5\ntwister2.network.channel.class: x.Other\n")
+    (image / "logger.properties").write_text("not the chart's")
+    (image / "more.yaml").mkdir()
+    found = settings_of({**PLAN, "config": {}}, tmp_path, jar)
+    with tarfile.open(tmp_path / "p.tar.gz") as tar:
+        content = {entry.name.removeprefix("twister2-job/"): tar.extractfile(entry).read() for entry in tar}
+    assert {name for name in content if name.startswith("common/")} == {
+        "common/core.yaml",
+        "common/network.yaml",
+        "common/logger.properties",
+    }
+    assert content["common/core.yaml"] == core and content["common/logger.properties"] != b"not the chart's"
+    assert (found["twister.python.bin"], found["twister2.network.buffer.size"]) == ("${HOME}/python", 5)
+    # What the chart sets, and what no image has.
+    assert (found["kubernetes.namespace"], found[jobpackage.CHANNEL]) == ("data", TCP_CHANNEL)
+    assert found["twister2.checkpointing.store.fs.dir"] == "/persistent/"
+    assert "twister2.python.port" not in found  # The table's common files are for images without any.
+
+
+@pytest.mark.parametrize("key", sorted(client()))
+def test_a_setting_of_the_user_wins_over_every_file(tmp_path, jar, image, key):
+    image.mkdir(parents=True)
+    (image / "checkpoint.yaml").write_text(f"{key}: 1\n")  # The last one of its folder.
+    assert settings_of({**PLAN, "config": {key: "mine"}}, tmp_path, jar)[key] == "mine"
+
+
+ZOOKEEPER = "twister2.resource.zookeeper."
+
+
+@pytest.mark.parametrize(
+    ("config", "common", "time", "root"),
+    [
+        ({"server.addresses": "zk:2181"}, "", "1700000000000", "/twister2/1700000000000"),
+        ({"server.addresses": "zk:2181", "root.node.path": "/mine/"}, "", "17", "/mine/17"),
+        ({}, "server.addresses: 'zk:2181'\n{}root.node.path: /theirs", "17", "/theirs/17"),
+        ({"root.node.path": "/mine"}, "server.addresses: zk:2181", "17", "/mine/17"),
+        ({"server.addresses": "zk:2181"}, "", "0", None),
+        ({"root.node.path": "/mine"}, "", "17", "/mine"),
+        ({}, "", "17", None),
+    ],
+)
+def test_each_run_has_a_znode_of_its_own(tmp_path, jar, image, config, common, time, root):
+    """Its name is the job ID, it outlives the run, and Twister2 starts no run where there is one."""
+    image.mkdir(parents=True)
+    (image / "resource.yaml").write_text(ZOOKEEPER + common.format(ZOOKEEPER) if common else "a: b\n")
+    plan = {**PLAN, "config": {ZOOKEEPER + key: value for key, value in config.items()}, "submissionTime": time}
+    assert settings_of(plan, tmp_path, jar).get(ZOOKEEPER + "root.node.path") == root
+
+
+def test_a_configuration_that_cant_be_read_is_a_sentence(init, image):
+    (init.folder / "pieces" / "0000").write_bytes(b"PK\x03\x04")
+    image.mkdir(parents=True)
+    (image / "core.yaml").symlink_to("/proc/self/mem")  # Nobody can read its beginning.
+    result = init.run(PLAN)
+    assert result.returncode == 1 and result.stdout.count("\n") == 1, result.stdout + result.stderr
+    assert f"Twister2's configuration in the image, {image}, can't be read" in result.stdout
+
+
 def test_the_channel_of_the_user_wins(tmp_path, jar):
     plan = {**PLAN, "config": {"twister2.network.channel.class": "x.UCX"}}
-    files = job_package.configuration(plan)
+    files = job_package.configuration(plan, {})
     assert yaml.safe_load(files["kubernetes/network.yaml"])["twister2.network.channel.class"] == "x.UCX"
     assert "channel" not in files["kubernetes/core.yaml"]
 
@@ -129,6 +246,7 @@ def test_reading_a_package(tmp_path, jar):
     job_package.write_package(PLAN, str(jar), str(tmp_path / "p.tar.gz"))
     found = job_package.read_package(str(tmp_path / "p.tar.gz"))
     assert found["job"]["job_id"] == "job-1" and set(found["files"]) == {
+        *(path for path in SHIPPED if path.startswith("common/")),
         "kubernetes/core.yaml",
         "kubernetes/network.yaml",
     }
@@ -141,14 +259,14 @@ def test_reading_a_package(tmp_path, jar):
             job_package.read_package(str(tmp_path / name))
 
 
-# The script, but with half a second of patience and no pause between two requests.
+# The script, but with half a second of patience, no pause between two requests, and another folder for the image's.
 IMPATIENT = """
 import importlib.util, sys, time
 specification = importlib.util.spec_from_file_location("job_package", sys.argv[1])
 script = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(script)
-script.PATIENCE, time.sleep = 0.5, lambda seconds: None
-sys.exit(script.main(sys.argv[2:]))
+script.PATIENCE, time.sleep, script.COMMON = 0.5, lambda seconds: None, sys.argv[2]
+sys.exit(script.main(sys.argv[3:]))
 """
 
 
@@ -164,7 +282,8 @@ class Init:
         plan_file, memory = self.folder / "plan.json", self.folder / "memory"
         plan_file.write_text(json.dumps(plan))
         environment = environment or {"TWISTER2_JOB_PIECES": str(self.folder / "pieces")}
-        return run(sys.executable, "-c", IMPATIENT, SCRIPT, plan_file, memory, *options, env=environment)
+        words = (SCRIPT, job_package.COMMON, plan_file, memory, *options)
+        return run(sys.executable, "-c", IMPATIENT, *words, env=environment)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ LEFT = "import json; from twister2_job import marks; print(json.dumps(marks.new(
 
 job_package = jobpackage.script(CHART)
 VALUES = {
-    "image": {"repository": "localhost/twister2-job/contract-worker", "tag": "1"},
+    "image": {"repository": "localhost/twister2-job/contract-worker", "tag": "2"},
     "instances": 2,
     "job": {"cpu": 0.05, "ram": 64, "master": {"cpu": 0.05, "ram": 64}},
 }
@@ -74,10 +74,13 @@ def test_a_job_that_completes_exits_with_0_and_tells_of_every_worker(submit, com
 @only_newest_helm
 def test_a_job_that_fails_exits_with_24_and_the_workers_last_words(submit, command, job):
     result = submit("Fail", "--config", "twister2.fault.tolerance.max.worker.restarts=2")
-    refused(result, 24, "worker 0 failed for good", "contract.Fail fails, as it should")
+    cause = "RuntimeError: contract.Fail fails, as it should"
+    refused(result, 24, "worker 0 failed for good", f"\n  {cause}\n")
+    assert "\tat contract." not in result.stderr
     found = state(command, job)
     assert found["state"] == "failed" and found["workers"][0]["state"] == "fully failed"
-    refused(command("wait", job), 24, "failed")
+    assert found["reason"] == f"worker 0 failed for good: {cause}"
+    refused(command("wait", job), 24, "failed", cause)  # By now the worker runs again, without a word of it.
 
 
 @only_newest_helm
@@ -87,6 +90,23 @@ def test_a_restarted_worker_is_told_and_the_job_completes(submit, release, comma
     assert "worker 0 joined again after a failure" in result.stderr
     assert run_map(release)["data"]["RESTART_COUNT_FOR_WORKER_0"] == "1"
     assert state(command, job)["workers"][0]["restarts"] == 1
+
+
+@only_newest_helm
+def test_a_worker_whose_pod_was_deleted_waits_until_it_has_joined_again(submit, release, command, job):
+    assert submit("Serve", "--detach").returncode == 0
+    assert eventually(lambda: [w["state"] for w in state(command, job)["workers"]] == ["running"] * 2)
+    before = release.uids()
+    release.kube("-n", release.namespace, "delete", "pod", f"{job}-0-0", "--wait=false")
+    seen = []
+
+    def back():
+        seen.append(state(command, job)["workers"][0])
+        return release.uids() != before and (seen[-1]["restarts"], seen[-1]["state"]) == (1, "running")
+
+    assert eventually(back), seen
+    states = [one["state"] for one in seen]
+    assert set(states) <= {"running", "waiting", "joined"} and "waiting" in states, states
 
 
 @only_newest_helm
@@ -133,6 +153,26 @@ def test_kill_ends_the_job_and_rerun_brings_new_pods_at_the_same_node_ports(serv
     pods = served.uids()
     assert command("rerun", job, "--detach").returncode == 0
     assert served.worker_ports() == ports and not set(pods.values()) & set(served.uids().values())
+
+
+@only_newest_helm
+def test_each_run_has_a_znode_of_its_own_and_rerun_says_so_first(submit, command, release, job):
+    """Of what the pods are given; the contract worker talks to no ZooKeeper."""
+    zookeeper = "twister2.resource.zookeeper"
+
+    def root():
+        core = "/twister2-memory-dir/twister2-job/kubernetes/core.yaml"
+        words = ("exec", f"{job}-jm-0", "-c", "twister2-job-master-0", "--", "cat", core)
+        return yaml.safe_load(release.kube("-n", release.namespace, *words))[f"{zookeeper}.root.node.path"]
+
+    result = submit("Serve", "--detach", "--config", f"{zookeeper}.server.addresses=zookeeper:2181")
+    assert result.returncode == 0, result.stderr
+    before = eventually(root)
+    result = command("rerun", job, "--detach")
+    assert result.returncode == 0, result.stderr
+    told = result.stderr.splitlines()
+    assert f"this run at /twister2/TIME/{job}" in told[0] and "suspending the job" in told[1], told
+    assert before != eventually(root) and re.fullmatch(r"/twister2/\d{13}", root())
 
 
 def test_uninstall_by_bare_helm_leaves_nothing(served, left):

@@ -11,14 +11,16 @@ import yaml
 
 from tests.cluster.conftest import COMMAND, alone, eventually, only_newest_helm, refused
 from tests.cluster.twister2_images import PACKAGE, ask, jar, values
+from tests.conftest import REPOSITORY
 from tests.job_protobuf import protobuf
 
 pytestmark = only_newest_helm  # tests/chart compares what each Helm renders.
 
+IMAGE_CONFIGURATION = "tests/images/twister2/conf/common"
 # All that the example's own main would have set; it wants its numbers as texts.
 ALL_REDUCE = {
     "itr": "20", "size": "1000", "workers": "4", "stages": "4,4", "gap": "0", "outstanding": "0", "pi": "1",
-    "int_itr": "0", "verify": True, "stream": False, "window": False, "twister2.network.buffer.size": 32000,
+    "int_itr": "0", "verify": True, "stream": False, "window": False,
 }  # fmt: skip
 SERVER = f"{PACKAGE}.internal.rsched.BasicK8sWorker"
 GROUPS = {"instances": 2, "workersPerPod": 2, "computeResources": [{"instances": 1, "workersPerPod": 1}]}
@@ -218,6 +220,10 @@ def test_the_package_in_the_pod_is_what_the_protobuf_library_and_tarfile_read(re
     core, network = (yaml.safe_load(content[f"kubernetes/{name}.yaml"]) for name in ("core", "network"))
     assert (core["a.size"], core["a.on"], core["kubernetes.namespace"]) == (5, True, release.namespace)
     assert network["twister2.resource.worker.additional.ports"] == ["ui"]
+    own = {f"common/{path.name}": path.read_bytes() for path in (REPOSITORY / IMAGE_CONFIGURATION).iterdir()}
+    assert own.keys() == {name for name in content if re.fullmatch(r"common/.*\.yaml", name)}
+    assert all(content[name] == text for name, text in own.items())
+    assert core["twister2.checkpointing.request.timeout"] == 50000  # Which the image lacks.
 
 
 def test_a_missing_jar_is_a_sentence_and_no_ready_pod(release, job, write, command, url):

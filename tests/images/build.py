@@ -26,8 +26,8 @@ from cluster import images, install, settings  # noqa: E402
 from cluster.processes import DevclusterError, run  # noqa: E402
 
 IMAGES = {
-    "twister2": "localhost/twister2-job/twister2:0.3.0",
-    "contract-worker": "localhost/twister2-job/contract-worker:1",
+    "twister2": "localhost/twister2-job/twister2:0.3.0-2",
+    "contract-worker": "localhost/twister2-job/contract-worker:2",
 }
 # The files that make an image, besides the Python image it stands on.
 SOURCES = {
@@ -120,6 +120,7 @@ def fill_twister2(root: Path) -> None:
     run(JDK / "bin/jlink", *jlink, "--output", java, seconds=300)
     os.utime(java / "lib/modules", (0, 0))  # As in the image: Java compares it with what -Xshare:dump saw.
     run(java / "bin/java", "-Xshare:dump", seconds=300)
+    shutil.copytree(HERE / "twister2/conf", root / "twister2/conf")
     for name in ("init.sh", "kubeconfig"):
         shutil.copy(HERE / "twister2" / name, root / "twister2" / name)
     with tempfile.TemporaryDirectory() as folder:

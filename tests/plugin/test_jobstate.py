@@ -26,6 +26,7 @@ from tests.plugin.twister2_objects import (
 BEGIN = "JobMaster [10.0.0.1] started and waiting worker messages on port: 11011"
 JOINED = ["Worker: 0 joined the job.", "Worker: 1 joined the job.", "All workers joined the job. Worker IDs: [0, 1]"]
 BARRIER = "All workers reached the INIT barrier: 2"
+ZNODE = "Job is starting for the first time, but there is an existing znode at ZK server: /twister2/job"
 EXITED = "edu.iu.JobMasterStarter completed. Waiting the pod to be deleted."
 CONTAINER = "twister2-container-0"
 
@@ -50,6 +51,8 @@ def of(*lines, objects=None, **more):
         ([BEGIN, "Job Kill parameter received. Killing the job"], "killed", ""),
         (['Exception in thread "main" java.lang.OutOfMemoryError: heap'], "lost", "OutOfMemoryError: heap"),
         ([BEGIN, *JOINED, EXITED], "lost", "without a word"),
+        ([ZNODE], "lost", "ZooKeeper has /twister2/job of an earlier run"),
+        ([ZNODE, EXITED], "lost", "ZooKeeper has /twister2/job of an earlier run"),
         ([BEGIN, "Second RegisterWorker message. Ignoring"], "lost", "refuses"),
         (["Worker:1 COMPLETED."], "unknown", "beginning of the job master's log is gone"),
     ],
@@ -111,6 +114,26 @@ def test_pods_tell_what_a_log_does_not():
     failed = whole_job(worker(1, crashed(CONTAINER)))
     assert worker_states(BEGIN, *JOINED, BARRIER, objects=failed) == ["running", "failed"]
     assert worker_states(BEGIN, JOINED[0], objects=failed) == ["joined", "waiting"]
+
+
+def test_a_halted_worker_is_waiting_until_it_joins_again():
+    """The job master hears nothing of it: its JVM was halted, or its pod deleted."""
+    at = "[2026-11-25 07:14:{} +0000] [INFO] x: "
+    lines = [BEGIN, at.format(14) + JOINED[0], at.format(15) + JOINED[1], BARRIER]
+    again = running(CONTAINER, restarts=1)
+    again["state"]["running"]["startedAt"] = "2026-11-25T07:20:00Z"
+    objects = whole_job(worker(1, again))
+    assert worker_states(*lines, objects=objects) == ["running", "waiting"]
+    rejoined = "[2026-11-25 07:20:09 +0000] [INFO] x: WorkerID: 1 rejoined from failure."
+    assert worker_states(*lines, rejoined, objects=objects) == ["running", "joined"]
+    first = running(CONTAINER)
+    first["state"]["running"]["startedAt"] = "2026-11-25T07:20:00Z"
+    counts = {"RESTART_COUNT_FOR_WORKER_1": "1"}  # Its pod is a new one.
+    assert worker_states(*lines, objects=whole_job(worker(1, first)), counts=counts) == ["running", "waiting"]
+    assert worker_states(*lines, objects=whole_job(worker(1, first))) == ["running", "running"]
+    assert worker_states(*lines, objects=whole_job(pod("job-0-1"))) == ["running", "waiting"]
+    without_times = [BEGIN, *JOINED, BARRIER]
+    assert worker_states(*without_times, objects=objects) == ["running", "running"]
 
 
 def test_a_failing_jar_is_no_failure_of_the_worker():

@@ -16,7 +16,7 @@ from twister2_job.settings import Connection
 from twister2_job.signs import Progress
 from twister2_job.submit import require_completed
 
-from tests.plugin.test_jobstate import BARRIER, BEGIN, CONTAINER, EXITED, JOINED
+from tests.plugin.test_jobstate import BARRIER, BEGIN, CONTAINER, EXITED, JOINED, ZNODE
 from tests.plugin.test_signs import OLD
 from tests.plugin.twister2_objects import (
     MASTER,
@@ -158,6 +158,13 @@ def test_a_job_that_can_not_end_any_more_is_not_waited_for(cluster, objects, log
     cluster.log(*log)
     with pytest.raises(JobLostError, match=said):
         cluster.follow()
+
+
+def test_a_znode_of_an_earlier_run_has_an_advice_of_its_own(cluster):
+    cluster.log(ZNODE, EXITED)
+    with pytest.raises(JobLostError, match="ZooKeeper has /twister2/job of an earlier run") as told:
+        cluster.follow()
+    assert "`deleteall /twister2/job`" in told.value.hint and "rerun" not in str(told.value)
 
 
 def test_a_job_that_looks_lost_for_a_moment_is_waited_for(cluster):
@@ -320,6 +327,69 @@ def test_the_last_words_of_the_worker_that_failed_are_in_the_error(cluster, monk
     assert "worker 1 failed for good" in str(told.value)
 
 
+FRAMES = [f"\tat org.example.Job.step{n}(Job.java:{n})" for n in range(20)]
+UNCAUGHT = [
+    "[2026-11-28 09:10:11 +0000] [SEVERE] x: Uncaught exception in the thread Thread[main,5,main]. Worker FAILED... ",
+    "java.lang.IllegalStateException: no more tuples",
+    *FRAMES,
+]
+
+
+def failed_for_good(cluster):
+    cluster.log(BEGIN, *JOINED, BARRIER, "Worker: 1 FULLY_FAILED.", "The job is completing with failure.")
+    return cluster.follow()
+
+
+def told_of(cluster, state, **more):
+    with pytest.raises(JobFailedError) as told:
+        asyncio.run(require_completed(cluster.kubectl, "job", state, **more))
+    return told.value.message
+
+
+@pytest.mark.parametrize("previous", [False, True])
+def test_the_exception_is_told_and_no_frames_also_when_the_worker_runs_again(cluster, previous):
+    log = cluster.folder / f"job-0-1.{CONTAINER}"
+    log.with_name(log.name + ".previous" * previous).write_text("\n".join(UNCAUGHT))
+    if previous:
+        log.write_text("INFO: starting again\n")
+    message = told_of(cluster, failed_for_good(cluster))
+    assert message.splitlines() == [
+        "The job job failed: worker 1 failed for good.",
+        "  java.lang.IllegalStateException: no more tuples",
+    ]
+    assert state(cluster).reason == "worker 1 failed for good: java.lang.IllegalStateException: no more tuples"
+
+
+def test_without_an_exception_the_last_lines_that_are_no_frames(cluster):
+    (cluster.folder / f"job-0-1.{CONTAINER}").write_text("\n".join(["something odd", *FRAMES]))
+    assert told_of(cluster, failed_for_good(cluster)).endswith("failed for good.\n  something odd")
+
+
+def test_an_exception_is_kept_when_its_log_is_gone(cluster):
+    """The log of two runs ago can't be had any more, but a command that runs meanwhile has read it."""
+    cluster.log(BEGIN, *JOINED, BARRIER)
+    cluster.objects(whole_job(worker(1, running(CONTAINER, restarts=1))))
+    before = cluster.folder / f"job-0-1.{CONTAINER}.previous"
+    before.write_text("\n".join(UNCAUGHT))
+    failures = {}
+
+    async def main():
+        follower = Follower(cluster.kubectl, "job", cluster.said.append)
+        task = asyncio.ensure_future(follower.end(time.monotonic() + 60))
+        while not cluster.heard("no more tuples"):
+            await asyncio.sleep(0.05)
+        before.write_text("INFO: could not connect\n")
+        cluster.log(BEGIN, *JOINED, BARRIER, "Worker: 1 FULLY_FAILED.", "The job is completing with failure.")
+        found = await task
+        await follower.close()
+        failures.update(follower.failures)
+        return found
+
+    found = asyncio.run(main())
+    assert "no more tuples" in told_of(cluster, found, failures=failures)
+    assert "no more tuples" not in told_of(cluster, found)
+
+
 # Reading the state once.
 
 
@@ -400,6 +470,22 @@ def test_a_big_job_has_no_line_for_each_worker():
         event = told.feed(f"Worker: {number} joined the job.")
         narrator.event(event, told, 1000)
     assert len(said) == MOST_LINES and said[-1] == "worker 999 joined (1000 of 1000)"
+
+
+def test_the_number_of_workers_is_never_less_than_have_joined():
+    """A driver scales a job: the pods are looked at a little later than the log is read."""
+    said, told = [], Progress()
+    narrator = Narrator(said.append)
+    ids = "All workers joined the job. Worker IDs: "
+    for line in (JOINED[0], f"{ids}[0]", JOINED[1], f"{ids}[0, 1]", "Worker:0 COMPLETED."):
+        narrator.event(told.feed(line), told, 1)
+    assert said == [
+        "worker 0 joined (1 of 1)", "all 1 workers joined", "worker 1 joined (2 of 2)", "all 2 workers joined",
+        "worker 0 completed (1 of 2)",
+    ]  # fmt: skip
+    old = Progress()
+    narrator.event(old.feed("All 6 workers joined the job."), old, 2)
+    assert said[-1] == "all 6 workers joined: the job runs"
 
 
 def test_a_worker_that_fails_twice_is_told_twice():

@@ -46,6 +46,7 @@ LINES = {
     "job completed": END,
     "job failed": "The job is completing with failure.",
     "job killed": "Job Kill parameter received. Killing the job",
+    "znode": "Job is starting for the first time, but there is an existing znode at ZK server: /twister2/job",
     "died": 'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space',
     "exited": "edu.iu.dsc.tws.rsched.schedulers.k8s.master.JobMasterStarter completed. Waiting the pod to be deleted.",
 }
@@ -197,7 +198,38 @@ def test_an_endless_line_is_looked_at_once_and_harms_nobody():
 )
 def test_why_a_container_can_not_do_its_part(line, said):
     why = trouble(["INFO: all is well", f"  {line}", "more"])
-    assert said in why and line.strip() in why
+    assert said in why and line.removeprefix('Exception in thread "main" ').strip() in why
+
+
+def test_a_frame_of_a_stack_is_no_trouble_and_memory_counts_first():
+    frames = ["\tat io.kubernetes.client.openapi.ApiException.<init>(ApiException.java:5)", "\t... 3 more"]
+    assert trouble(frames) == ""
+    memory = "java.lang.OutOfMemoryError: Java heap space"
+    lines = ["INFO: the user's own words: Forbidden", "x Uncaught exception in the thread x. Worker FAILED... ", memory]
+    assert trouble([*lines, *frames]).startswith(f"its program failed: {memory} (")
+
+
+def test_what_the_job_master_died_of_is_in_the_line_after_the_sign():
+    uncaught = "Uncaught exception in the thread Thread[main,5,main]. Job Master FAILED... "
+    progress = told(BEGIN, uncaught)
+    assert progress.died == "Thread[main,5,main]. Job Master FAILED..."
+    progress.feed("java.lang.OutOfMemoryError: Java heap space")
+    progress.feed("java.lang.IllegalStateException: another one")
+    assert progress.died == "java.lang.OutOfMemoryError: Java heap space"
+    progress = told(BEGIN, uncaught)
+    progress.feed("INFO: something else")
+    assert progress.died == "Thread[main,5,main]. Job Master FAILED..."
+
+
+def test_when_a_worker_joined_and_how_many_they_are():
+    at = "[2026-11-25 07:14:{} +0200] [INFO] [-] [JM] x.WorkerMonitor: {}"
+    progress = Progress()
+    for second, line in ((14, JOINED[0]), (20, JOINED[1]), (30, "WorkerID: 2 rejoined from failure."), (40, ALL)):
+        progress.feed(at.format(second, line))
+    assert progress.joined_at == {2: 1795583670.0, 0: 1795583660.0} and progress.all == 4
+    assert told(*OLD[:2]).all == 4 and told(JOINED[0]).joined_at == {}
+    progress.feed("[2026-11-99 07:14:14 +0200] WorkerID: 2 rejoined from failure.")
+    assert progress.joined_at[2] == 1795583670.0
 
 
 def test_a_healthy_log_has_no_trouble():

@@ -5,7 +5,7 @@ import json
 import pytest
 from twister2_job.arguments import parse
 from twister2_job.errors import UsageError
-from twister2_job.submission import Submission, check_url, config, submission_time, typed, values
+from twister2_job.submission import Submission, check_url, config, submission_time, typed, values, zookeeper
 
 
 @pytest.mark.parametrize(
@@ -132,3 +132,18 @@ def test_words_that_mean_nothing_are_refused(words, capsys):
     with pytest.raises(SystemExit):
         parse(words)
     assert "unrecognized" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ({}, ""),
+        ({"root.node.path": "/mine"}, ""),
+        ({"server.addresses": "zk:2181"}, "/twister2/TIME/job,"),
+        ({"server.addresses": "zk:2181", "root.node.path": "/mine/"}, " /mine/TIME/job,"),
+    ],
+)
+def test_where_the_next_run_keeps_its_state(settings, path):
+    told = zookeeper("job", {"job": {"config": {f"twister2.resource.zookeeper.{k}": v for k, v in settings.items()}}})
+    assert path in told and bool(told) == bool(path)
+    assert zookeeper("job", {}) == zookeeper("job", {"job": {"package": {"url": "http://a/b"}}}) == ""

@@ -7,6 +7,7 @@ always says what the chart's values say, and is there for restarted and added po
 
 PLAN is the JSON file that the chart writes. FOLDER gets <job>.tar.gz and package.env. TWISTER2_JOB_URL names the URL of
 the jar or package; without it the pieces are the files in TWISTER2_JOB_PIECES, in the order of their names.
+twister2-config.json, beside this script, is what Twister2 0.8.0 ships as its configuration: {file: {key: value}}.
 --publish writes the job into the job's ConfigMap, where Twister2's scaler looks for it.
 """
 
@@ -29,6 +30,16 @@ import urllib.request
 
 ARCHIVE = "twister2-job"  # The folder inside the package; Twister2 has this name built in.
 JAR = "job.jar"
+SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "twister2-config.json")
+COMMON = "/twister2/conf/common"  # Of the image, in the place of ours.
+# What only Twister2's client reads.
+CLIENT_ONLY = (
+    "twister2.resource.class.launcher",
+    "twister2.resource.class.uploader",
+    "twister2.resource.kubernetes.docker.image",
+    "twister2.resource.kubernetes.persistent.storage.class",
+)
+ZOOKEEPER = "twister2.resource.zookeeper."
 PATIENCE = 120.0  # Seconds that a server may take to come up.
 SILENCE = 30.0  # Seconds without a byte.
 # A package is unpacked to be read, and some kilobytes can unpack to more than a machine has.
@@ -181,9 +192,49 @@ def _yaml(values):
     return "".join("%s: %s\n" % (json.dumps(key), _value(values[key])) for key in sorted(values))
 
 
-def configuration(plan):
-    """Return the package's configuration files: {path: text}. Twister2 reads them in place of its own defaults."""
-    core = dict(plan["config"])
+def shipped(folder):
+    """Return the files of a folder of the shipped configuration: {path: {key: value}}."""
+    with open(SHIPPED, encoding="utf-8") as file:
+        files = json.load(file)
+    return {
+        path: {key: values[key] for key in values if key not in CLIENT_ONLY}
+        for path, values in files.items()
+        if path.startswith(folder + "/")
+    }
+
+
+def common_configuration():
+    """Return the files of common/: {path: bytes}. They are the image's own, or ours if it has none."""
+    found = {}
+    try:
+        for name in os.listdir(COMMON) if os.path.isdir(COMMON) else ():
+            path = os.path.join(COMMON, name)
+            if name.endswith(".yaml") and os.path.isfile(path):
+                with open(path, "rb") as file:
+                    found["common/" + name] = file.read()
+    except OSError as error:
+        raise PackageError("Twister2's configuration in the image, %s, can't be read (%s)." % (COMMON, error))
+    return found or {path: _yaml(values).encode("utf-8") for path, values in shipped("common").items()}
+
+
+def configuration(plan, common):
+    """Return the configuration files of the job: {path: text}. Twister2 reads them last, core.yaml after network.yaml.
+
+    `common` is what `common_configuration` returns.
+    """
+    core = {}
+    for values in shipped("kubernetes").values():
+        core.update(values)  # In a checkpoint.yaml they would win over the user's.
+    core.update(plan["config"])
+    told = {}
+    for name in sorted(common):
+        told.update(_settings(common[name]))
+    told.update(core)
+    time_of_run = plan.get("submissionTime", "0")
+    if told.get(ZOOKEEPER + "server.addresses") and time_of_run != "0":
+        # The znode <root>/<job> outlives the run, and Twister2 starts no run where there is one.
+        root = ZOOKEEPER + "root.node.path"
+        core[root] = "%s/%s" % (str(told.get(root) or "/twister2").rstrip("/"), time_of_run)
     core["kubernetes.namespace"] = plan["namespace"]
     core["twister2.job.master.port"] = plan["masterPort"]
     network = {
@@ -206,7 +257,10 @@ def configuration(plan):
 def write_package(plan, jar, target):
     """Write the package of a plan with the jar at path `jar` to path `target`."""
     files = [(plan["job"] + ".job", encode_job(plan))]
-    files += sorted((name, text.encode("utf-8")) for name, text in configuration(plan).items())
+    found = common_configuration()
+    own = configuration(plan, found)
+    found.update((name, text.encode("utf-8")) for name, text in own.items())
+    files += sorted(found.items())
     # The jar is compressed already, and the job's own pods are all that reads this: 1 is quick.
     with open(target, "wb") as out, gzip.GzipFile("", "wb", 1, out, 0) as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:

@@ -6,6 +6,8 @@ import os
 import queue
 import socket
 import time
+import traceback
+from pathlib import Path
 
 from . import behaviour, kube
 from .job import Job, worker_id
@@ -13,6 +15,13 @@ from .link import LOST, Link, preferred_address
 from .log import log
 
 WAIT = "twister2.worker.controller.max.wait.time"  # The settings of Twister2's own, in milliseconds.
+
+
+def stack_trace(failure: Exception) -> str:
+    """Return an exception as Java prints one: its class and message, then each function, the last one first."""
+    frames = [*traceback.extract_stack(), *traceback.extract_tb(failure.__traceback__)]
+    lines = [f"\tat contract.{Path(one.filename).stem}.{one.name}({one.filename}:{one.lineno})" for one in frames]
+    return "\n".join([f"{type(failure).__name__}: {failure}", *reversed(lines)])
 
 
 class MasterLostError(Exception):
@@ -128,7 +137,7 @@ class Worker:
         except Exception as failure:
             log(
                 "SEVERE",
-                f"Uncaught exception in the thread main. Worker FAILED...\n{type(failure).__name__}: {failure}",
+                f"Uncaught exception in the thread main. Worker FAILED...\n{stack_trace(failure)}",
             )
             self.tell("FULLY_FAILED" if self.restarts >= maximum - 1 else "FAILED")
             return 1

@@ -19,7 +19,7 @@ the package, so that it says what the values say.
 {{- end }}
 {{- $plan := dict "job" .Release.Name "jobName" ($job.name | default .Release.Name) "namespace" .Release.Namespace }}
 {{- $plan = merge $plan (dict "class" $job.class "driver" $job.driver "groups" $groups "config" $job.config "additionalPorts" $ports) }}
-{{- $plan = merge $plan (dict "workerPort" (int .Values.workerPort) "masterPort" (int $job.master.port) "source" $source) }}
+{{- $plan = merge $plan (dict "workerPort" (int .Values.workerPort) "masterPort" (int $job.master.port) "source" $source "submissionTime" $job.submissionTime) }}
 {{- set $plan "sha256" ((index $job $source).sha256 | default "" | lower) | toJson }}
 {{- end }}
 
