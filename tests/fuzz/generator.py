@@ -1,0 +1,232 @@
+"""Makes values for the chart out of values.schema.json: valid ones, those at the bounds, those just beside, odd ones."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.conftest import CHART, CI_VALUES
+from tests.fuzz.strings import JUNK, NAMESPACES, ODD, PROBES, QUANTITIES, RELEASES, SHAPES, TYPED, WORDS, WRONG
+
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+BASES: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) or {} for path in CI_VALUES]
+# A string that is nothing but a string: every odd one is compared with it. It passes for a name and for a port's name.
+MARK = "zq{:02d}x"
+
+
+@dataclass
+class Case:
+    """One rendering to try."""
+
+    name: str
+    namespace: str
+    values: dict[str, Any]
+    skip_schema: bool = False
+    # Odd strings that another string could stand for everywhere they are.
+    free: set[str] = field(default_factory=set)
+
+
+def resolve(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema that a reference leads to, with what stands beside it."""
+    while "$ref" in node:
+        found = functools.reduce(lambda inner, key: inner[key], node["$ref"].removeprefix("#/").split("/"), SCHEMA)
+        node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+@functools.cache
+def matching(pattern: str) -> tuple[str, ...]:
+    """Return strings that a pattern takes, always the same."""
+    found: list[str] = []
+
+    @seed(0)
+    @settings(max_examples=60, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(st.from_regex(pattern, alphabet=st.characters(codec="ascii")))
+    def collect(text: str) -> None:
+        found.append(text)
+
+    collect()
+    return tuple(dict.fromkeys(found))
+
+
+@functools.cache
+def hints() -> set[str]:
+    """Return the sentences that the schema shows a user in the place of a pattern; none of them is a value."""
+    found: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(node.get("enum"), list):
+                found.update(one for one in node["enum"] if isinstance(one, str) and " " in one)
+            for inner in node.values():
+                walk(inner)
+        elif isinstance(node, list):
+            for inner in node:
+                walk(inner)
+
+    walk(SCHEMA)
+    return found
+
+
+class Maker:
+    """Draws one case."""
+
+    def __init__(self, number: int) -> None:
+        self.random = random.Random(number)
+        self.free: set[str] = set()
+        self.fixed: set[str] = set()
+
+    def pick(self, options: Any) -> Any:
+        """Return one of the options."""
+        return self.random.choice(list(options))
+
+    def chance(self, percent: int) -> bool:
+        """Return True in so many of a hundred cases."""
+        return self.random.random() * 100 < percent
+
+    def odd(self, options: Any = ODD) -> str:
+        """Return an odd string in a place that takes every string."""
+        text = str(self.pick(options))
+        self.free.add(text)
+        return text
+
+    def text(self, node: dict[str, Any]) -> str:
+        """Return a string for a schema: seldom one that it refuses."""
+        low, high = node.get("minLength", 0), node.get("maxLength", 10**6)
+        pattern = node.get("pattern")
+        fits = [one for one in ODD if low <= len(one) <= high and (not pattern or re.search(pattern, one))]
+        if self.chance(3):
+            return str(self.pick(ODD))
+        if pattern and (not fits or self.chance(40)):
+            return str(self.pick(matching(pattern)))[:high]
+        text = str(self.pick(fits or ["a"]))
+        marked = not pattern or re.search(pattern, MARK.format(0))
+        (self.free if marked and len(MARK.format(0)) <= high else self.fixed).add(text)
+        return text
+
+    def number(self, node: dict[str, Any]) -> int | float:
+        """Return a number for a schema: most are small, some at the bounds, few beyond."""
+        low = node.get("minimum", node.get("exclusiveMinimum", 0))
+        high = node.get("maximum", 2**63 - 1)
+        if self.chance(80):
+            near = self.random.randint(0, 5) + low
+            return min(near if node.get("type") == "integer" else near + self.pick((0, 0.25)), high)
+        if self.chance(70):
+            return int(self.pick((low, low + 1, (low + min(high, 10**6)) // 2)))
+        return int(self.pick((high, low - 1, high + 1, high - 1)))
+
+    def shape(self, pattern: Any) -> Any:
+        """Fill a piece of a pod; see SHAPES."""
+        if isinstance(pattern, dict):
+            return {self.shape(key): self.shape(value) for key, value in pattern.items()}
+        if isinstance(pattern, list):
+            return [self.shape(one) for one in pattern]
+        if pattern == "odd":
+            return self.odd()
+        if pattern == "quantity":
+            return self.pick(QUANTITIES)
+        return self.odd(WORDS) if pattern == "word" else pattern
+
+    def make(self, node: dict[str, Any], key: str = "") -> Any:
+        """Return a value for a schema; `key` is its name."""
+        node = resolve(node)
+        shape = "probe" if key in PROBES else key
+        if shape in SHAPES and "enum" not in node:
+            typed = shape in TYPED or "properties" in node or "properties" in resolve(node.get("items", {}))
+            wrong = typed and shape in WRONG and self.chance(10)
+            return self.shape(self.pick(WRONG[shape] if wrong else SHAPES[shape]))
+        if "anyOf" in node or "oneOf" in node:
+            rest = {name: value for name, value in node.items() if name not in ("anyOf", "oneOf")}
+            return self.make({**rest, **resolve(self.pick(node.get("anyOf") or node["oneOf"]))}, key)
+        if "const" in node:
+            return node["const"]
+        if "enum" in node:
+            return self.pick(node["enum"])
+        kind = node.get("type")
+        if isinstance(kind, list):
+            kind = self.pick(kind)
+        if kind == "boolean":
+            return self.random.random() < 0.5
+        if kind in ("integer", "number"):
+            return self.number({**node, "type": kind})
+        if kind == "string":
+            return self.text(node)
+        if kind == "array":
+            size = self.random.randint(0, min(3, node.get("maxItems", 3)))
+            return [self.make(node.get("items", {}), key) for _ in range(size)] if node.get("items") else []
+        return self.mapping(node) if kind == "object" else None
+
+    def mapping(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Return an object for a schema."""
+        made: dict[str, Any] = {}
+        for name, inner in node.get("properties", {}).items():
+            if name in node.get("required", ()) or self.chance(40):
+                made[name] = self.make(inner, name)
+        others = node.get("additionalProperties")
+        for pattern, inner in node.get("patternProperties", {}).items():
+            for _ in range(self.random.randint(0, 2)):
+                made[self.pick(("0", "1", "2", "7", "100000", self.pick(matching(pattern))))] = self.make(inner)
+        if isinstance(others, dict):
+            names = resolve(node.get("propertyNames", {}))
+            ports = resolve(others).get("type") == "integer"
+            for _ in range(self.random.randint(0, 2)):
+                # YAML has an end for keys that are written in one line.
+                name = self.pick(("worker", "ui", *WORDS)) if ports else self.text({"maxLength": 1000, **names})
+                made[name] = self.make(others)
+        return made
+
+    def put(self, values: dict[str, Any], node: dict[str, Any]) -> None:
+        """Set one value somewhere below `values`."""
+        name = self.pick(node["properties"])
+        inner = resolve(node["properties"][name])
+        if "properties" in inner and not self.chance(5):
+            if not isinstance(values.get(name), dict):
+                values[name] = {}
+            self.put(values[name], inner)
+        else:
+            values[name] = self.make(inner, name)
+
+    def spoil(self, values: dict[str, Any], node: dict[str, Any], every: bool) -> None:
+        """Put something wrong into the place of one value; not `every` means nothing of another kind, but for null."""
+        name = self.pick(node["properties"])
+        inner = resolve(node["properties"][name])
+        if "properties" in inner and not self.chance(20):
+            if not isinstance(values.get(name), dict):
+                values[name] = {}
+            self.spoil(values[name], inner, every)
+            return
+        kinds = {"object": dict, "array": list}
+        own = [
+            one for one in JUNK
+            if every or one is None or isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
+        ]  # fmt: skip
+        values[name] = copy.deepcopy(self.pick(own))
+
+
+def make_case(number: int) -> Case:
+    """Return the case of a number: one of the chart's ci values files, and up to eight values made for it."""
+    maker = Maker(number)
+    values = copy.deepcopy(maker.pick(BASES))
+    for _ in range(maker.random.randint(1, 8)):
+        maker.put(values, SCHEMA)
+    skip_schema = maker.chance(15)
+    if skip_schema or maker.chance(10):
+        # Who skips the schema and puts a text in the place of a map gets Helm's own words.
+        maker.spoil(values, SCHEMA, every=not skip_schema)
+    name = maker.pick(RELEASES) if maker.chance(40) else "job"
+    namespace = maker.pick(NAMESPACES) if maker.chance(30) else "default"
+    return Case(name, namespace, values, skip_schema, maker.free - maker.fixed)
+
+
+# One draw for each case: Hypothesis varies what it has drawn, and two cases that differ in one value show hardly more
+# than one of them. It is what picks the numbers and makes strings out of the schema's patterns.
+cases = st.integers(0, 2**64 - 1).map(make_case)

@@ -1,0 +1,182 @@
+"""Generates cases, checks them, and makes each fault that they show as small as it gets."""
+
+from __future__ import annotations
+
+import collections
+import copy
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.fuzz.apiserver import ApiServer
+from tests.fuzz.checker import Fault, check
+from tests.fuzz.generator import Case, cases
+from tests.fuzz.renderer import Renderer, as_text
+
+
+REFUSERS = {"schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "raw error": "a raw error"}
+
+
+@dataclass
+class Found:
+    """One kind of fault, with the smallest case that shows it."""
+
+    fault: Fault
+    case: Case
+    times: int = 1
+
+    def command(self) -> str:
+        """Return a command of a shell that renders the case."""
+        skip = " --skip-schema-validation" if self.case.skip_schema else ""
+        return (
+            f"printf %s {shlex.quote(as_text(self.case.values))} | helm template {self.case.name} charts/twister2-job "
+            f"--namespace {self.case.namespace}{skip} -f -"
+        )
+
+    def text(self) -> str:
+        """Return what a person reads."""
+        kind, words = self.fault
+        return f"{kind} ({self.times} cases): {words.strip()[:600]}\n    {self.command()[:3000]}"
+
+
+@dataclass
+class Outcome:
+    """What became of all cases."""
+
+    counts: collections.Counter[str] = field(default_factory=collections.Counter)
+    faults: dict[str, Found] = field(default_factory=dict)
+
+
+# What stands before these is about the object, and one fault shows in many objects.
+BEFORE = re.compile(r"^.*?(json: |strict decoding error: |is invalid: \[?)", re.DOTALL)
+
+
+def signature(fault: Fault) -> str:
+    """Return what two faults of one kind have in common: their words without what values bring in."""
+    kind, words = fault
+    words = BEFORE.sub("", words.split(" in place of ")[0].split(": error converting YAML")[0])
+    words = re.sub(r"\"(\\.|[^\"\\])*\"|'[^']*'|`[^`]*`", "S", words)
+    words = re.sub(r"^(\[\d+\])?\.?|zq\w*|\d+|^(StatefulSet|Service|Pod|Role) [^ .]+", "", words.splitlines()[0] if words else "")
+    return f"{kind.split(': ')[0]}: {words[:100]}"
+
+
+class Fuzz:
+    """The renderer and, if there is a cluster, its API server."""
+
+    def __init__(self, renderer: Renderer, server: ApiServer | None = None) -> None:
+        self.renderer, self.server = renderer, server
+
+    def faults(self, case: Case) -> tuple[str, list[Fault]]:
+        """Return what became of one case, and its faults."""
+        outcome, objects, faults = check(self.renderer, case)
+        if self.server:
+            asked = [(found, self.server.refused(found)) for found in objects]
+            faults += [(f"refused by the API server: {found['kind']}", promise.result()) for found, promise in asked if promise.result()]
+        return outcome, faults
+
+    def smallest(self, case: Case, kind: str, tries: int = 300) -> Case:
+        """Return the case with all taken away that the fault does without."""
+
+        def shows(tried: Case) -> bool:
+            return any(signature(fault) == kind for fault in self.faults(tried)[1])
+
+        best = case
+        for smaller in simpler(lambda: best):
+            tries -= 1
+            if tries < 0:
+                break
+            if shows(smaller):
+                best = smaller
+        return best
+
+    def run(self, count: int, number: int) -> Outcome:
+        """Generate so many cases out of the seed and check them."""
+        outcome = Outcome()
+        collected: list[Case] = []
+
+        @seed(number)
+        @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @given(cases)
+        def collect(case: Case) -> None:
+            collected.append(case)
+
+        collect()
+        waiting: collections.deque[tuple[Case, list[Any]]] = collections.deque()
+
+        def note(case: Case, fault: Fault) -> None:
+            kind = signature(fault)
+            if kind in outcome.faults:
+                outcome.faults[kind].times += 1
+            else:
+                outcome.faults[kind] = Found(fault, case)
+
+        def answers(left: int) -> None:
+            while len(waiting) > left:
+                case, asked = waiting.popleft()
+                refused = [(found, promise.result()) for found, promise in asked]
+                outcome.counts["accepted by the API server"] += not any(text for _, text in refused)
+                for found, text in refused:
+                    if text:
+                        note(case, (f"refused by the API server: {found['kind']}", text))
+
+        for case in collected:
+            became, objects, faults = check(self.renderer, case)
+            outcome.counts[became if became.startswith("rendered") else f"refused by {REFUSERS[became]}"] += 1
+            for fault in faults:
+                note(case, fault)
+            if self.server and objects:
+                waiting.append((case, [(found, self.server.refused(found)) for found in objects]))
+                # The API server works on them while others are rendered, but not on thousands at once.
+                answers(20)
+        answers(0)
+        return outcome
+
+    def shrink(self, outcome: Outcome) -> Iterator[Found]:
+        """Yield each fault with its smallest case."""
+        for kind, found in outcome.faults.items():
+            found.case = self.smallest(found.case, kind)
+            again = [fault for fault in self.faults(found.case)[1] if signature(fault) == kind]
+            found.fault = again[0] if again else found.fault
+            yield found
+
+
+def simpler(current: Callable[[], Case]) -> Iterator[Case]:
+    """Yield smaller cases than the current one, which may change meanwhile: each key and entry away, then the names."""
+    for name, namespace in (("job", "default"), ("job", None), (None, "default")):
+        case = copy.deepcopy(current())
+        case.name, case.namespace = name or case.name, namespace or case.namespace
+        if (case.name, case.namespace) != (current().name, current().namespace):
+            yield case
+    done: set[tuple[Any, ...]] = set()
+    while True:
+        path = next((path for path in paths(current().values) if path not in done), None)
+        if path is None:
+            return
+        done.add(path)
+        case = copy.deepcopy(current())
+        inner: Any = case.values
+        for key in path[:-1]:
+            inner = inner[key]
+        if isinstance(inner, list):
+            # The next entry takes this one's place, so what was tried below here is new.
+            inner.pop(path[-1])
+            before = len(current().values)
+            yield case
+            if len(current().values) == before and current() is case:
+                done = {one for one in done if one[: len(path) - 1] != path[:-1]}
+        else:
+            del inner[path[-1]]
+            yield case
+
+
+def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of each key and entry, from the outside in."""
+    inner = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
+    for key in inner:
+        yield (*above, key)
+    for key in inner:
+        yield from paths(value[key], (*above, key))
