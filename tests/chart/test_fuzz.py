@@ -69,8 +69,8 @@ def small_chart(folder, template):
 
 def test_a_chart_that_eats_memory_is_told_and_the_next_one_renders(tmp_path):
     greedy = small_chart(tmp_path, "a: {{ if .Values.n }}{{ len (until (int .Values.n)) }}{{ end }}")
-    with Renderer(chart=greedy) as renderer:
-        assert "memory" in renderer.render(Case("job", "default", {"n": 10**9}))["error"]
+    with Renderer(chart=greedy, memory=1800) as renderer:
+        assert "took more than" in renderer.render(Case("job", "default", {"n": 10**9}))["error"]
         assert renderer.render(Case("job", "default", {"n": 5}))["objects"] == [{"a": 5}]
 
 
@@ -90,7 +90,7 @@ def test_raw_errors_are_told_from_sentences():
     rule = "execution error at (twister2-job/templates/validate.yaml:1:4): \n"
     assert refusal(f"{rule}instances: it is 0; set instances=1") == ("rules", None)
     assert refusal(f"{rule}instances: it is %!d(string=a)")[1]
-    assert refusal('template: a.yaml:1:2: executing "a.yaml" at <.Values.a.b>: nil pointer evaluating interface {}.b')[1]
+    assert refusal('template: a.yaml:1:2: executing "a.yaml" at <.Values.a.b>: nil pointer evaluating {}.b')[1]
     assert refusal("YAML parse error on a.yaml: error converting YAML to JSON")[1]
 
 
@@ -98,7 +98,6 @@ def test_a_string_that_yaml_reads_as_something_else_is_told(tmp_path):
     """The chart with one pair of quotes less: the twin with a plain string differs."""
     copy = tmp_path / "twister2-job"
     shutil.copytree(CHART, copy)
-    path = copy / "templates" / "jobmaster" / "service.yaml"
     path = copy / "templates" / "workers" / "service-headless.yaml"
     text = path.read_text()
     path.write_text(text.replace("  annotations:\n", "  annotations:\n    test: {{ .Values.job.name }}\n", 1))

@@ -32,7 +32,8 @@ def api_server(kubeconfig: str) -> Iterator[ApiServer | None]:
         finally:
             server.close()
     finally:
-        subprocess.run([*kubectl, "delete", "namespace", namespace, "--wait=false"], check=True, stdout=subprocess.DEVNULL)
+        delete = [*kubectl, "delete", "namespace", namespace, "--wait=false"]
+        subprocess.run(delete, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> int:

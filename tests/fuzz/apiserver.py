@@ -19,7 +19,7 @@ PATHS = {
 # What the API server says of the cluster as it is, and not of the object.
 ELSEWHERE = re.compile(
     r"already exists|provided port is already allocated|no PriorityClass with name|RuntimeClass .* not found"
-    r"|is not configured on (this )?cluster|serviceaccount .* not found|the pod's runtime class|pod rejected: RuntimeClass"
+    r"|is not configured on (this )?cluster|serviceaccount .* not found|pod rejected: RuntimeClass"
 )
 
 

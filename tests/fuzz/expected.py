@@ -137,14 +137,16 @@ def numbers(case: Case, objects: list[dict[str, Any]]) -> Iterator[str]:
         marks = found["metadata"]["annotations"]
         where = f"StatefulSet {case.name}-{index}"
         yield from compare(f"{where} replicas", found["spec"]["replicas"], 0 if suspended else int(group["instances"]))
-        for key, number in (("first-worker", first), ("instances", group["instances"]), ("workers-per-pod", group["workersPerPod"])):
+        counts = {"first-worker": first, "instances": group["instances"], "workers-per-pod": group["workersPerPod"]}
+        for key, number in counts.items():
             yield from compare(f"{where} {key}", marks.get(f"twister2-job/{key}"), str(int(number)))
         pod = found["spec"]["template"]["spec"]
         workers = [one for one in pod["containers"] if re.fullmatch(r"twister2-container-\d+", str(one["name"]))]
         yield from compare(f"{where} workers", len(workers), int(group["workersPerPod"]))
         for container, worker in enumerate(workers):
             expected = [int(value(case, "workerPort")) + container * stride + k for k in range(stride)]
-            yield from compare(f"{where} ports", [port["containerPort"] for port in worker.get("ports") or []], expected)
+            ports = [port["containerPort"] for port in worker.get("ports") or []]
+            yield from compare(f"{where} ports", ports, expected)
     for name, number in (value(case, "perWorker.nodePortBase") or {}).items():
         own = (value(case, "perWorker.overrides") or {}).get("0") or {}
         for port in named(objects, "Service", f"{case.name}-w-0").get("spec", {}).get("ports", []):

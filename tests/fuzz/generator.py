@@ -1,4 +1,4 @@
-"""Makes values for the chart out of values.schema.json: valid ones, those at the bounds, those just beside, odd ones."""
+"""Makes values for the chart out of values.schema.json: valid ones, at the bounds, just beside, and odd ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import random
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -21,6 +21,7 @@ SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 BASES: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) or {} for path in CI_VALUES]
 # A string that is nothing but a string: every odd one is compared with it. It passes for a name and for a port's name.
 MARK = "zq{:02d}x"
+Anything = TypeVar("Anything")
 
 
 @dataclass
@@ -43,18 +44,25 @@ def resolve(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-@functools.cache
-def matching(pattern: str) -> tuple[str, ...]:
-    """Return strings that a pattern takes, always the same."""
-    found: list[str] = []
+def drawn(strategy: st.SearchStrategy[Anything], count: int, number: int) -> list[Anything]:
+    """Return what Hypothesis makes of a strategy, so many and no two alike, always the same for the same number."""
+    found: list[Anything] = []
+    silent = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
-    @seed(0)
-    @settings(max_examples=60, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(st.from_regex(pattern, alphabet=st.characters(codec="ascii")))
-    def collect(text: str) -> None:
-        found.append(text)
+    @seed(number)
+    @settings(silent, max_examples=count)
+    @given(strategy)
+    def collect(one: Anything) -> None:
+        found.append(one)
 
     collect()
+    return found
+
+
+@functools.cache
+def matching(pattern: str) -> tuple[str, ...]:
+    """Return strings that a pattern takes."""
+    found = drawn(st.from_regex(pattern, alphabet=st.characters(codec="ascii")), 60, 0)
     return tuple(dict.fromkeys(found))
 
 

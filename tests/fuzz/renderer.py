@@ -1,4 +1,4 @@
-"""Renders the chart in one process that stays: `helm template` costs 0.1 s of processor time before it does anything."""
+"""Renders the chart in one process that stays: `helm template` costs 0.1 s of processor time before it begins."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def as_text(values: dict[str, Any]) -> str:
 class Renderer:
     """The program of tests/tools/render; a rendering that takes too much memory or time ends it and is told as such."""
 
-    def __init__(self, program: Path = PROGRAM, chart: Path = CHART) -> None:
-        self.command = [str(program), str(chart), KUBE_VERSION, str(MEMORY_MIB)]
+    def __init__(self, program: Path = PROGRAM, chart: Path = CHART, memory: int = MEMORY_MIB) -> None:
+        self.command = [str(program), str(chart), KUBE_VERSION, str(memory)]
+        self.memory = memory
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Renderer:
@@ -64,5 +65,5 @@ class Renderer:
             return answer
         self.close()
         if ready:
-            return {"error": f"resources: rendering took more than {MEMORY_MIB} MiB of memory"}
+            return {"error": f"resources: rendering took more than {self.memory} MiB of memory"}
         return {"error": f"resources: rendering took more than {SECONDS} seconds"}

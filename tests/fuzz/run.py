@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import collections
 import copy
+import itertools
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
 from tests.fuzz.apiserver import ApiServer
 from tests.fuzz.checker import Fault, check
-from tests.fuzz.generator import Case, cases
+from tests.fuzz.generator import Case, cases, drawn
 from tests.fuzz.renderer import Renderer, as_text
 
-
-REFUSERS = {"schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "raw error": "a raw error"}
-
+REFUSERS = {
+    "schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "raw error": "a raw error",
+}  # fmt: skip
 
 @dataclass
 class Found:
@@ -60,8 +59,13 @@ def signature(fault: Fault) -> str:
     kind, words = fault
     words = BEFORE.sub("", words.split(" in place of ")[0].split(": error converting YAML")[0])
     words = re.sub(r"\"(\\.|[^\"\\])*\"|'[^']*'|`[^`]*`", "S", words)
-    words = re.sub(r"^(\[\d+\])?\.?|zq\w*|\d+|^(StatefulSet|Service|Pod|Role) [^ .]+", "", words.splitlines()[0] if words else "")
+    words = re.sub(r"^(\[\d+\])?\.?|zq\w*|\d+|^(StatefulSet|Service|Pod|Role) [^ .]+", "", words.partition("\n")[0])
     return f"{kind.split(': ')[0]}: {words[:100]}"
+
+
+def refused(found: dict[str, Any], text: str) -> Fault:
+    """Return the fault of an object that the API server refuses."""
+    return f"refused by the API server: {found['kind']}", text
 
 
 class Fuzz:
@@ -75,36 +79,26 @@ class Fuzz:
         outcome, objects, faults = check(self.renderer, case)
         if self.server:
             asked = [(found, self.server.refused(found)) for found in objects]
-            faults += [(f"refused by the API server: {found['kind']}", promise.result()) for found, promise in asked if promise.result()]
+            faults += [refused(found, promise.result()) for found, promise in asked if promise.result()]
         return outcome, faults
 
     def smallest(self, case: Case, kind: str, tries: int = 300) -> Case:
         """Return the case with all taken away that the fault does without."""
-
-        def shows(tried: Case) -> bool:
-            return any(signature(fault) == kind for fault in self.faults(tried)[1])
-
-        best = case
-        for smaller in simpler(lambda: best):
-            tries -= 1
-            if tries < 0:
+        best, number = case, 0
+        for _ in range(tries):
+            smaller = without(best, number)
+            if smaller is None:
                 break
-            if shows(smaller):
+            if any(signature(fault) == kind for fault in self.faults(smaller)[1]):
+                # What comes next has moved to this number.
                 best = smaller
+            else:
+                number += 1
         return best
 
     def run(self, count: int, number: int) -> Outcome:
         """Generate so many cases out of the seed and check them."""
         outcome = Outcome()
-        collected: list[Case] = []
-
-        @seed(number)
-        @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-        @given(cases)
-        def collect(case: Case) -> None:
-            collected.append(case)
-
-        collect()
         waiting: collections.deque[tuple[Case, list[Any]]] = collections.deque()
 
         def note(case: Case, fault: Fault) -> None:
@@ -121,9 +115,9 @@ class Fuzz:
                 outcome.counts["accepted by the API server"] += not any(text for _, text in refused)
                 for found, text in refused:
                     if text:
-                        note(case, (f"refused by the API server: {found['kind']}", text))
+                        note(case, refused(found, text))
 
-        for case in collected:
+        for case in drawn(cases, count, number):
             became, objects, faults = check(self.renderer, case)
             outcome.counts[became if became.startswith("rendered") else f"refused by {REFUSERS[became]}"] += 1
             for fault in faults:
@@ -144,33 +138,20 @@ class Fuzz:
             yield found
 
 
-def simpler(current: Callable[[], Case]) -> Iterator[Case]:
-    """Yield smaller cases than the current one, which may change meanwhile: each key and entry away, then the names."""
-    for name, namespace in (("job", "default"), ("job", None), (None, "default")):
-        case = copy.deepcopy(current())
-        case.name, case.namespace = name or case.name, namespace or case.namespace
-        if (case.name, case.namespace) != (current().name, current().namespace):
-            yield case
-    done: set[tuple[Any, ...]] = set()
-    while True:
-        path = next((path for path in paths(current().values) if path not in done), None)
-        if path is None:
-            return
-        done.add(path)
-        case = copy.deepcopy(current())
-        inner: Any = case.values
-        for key in path[:-1]:
-            inner = inner[key]
-        if isinstance(inner, list):
-            # The next entry takes this one's place, so what was tried below here is new.
-            inner.pop(path[-1])
-            before = len(current().values)
-            yield case
-            if len(current().values) == before and current() is case:
-                done = {one for one in done if one[: len(path) - 1] != path[:-1]}
-        else:
-            del inner[path[-1]]
-            yield case
+def without(case: Case, number: int) -> Case | None:
+    """Return a copy of the case without its odd name (0), namespace (1), or the key or entry of a number from 2 on."""
+    smaller = copy.deepcopy(case)
+    if number < 2:
+        smaller.name, smaller.namespace = ("job", case.namespace) if number == 0 else (case.name, "default")
+        return smaller
+    path = next(itertools.islice(paths(case.values), number - 2, None), None)
+    if path is None:
+        return None
+    inner: Any = smaller.values
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return smaller
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

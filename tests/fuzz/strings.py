@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Each is a string to whoever writes it; without quotes a YAML reader makes a truth value, a number, a null, a comment ... of it.
+# Each is a string to whoever writes it; without quotes YAML makes a truth value, a number, a null, a comment ... of it.
 WORDS = (
     "on", "off", "y", "n", "yes", "no", "null", "true", "false", "123", "0", "007", "1e3", "0x10", "0b1", "0o17",
     "12345678901234567890", "2001-01-01", "a", "e1",
@@ -20,8 +20,8 @@ RELEASES = ("job", "true", "null", "on", "y", "no", "e1", "a", "yes", "n", "x" *
 NAMESPACES = ("default", "12345", "true", "null", "1e3", "on", "y", "0x10", "0", "1-1", "x" * 63)
 # What a value is replaced by to see whether each guard holds.
 JUNK = (
-    None, "", "x", "true", "false", "1", "null", 0, -1, 1.5, 1000000, 10**9, 2**63 - 1, 2**63, True, False, [], {}, [None],
-    [""], [1], [{}], {"x": None}, {"x": "y"}, {"x": 1}, {"enabled": True}, {"limits": None}, {"port": {}},
+    None, "", "x", "true", "false", "1", "null", 0, -1, 1.5, 1000000, 10**9, 2**63 - 1, 2**63, True, False, [], {},
+    [None], [""], [1], [{}], {"x": None}, {"x": "y"}, {"x": 1}, {"enabled": True}, {"limits": None}, {"port": {}},
 )  # fmt: skip
 QUANTITIES = ("100m", "1", 1, 0.5, "64Mi", "1e3", 1000000000, "2Gi", "0", 0)
 
@@ -36,7 +36,8 @@ SHAPES: dict[str, tuple[object, ...]] = {
         [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "word", "key": "word"}}}],
         [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
     ),
-    "envFrom": ([{"configMapRef": {"name": "word", "optional": True}}], [{"secretRef": {"name": "word"}, "prefix": "A"}]),
+    "envFrom": ([{"configMapRef": {"name": "word", "optional": True}}],
+                [{"secretRef": {"name": "word"}, "prefix": "A"}]),
     "extraVolumes": (
         [{"name": "word", "emptyDir": {}}], [{"name": "word", "configMap": {"name": "word"}}],
         [{"name": "tmp", "emptyDir": {}}], [{"name": "addresses", "emptyDir": {}}], [{"name": "echo", "emptyDir": {}}],
@@ -47,7 +48,8 @@ SHAPES: dict[str, tuple[object, ...]] = {
     ),
     "extraVolumeMounts": (
         [{"name": "tmp", "mountPath": "/tmp"}], [{"name": "tmp", "mountPath": "/word"}],
-        [{"name": "addresses", "mountPath": "/run/twister2-job"}], [{"name": "tmp", "mountPath": "/twister2-memory-dir"}],
+        [{"name": "addresses", "mountPath": "/run/twister2-job"}],
+        [{"name": "tmp", "mountPath": "/twister2-memory-dir"}],
         [{"name": "tmp", "mountPath": "/a"}, {"name": "tmp", "mountPath": "/a"}],
         [{"name": "tmp", "mountPath": "/a", "readOnly": True}],
     ),
@@ -65,8 +67,10 @@ SHAPES: dict[str, tuple[object, ...]] = {
     "tolerations": ([{"key": "word", "operator": "Equal", "value": "word", "effect": "NoSchedule"}],
                     [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1000000}]),
     "topologySpreadConstraints": ([{"maxSkew": 1, "topologyKey": "word", "whenUnsatisfiable": "ScheduleAnyway"}], []),
-    "podSecurityContext": ({}, {"runAsUser": 1000000, "fsGroup": 1000000}, {"sysctls": [{"name": "net.a", "value": "odd"}]}),
-    "securityContext": ({}, {"readOnlyRootFilesystem": False}, {"runAsUser": 1000000}, {"capabilities": {"drop": ["word"]}}),
+    "podSecurityContext": ({}, {"runAsUser": 1000000, "fsGroup": 1000000},
+                           {"sysctls": [{"name": "net.a", "value": "odd"}]}),
+    "securityContext": ({}, {"readOnlyRootFilesystem": False}, {"runAsUser": 1000000},
+                        {"capabilities": {"drop": ["word"]}}),
     "lifecycle": ({"preStop": {"exec": {"command": ["odd"]}}}, {"postStart": {"exec": {"command": ["odd", "odd"]}}}),
     "rollingUpdate": ({"partition": 0}, {"partition": 1000000}),
     "podSelector": ({}, {"matchLabels": {"word": "word"}}),
@@ -75,7 +79,7 @@ SHAPES: dict[str, tuple[object, ...]] = {
                {"a.b": 2**53 + 1}, {"a.b": ["odd"]}),
     "global": ({"x": "odd"}, {}),
 }  # fmt: skip
-# The same with a wrong type: the schema has to refuse them in the values of TYPED, in others if it knows the type at all.
+# The same with a wrong type: the schema has to refuse them in the values of TYPED, in others if it knows the type.
 WRONG: dict[str, tuple[object, ...]] = {
     "env": ([{"name": "A", "value": 5}], [{"name": "A", "value": True}], [{"name": 5, "value": "a"}], [{"value": "a"}],
             [{"name": "A", "valueFrom": "a"}]),
@@ -87,7 +91,8 @@ WRONG: dict[str, tuple[object, ...]] = {
     "probe": ({"tcpSocket": "worker"}, {"exec": {"command": "odd"}}, {"periodSeconds": "5", "tcpSocket": {"port": 1}}),
     "resources": ({"limits": None}, {"limits": "a"}, {"limits": {"memory": {}}}, {"limits": {"memory": "a"}}),
     "affinity": ({"nodeAffinity": "a"},),
-    "tolerations": ([{"key": "a", "operator": "Exists", "tolerationSeconds": "5", "effect": "NoExecute"}], [{"key": 5}]),
+    "tolerations": ([{"key": "a", "operator": "Exists", "tolerationSeconds": "5", "effect": "NoExecute"}],
+                    [{"key": 5}]),
     "topologySpreadConstraints": ([{"maxSkew": "1", "topologyKey": "a", "whenUnsatisfiable": "ScheduleAnyway"}],),
     "podSecurityContext": ({"runAsUser": "1000"},),
     "securityContext": ({"runAsUser": "1000"},),
