@@ -172,7 +172,11 @@ def check(renderer: Renderer, case: Case) -> tuple[str, list[dict[str, Any]], li
     done, text = twin(renderer, case, objects)
     if text:
         faults.append(("a string is changed", text))
-    faults += [("a value is changed", text) for text in [*copied(case, objects), *numbers(case, objects)]]
+    try:
+        faults += [("a value is changed", text) for text in [*copied(case, objects), *numbers(case, objects)]]
+    except (AttributeError, KeyError, TypeError) as error:
+        # What stands without quotes may take the fields beside it along.
+        faults.append(("a value is changed", f"an object lacks what every one has: {error!r}"))
     return "rendered" if done else "rendered, not compared", objects, faults
 
 

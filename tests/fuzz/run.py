@@ -59,7 +59,7 @@ def signature(fault: Fault) -> str:
     kind, words = fault
     words = BEFORE.sub("", words.split(" in place of ")[0].split(": error converting YAML")[0])
     words = re.sub(r"\"(\\.|[^\"\\])*\"|'[^']*'|`[^`]*`", "S", words)
-    words = re.sub(r"^(\[\d+\])?\.?|zq\w*|\d+|^(StatefulSet|Service|Pod|Role) [^ .]+", "", words.partition("\n")[0])
+    words = re.sub(r"^(StatefulSet|Service|Pod|Role) [^ .]+|^\[\d+\]\.|zq\w*|\d+", "", words.partition("\n")[0])
     return f"{kind.split(': ')[0]}: {words[:100]}"
 
 
@@ -82,16 +82,16 @@ class Fuzz:
             faults += [refused(found, promise.result()) for found, promise in asked if promise.result()]
         return outcome, faults
 
-    def smallest(self, case: Case, kind: str, tries: int = 300) -> Case:
+    def smallest(self, case: Case, kind: str, tries: int = 100) -> Case:
         """Return the case with all taken away that the fault does without."""
         best, number = case, 0
         for _ in range(tries):
             smaller = without(best, number)
             if smaller is None:
                 break
-            if any(signature(fault) == kind for fault in self.faults(smaller)[1]):
-                # What comes next has moved to this number.
-                best = smaller
+            if smaller != best and any(signature(fault) == kind for fault in self.faults(smaller)[1]):
+                # Of what is taken away, the next has this number now.
+                best, number = smaller, number + (number < 2)
             else:
                 number += 1
         return best
@@ -129,13 +129,19 @@ class Fuzz:
         answers(0)
         return outcome
 
-    def shrink(self, outcome: Outcome) -> Iterator[Found]:
-        """Yield each fault with its smallest case."""
-        for kind, found in outcome.faults.items():
-            found.case = self.smallest(found.case, kind)
-            again = [fault for fault in self.faults(found.case)[1] if signature(fault) == kind]
-            found.fault = again[0] if again else found.fault
-            yield found
+    def shrink(self, outcome: Outcome, limit: int = 40) -> Iterator[Found]:
+        """Yield each fault with its smallest case, the most frequent first; after so many as they were generated."""
+        told: set[str] = set()
+        for number, kind in enumerate(sorted(outcome.faults, key=lambda kind: -outcome.faults[kind].times)):
+            found = outcome.faults[kind]
+            if number < limit:
+                found.case = self.smallest(found.case, kind)
+                again = [fault for fault in self.faults(found.case)[1] if signature(fault) == kind]
+                found.fault = again[0] if again else found.fault
+            # One cause often shows as several faults.
+            if found.command() not in told:
+                told.add(found.command())
+                yield found
 
 
 def without(case: Case, number: int) -> Case | None:
