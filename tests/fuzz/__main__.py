@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import random
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -44,6 +45,8 @@ def main() -> int:
     parser.add_argument("--kubeconfig", default="", help="the cluster whose API server is asked (default: none)")
     parser.add_argument("--no-shrink", action="store_true", help="show each fault with the values that were generated")
     arguments = parser.parse_args()
+    # The namespace goes too when somebody ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     number = int(arguments.seed) if arguments.seed else random.SystemRandom().randrange(10**6)
     start = time.monotonic()
     with Renderer() as renderer, api_server(arguments.kubeconfig) as server:

@@ -18,8 +18,8 @@ PATHS = {
 }  # fmt: skip
 # What the API server says of the cluster as it is, and not of the object.
 ELSEWHERE = re.compile(
-    r"already exists|provided port is already allocated|no PriorityClass with name|RuntimeClass .* not found"
-    r"|is not configured on (this )?cluster|serviceaccount .* not found|pod rejected: RuntimeClass"
+    r"already exists|provided port is (already allocated|not in the valid range)|no PriorityClass with name"
+    r"|RuntimeClass .* not found|is not configured on (this )?cluster|serviceaccount .* not found"
 )
 
 

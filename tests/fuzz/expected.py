@@ -11,6 +11,7 @@ import yaml
 
 from tests.conftest import CHART
 from tests.fuzz.generator import Case
+from tests.fuzz.strings import PLACEHOLDERS
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 # Fields of a pod or a container that have another name in values.yaml.
@@ -110,6 +111,7 @@ def copied(case: Case, objects: list[dict[str, Any]]) -> Iterator[str]:
         own = (value(case, "perWorker.overrides") or {}).get("0") or {} if block == "perWorker" else {}
         for key in ("labels", "annotations"):
             given = {**value(case, f"{block}.{key}"), **(own.get(key) or {})}
+            given = {name: text for name, text in given.items() if text not in PLACEHOLDERS}
             if not holds(service["metadata"].get(key) or {}, given):
                 yield f"{block}.{key}: they are {service['metadata'].get(key)!r:.300}"
         for key in SERVICE:

@@ -15,7 +15,19 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.conftest import CHART, CI_VALUES
-from tests.fuzz.strings import JUNK, NAMESPACES, ODD, PROBES, QUANTITIES, RELEASES, SHAPES, TYPED, WORDS, WRONG
+from tests.fuzz.strings import (
+    JUNK,
+    NAMESPACES,
+    ODD,
+    PLACEHOLDERS,
+    PROBES,
+    QUANTITIES,
+    RELEASES,
+    SHAPES,
+    TYPED,
+    WORDS,
+    WRONG,
+)
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 BASES: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) or {} for path in CI_VALUES]
@@ -85,6 +97,11 @@ def hints() -> set[str]:
     return found
 
 
+def typed(node: dict[str, Any], shape: str) -> bool:
+    """Tell whether the schema has to refuse a wrong type inside a piece of a pod."""
+    return shape in TYPED or "properties" in node or "properties" in resolve(node.get("items") or {})
+
+
 class Maker:
     """Draws one case."""
 
@@ -104,7 +121,7 @@ class Maker:
     def odd(self, options: Any = ODD) -> str:
         """Return an odd string in a place that takes every string."""
         text = str(self.pick(options))
-        self.free.add(text)
+        (self.fixed if text in PLACEHOLDERS else self.free).add(text)
         return text
 
     def text(self, node: dict[str, Any]) -> str:
@@ -117,7 +134,7 @@ class Maker:
         if pattern and (not fits or self.chance(40)):
             return str(self.pick(matching(pattern)))[:high]
         text = str(self.pick(fits or ["a"]))
-        marked = not pattern or re.search(pattern, MARK.format(0))
+        marked = text not in PLACEHOLDERS and (not pattern or re.search(pattern, MARK.format(0)))
         (self.free if marked and len(MARK.format(0)) <= high else self.fixed).add(text)
         return text
 
@@ -149,8 +166,7 @@ class Maker:
         node = resolve(node)
         shape = "probe" if key in PROBES else key
         if shape in SHAPES and "enum" not in node:
-            typed = shape in TYPED or "properties" in node or "properties" in resolve(node.get("items", {}))
-            wrong = typed and shape in WRONG and self.chance(10)
+            wrong = shape in WRONG and typed(node, shape) and self.chance(10)
             return self.shape(self.pick(WRONG[shape] if wrong else SHAPES[shape]))
         if "anyOf" in node or "oneOf" in node:
             rest = {name: value for name, value in node.items() if name not in ("anyOf", "oneOf")}
@@ -213,8 +229,10 @@ class Maker:
             self.spoil(values[name], inner, every)
             return
         kinds = {"object": dict, "array": list}
+        # Of what the schema has to know nothing, the API server knows whether it is good.
+        free = name in SHAPES and not typed(inner, "probe" if name in PROBES else name)
         own = [
-            one for one in JUNK
+            one for one in ((None,) if free else JUNK)
             if every or one is None or isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
         ]  # fmt: skip
         values[name] = copy.deepcopy(self.pick(own))

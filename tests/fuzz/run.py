@@ -63,7 +63,7 @@ def signature(fault: Fault) -> str:
     return f"{kind.split(': ')[0]}: {words[:100]}"
 
 
-def refused(found: dict[str, Any], text: str) -> Fault:
+def of_server(found: dict[str, Any], text: str) -> Fault:
     """Return the fault of an object that the API server refuses."""
     return f"refused by the API server: {found['kind']}", text
 
@@ -79,7 +79,7 @@ class Fuzz:
         outcome, objects, faults = check(self.renderer, case)
         if self.server:
             asked = [(found, self.server.refused(found)) for found in objects]
-            faults += [refused(found, promise.result()) for found, promise in asked if promise.result()]
+            faults += [of_server(found, promise.result()) for found, promise in asked if promise.result()]
         return outcome, faults
 
     def smallest(self, case: Case, kind: str, tries: int = 100) -> Case:
@@ -115,7 +115,7 @@ class Fuzz:
                 outcome.counts["accepted by the API server"] += not any(text for _, text in refused)
                 for found, text in refused:
                     if text:
-                        note(case, refused(found, text))
+                        note(case, of_server(found, text))
 
         for case in drawn(cases, count, number):
             became, objects, faults = check(self.renderer, case)

@@ -16,6 +16,8 @@ ODD = (
     "<<", "=", "?", "? a", "a,b", "a=b", "<a>&", "a/b", "a/b/c", "A_b.c-d", "-a", "a-", "a..b", "a b", "x" * 63,
     "x" * 64, "x" * 253, "x" * 254, "x" * 5000,
 )  # fmt: skip
+# What the chart may replace by what they name; unlike all others, these need not arrive as they are.
+PLACEHOLDERS = ("{worker}", "{pod}", "{job}", "{namespace}")
 RELEASES = ("job", "true", "null", "on", "y", "no", "e1", "a", "yes", "n", "x" * 48, "x" * 49, "x" * 50, "1e3", "12345")
 NAMESPACES = ("default", "12345", "true", "null", "1e3", "on", "y", "0x10", "0", "1-1", "x" * 63)
 # What a value is replaced by to see whether each guard holds.
@@ -78,6 +80,13 @@ SHAPES: dict[str, tuple[object, ...]] = {
     "config": ({"word": "odd"}, {"a.b": "odd", "c.d": "odd"}, {"a.b": 1000000}, {"a.b": 0.5}, {"a.b": True},
                {"a.b": 2**53 + 1}, {"a.b": ["odd"]}),
     "global": ({"x": "odd"}, {}),
+    "hostAliases": ([{"ip": "127.0.0.1", "hostnames": ["word"]}], []),
+    "dnsConfig": ({}, {"options": [{"name": "word", "value": "odd"}]}, {"searches": ["word"]}),
+    "extraObjects": (
+        [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "word"}, "data": {"word": "odd"}}], [],
+    ),
+    "volumeClaimTemplates": ([{"metadata": {"name": "word"}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}], []),
 }  # fmt: skip
 # The same with a wrong type: the schema has to refuse them in the values of TYPED, in others if it knows the type.
 WRONG: dict[str, tuple[object, ...]] = {
