@@ -95,17 +95,15 @@ def test_raw_errors_are_told_from_sentences():
 
 
 def test_a_string_that_yaml_reads_as_something_else_is_told(tmp_path):
-    """The chart with one pair of quotes less: the twin with a plain string differs."""
+    """The chart and an object without quotes: the twin with a plain string differs."""
     copy = tmp_path / "twister2-job"
     shutil.copytree(CHART, copy)
-    path = copy / "templates" / "workers" / "service-headless.yaml"
-    text = path.read_text()
-    path.write_text(text.replace("  annotations:\n", "  annotations:\n    test: {{ .Values.job.name }}\n", 1))
-    assert path.read_text() != text
+    unquoted = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: {{ .Values.job.name }}\n"
+    (copy / "templates" / "unquoted.yaml").write_text(unquoted)
     values = {"job": {"class": "a.B", "name": "1e3", "jar": {"url": "http://a/b"}}}
     with Renderer(chart=copy) as renderer:
         faults = Fuzz(renderer).faults(Case("job", "default", values, free={"1e3"}))[1]
-    assert any(kind == "a string is changed" and ".test" in text for kind, text in faults), faults
+    assert any(kind == "a string is changed" and ".data.a: 1000" in text for kind, text in faults), faults
 
 
 def test_marks_in_json_are_found_behind_its_escapes():
