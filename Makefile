@@ -49,7 +49,21 @@ $(CACHE)/tools/.render-stamp: tests/tools/render/go.mod tests/tools/render/go.su
 	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ .
 	touch $@
 
-tools: $(CACHE)/tools/.stamp $(CACHE)/tools/.render-stamp
+$(CACHE)/tools/.lint-stamp: tests/tools/lint/go.mod tests/tools/lint/go.sum
+	@echo "building kube-score (a minute) ..."
+	mkdir -p $(CACHE)/tools
+	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
+	cd tests/tools/lint
+	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ github.com/zegl/kube-score/cmd/kube-score
+	touch $@
+
+$(CACHE)/tools/.checkov-stamp: tests/tools/checkov.txt
+	@echo "installing checkov (a minute, 290 MB) ..."
+	python3 -m venv --clear $(CACHE)/tools/checkov
+	$(CACHE)/tools/checkov/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools/checkov.txt
+	touch $@
+
+tools: $(CACHE)/tools/.stamp $(CACHE)/tools/.render-stamp $(CACHE)/tools/.lint-stamp $(CACHE)/tools/.checkov-stamp
 
 install-wrapper: $(VENV)/.stamp
 
@@ -117,7 +131,7 @@ docs: tools  ## Write the chart's README and docs/values.md anew
 	$(CACHE)/tools/helm-docs --sort-values-order file --template-files values.md.gotmpl --output-file ../../docs/values.md
 
 # `make fuzz CASES=500 SEED=7` generates so many values out of that seed; without SEED each run has its own.
-fuzz: setup  ## Render generated values of the chart, and ask the development cluster whether it takes them (15 minutes)
+fuzz: setup  ## Render generated values of the chart, and ask the development cluster whether it takes them (10 minutes)
 	$(DEVCLUSTER) up
 	$(DEVCLUSTER) exec -- $(PYTHON) -m tests.fuzz --cases "$(CASES)" --seed "$(SEED)" --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 

@@ -244,6 +244,10 @@ def make_case(number: int) -> Case:
     values = copy.deepcopy(maker.pick(BASES))
     for _ in range(maker.random.randint(1, 8)):
         maker.put(values, SCHEMA)
+    if maker.chance(1):
+        # As many workers as the schema allows, and a group behind them.
+        size = {"instances": maker.pick((10000, 9999)), "workersPerPod": maker.pick((100, 1))}
+        values.update({**size, "computeResources": [{"workersPerPod": 1}]})
     skip_schema = maker.chance(15)
     if skip_schema or maker.chance(10):
         # Who skips the schema and puts a text in the place of a map gets Helm's own words.
