@@ -1,4 +1,4 @@
-"""kube-score and checkov over what the chart's ci values render: every finding is mended, or answered in findings.yaml."""
+"""kube-score and checkov over what the ci values render: each finding is mended, or answered in findings.yaml."""
 
 import json
 

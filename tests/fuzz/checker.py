@@ -165,7 +165,8 @@ def check(renderer: Renderer, case: Case) -> tuple[str, list[dict[str, Any]], li
     if len(names) != len(set(names)):
         faults.append(("twice", "two objects have one kind and name"))
     if case.skip_schema:
-        return "rendered", [], faults + [("guard", text) for text in loose(renderer, case, answer)]
+        found = [*loose(renderer, case, answer), *counted(objects)]
+        return "rendered", [], faults + [("guard", text) for text in found]
     for path, value in leaves(case.values):
         if value in hints() and isinstance(value, str):
             faults.append(("a hint is taken for a value", f"{path}: {value}"))
@@ -178,6 +179,18 @@ def check(renderer: Renderer, case: Case) -> tuple[str, list[dict[str, Any]], li
         # What stands without quotes may take the fields beside it along.
         faults.append(("a value is changed", f"an object lacks what every one has: {error!r}"))
     return "rendered" if done else "rendered, not compared", objects, faults
+
+
+def counted(objects: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield each count of workers that, without the schema, is no number of workers."""
+    for found in objects:
+        if found.get("kind") == "StatefulSet":
+            replicas = found["spec"].get("replicas")
+            if not isinstance(replicas, int) or not 0 <= replicas < 2**31:
+                yield f"replicas: they are {replicas!r}"
+            for key, text in (found["metadata"].get("annotations") or {}).items():
+                if key.startswith("twister2-job/") and not re.fullmatch("[0-9]+", str(text)):
+                    yield f"annotation {key}: it is {text!r}"
 
 
 def loose(renderer: Renderer, case: Case, answer: dict[str, Any]) -> list[str]:
