@@ -12,7 +12,7 @@ from tests.fuzz.expected import copied, numbers
 from tests.fuzz.generator import MARK, Case, hints
 from tests.fuzz.renderer import Renderer
 
-RULE = re.compile(r"execution error at \(twister2-job/templates/validate\.yaml:\d+:\d+\): \n")
+RULE = re.compile(r"execution error at \(twister2-job/templates/[^:]+:\d+:\d+\): \n")
 SCHEMA = "values don't meet the specifications of the schema(s)"
 NAME = "release name check failed: invalid release name"
 RAW = re.compile(
@@ -167,9 +167,7 @@ def check(renderer: Renderer, case: Case) -> tuple[str, list[dict[str, Any]], li
     if case.skip_schema:
         found = [*loose(renderer, case, answer), *counted(objects)]
         return "rendered", [], faults + [("guard", text) for text in found]
-    for path, value in leaves(case.values):
-        if value in hints() and isinstance(value, str):
-            faults.append(("a hint is taken for a value", f"{path}: {value}"))
+    faults += [("a hint is taken for a value", text) for text in hinted(renderer, case)]
     done, text = twin(renderer, case, objects)
     if text:
         faults.append(("a string is changed", text))
@@ -179,6 +177,15 @@ def check(renderer: Renderer, case: Case) -> tuple[str, list[dict[str, Any]], li
         # What stands without quotes may take the fields beside it along.
         faults.append(("a value is changed", f"an object lacks what every one has: {error!r}"))
     return "rendered" if done else "rendered, not compared", objects, faults
+
+
+def hinted(renderer: Renderer, case: Case) -> Iterator[str]:
+    """Yield each hint of the schema that stands for a value; it does if another sentence in its place is refused."""
+    for path, value in leaves(case.values):
+        if isinstance(value, str) and value in hints():
+            other = Case(case.name, case.namespace, replaced(case.values, {value: "a sentence; of no meaning"}))
+            if "error" in renderer.render(other, objects=False):
+                yield f"{path}: {value}"
 
 
 def counted(objects: list[dict[str, Any]]) -> Iterator[str]:

@@ -86,6 +86,10 @@ def copied(case: Case, objects: list[dict[str, Any]]) -> Iterator[str]:
             given = case.values.get(key)
             if given and not holds(pod.get(name), given):
                 yield f"{key}: pod.{name} is {pod.get(name)!r:.200}"
+        # Twister2 ignores SIGTERM, so its pods have no time for it.
+        grace = value(case, "terminationGracePeriodSeconds")
+        if pod.get("terminationGracePeriodSeconds") not in (0, grace):
+            yield f"terminationGracePeriodSeconds: {pod.get('terminationGracePeriodSeconds')} in place of {grace}"
         for key in GROUP:
             if group[key] and not holds(pod.get(key), group[key]):
                 yield f"group {index}, {key}: it is {pod.get(key)!r:.200}"

@@ -19,6 +19,7 @@ from tests.fuzz.strings import (
     JUNK,
     NAMESPACES,
     ODD,
+    OWN_KEYS,
     PLACEHOLDERS,
     PROBES,
     QUANTITIES,
@@ -97,6 +98,11 @@ def hints() -> set[str]:
     return found
 
 
+def useful(node: dict[str, Any]) -> list[Any]:
+    """Return what a schema takes but for the hints, if it names it all; else something true."""
+    return [one for one in node["enum"] if one not in hints()] if "enum" in node else [node]
+
+
 def typed(node: dict[str, Any], shape: str) -> bool:
     """Tell whether the schema has to refuse a wrong type inside a piece of a pod."""
     return shape in TYPED or "properties" in node or "properties" in resolve(node.get("items") or {})
@@ -170,11 +176,14 @@ class Maker:
             return self.shape(self.pick(WRONG[shape] if wrong else SHAPES[shape]))
         if "anyOf" in node or "oneOf" in node:
             rest = {name: value for name, value in node.items() if name not in ("anyOf", "oneOf")}
-            return self.make({**rest, **resolve(self.pick(node.get("anyOf") or node["oneOf"]))}, key)
+            options = [resolve(one) for one in node.get("anyOf") or node["oneOf"]]
+            if not self.chance(5):
+                options = [one for one in options if useful(one)]
+            return self.make({**rest, **self.pick(options)}, key)
         if "const" in node:
             return node["const"]
         if "enum" in node:
-            return self.pick(node["enum"])
+            return self.pick(node["enum"] if self.chance(5) or not useful(node) else useful(node))
         kind = node.get("type")
         if isinstance(kind, list):
             kind = self.pick(kind)
@@ -195,24 +204,34 @@ class Maker:
         for name, inner in node.get("properties", {}).items():
             if name in node.get("required", ()) or self.chance(40):
                 made[name] = self.make(inner, name)
+        # Keys that a pattern names, else any; those that are refused whatever they hold are seldom worth a try.
+        patterns = {
+            pattern: inner for pattern, inner in node.get("patternProperties", {}).items() if useful(resolve(inner))
+        }
         others = node.get("additionalProperties")
-        for pattern, inner in node.get("patternProperties", {}).items():
+        if isinstance(others, dict) and (not patterns or self.chance(3)):
+            patterns = {resolve(node.get("propertyNames") or {}).get("pattern", ""): others}
+        for pattern, inner in patterns.items():
             for _ in range(self.random.randint(0, 2)):
-                made[self.pick(("0", "1", "2", "7", "100000", self.pick(matching(pattern))))] = self.make(inner)
-        if isinstance(others, dict):
-            names = resolve(node.get("propertyNames", {}))
-            ports = resolve(others).get("type") == "integer"
-            for _ in range(self.random.randint(0, 2)):
-                # YAML has an end for keys that are written in one line.
-                name = self.pick(("worker", "ui", *WORDS)) if ports else self.text({"maxLength": 1000, **names})
-                made[name] = self.make(others)
+                made[self.key(pattern, resolve(inner))] = self.make(inner)
         return made
+
+    def key(self, pattern: str, inner: dict[str, Any]) -> str:
+        """Return a key of a map; `inner` is what it holds."""
+        if inner.get("type") == "integer":
+            # The maps of numbers are those by the name of a port.
+            return str(self.pick(("worker", "worker", "ui", "ui", *WORDS)))
+        known = ("0", "1", "2", "7", "100000") if pattern and not re.search(pattern, "a") else OWN_KEYS
+        if self.chance(15) or known is not OWN_KEYS:
+            return str(self.pick(known))
+        # YAML has an end for keys that are written in one line.
+        return self.text({"maxLength": 1000, **({"pattern": pattern} if pattern else {})})
 
     def put(self, values: dict[str, Any], node: dict[str, Any]) -> None:
         """Set one value somewhere below `values`."""
         name = self.pick(node["properties"])
         inner = resolve(node["properties"][name])
-        if "properties" in inner and not self.chance(5):
+        if "properties" in inner and name not in (*SHAPES, *PROBES) and not self.chance(5):
             if not isinstance(values.get(name), dict):
                 values[name] = {}
             self.put(values[name], inner)
@@ -223,7 +242,7 @@ class Maker:
         """Put something wrong into the place of one value; not `every` means nothing of another kind, but for null."""
         name = self.pick(node["properties"])
         inner = resolve(node["properties"][name])
-        if "properties" in inner and not self.chance(20):
+        if "properties" in inner and name not in (*SHAPES, *PROBES) and not self.chance(20):
             if not isinstance(values.get(name), dict):
                 values[name] = {}
             self.spoil(values[name], inner, every)
@@ -233,7 +252,8 @@ class Maker:
         free = name in SHAPES and not typed(inner, "probe" if name in PROBES else name)
         own = [
             one for one in ((None,) if free else JUNK)
-            if every or one is None or isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
+            if every or one is None or (isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
+            and not (isinstance(one, list) and one and type(one[0]) in (str, int)))
         ]  # fmt: skip
         values[name] = copy.deepcopy(self.pick(own))
 

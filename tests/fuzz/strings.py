@@ -18,6 +18,12 @@ ODD = (
 )  # fmt: skip
 # What the chart may replace by what they name; unlike all others, these need not arrive as they are.
 PLACEHOLDERS = ("{worker}", "{pod}", "{job}", "{namespace}")
+# Labels and annotations that the chart has itself.
+OWN_KEYS = (
+    "app", "t2-job", "t2-wp", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component",
+    "app.kubernetes.io/managed-by", "helm.sh/chart", "twister2-job/mode", "twister2-job/exposure",
+    "twister2-job/worker", "twister2-job/group", "twister2-job/advertised-host",
+)  # fmt: skip
 RELEASES = ("job", "true", "null", "on", "y", "no", "e1", "a", "yes", "n", "x" * 48, "x" * 49, "x" * 50, "1e3", "12345")
 NAMESPACES = ("default", "12345", "true", "null", "1e3", "on", "y", "0x10", "0", "1-1", "x" * 63)
 # What a value is replaced by to see whether each guard holds.
