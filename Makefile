@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup install-wrapper install-helm tools images lint unit image-test cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package clean
+.PHONY: help setup install-wrapper install-helm tools images lint unit image-test cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package fuzz clean
 
 CACHE := $(or $(TWISTER2_JOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twister2-job)
 VENV := .venv
@@ -17,6 +17,8 @@ STAYS = printf '\n%s\n%s\n' "The cluster stays up. Work with it in a shell:   $(
   "Stop it, and nothing of it is left:              make down"
 # `make demo CLUSTER=current` uses the cluster of your kubeconfig in place of the development cluster.
 CLUSTER := devcluster
+CASES := 5000
+SEED :=
 export PYTHONDONTWRITEBYTECODE := 1
 
 help:  ## Say what there is to make
@@ -38,7 +40,30 @@ $(CACHE)/tools/.stamp: tests/tools/go.mod tests/tools/go.sum
 	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ github.com/helm/chart-testing/v3/ct github.com/norwoodj/helm-docs/cmd/helm-docs
 	touch $@
 
-tools: $(CACHE)/tools/.stamp
+# Helm's own library as a program that renders many values in one process, for the fuzzing.
+$(CACHE)/tools/.render-stamp: tests/tools/render/go.mod tests/tools/render/go.sum tests/tools/render/main.go
+	@echo "building what renders the chart for the fuzzing (two minutes) ..."
+	mkdir -p $(CACHE)/tools
+	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
+	cd tests/tools/render
+	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ .
+	touch $@
+
+$(CACHE)/tools/.lint-stamp: tests/tools/lint/go.mod tests/tools/lint/go.sum
+	@echo "building kube-score (a minute) ..."
+	mkdir -p $(CACHE)/tools
+	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
+	cd tests/tools/lint
+	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ github.com/zegl/kube-score/cmd/kube-score
+	touch $@
+
+$(CACHE)/tools/.checkov-stamp: tests/tools/checkov.txt
+	@echo "installing checkov (a minute, 290 MB) ..."
+	python3 -m venv --clear $(CACHE)/tools/checkov
+	$(CACHE)/tools/checkov/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools/checkov.txt
+	touch $@
+
+tools: $(CACHE)/tools/.stamp $(CACHE)/tools/.render-stamp $(CACHE)/tools/.lint-stamp $(CACHE)/tools/.checkov-stamp
 
 install-wrapper: $(VENV)/.stamp
 
@@ -104,6 +129,11 @@ docs: tools  ## Write the chart's README and docs/values.md anew
 	cd charts/twister2-job
 	$(CACHE)/tools/helm-docs
 	$(CACHE)/tools/helm-docs --sort-values-order file --template-files values.md.gotmpl --output-file ../../docs/values.md
+
+# `make fuzz CASES=500 SEED=7` generates so many values out of that seed; without SEED each run has its own.
+fuzz: setup  ## Render generated values of the chart, and ask the development cluster whether it takes them (10 minutes)
+	$(DEVCLUSTER) up
+	$(DEVCLUSTER) exec -- $(PYTHON) -m tests.fuzz --cases "$(CASES)" --seed "$(SEED)" --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 benchmark: setup  ## Measure the project's figures on the development cluster (30 minutes)
 	$(DEVCLUSTER) up

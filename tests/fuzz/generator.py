@@ -1,0 +1,282 @@
+"""Makes values for the chart out of values.schema.json: valid ones, at the bounds, just beside, and odd ones."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.conftest import CHART, CI_VALUES
+from tests.fuzz.strings import (
+    JUNK,
+    NAMESPACES,
+    ODD,
+    OWN_KEYS,
+    PLACEHOLDERS,
+    PROBES,
+    QUANTITIES,
+    RELEASES,
+    SHAPES,
+    TYPED,
+    WORDS,
+    WRONG,
+)
+
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+BASES: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) or {} for path in CI_VALUES]
+# A string that is nothing but a string: every odd one is compared with it. It passes for a name and for a port's name.
+MARK = "zq{:02d}x"
+Anything = TypeVar("Anything")
+
+
+@dataclass
+class Case:
+    """One rendering to try."""
+
+    name: str
+    namespace: str
+    values: dict[str, Any]
+    skip_schema: bool = False
+    # Odd strings that another string could stand for everywhere they are.
+    free: set[str] = field(default_factory=set)
+
+
+def resolve(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema that a reference leads to, with what stands beside it."""
+    while "$ref" in node:
+        found = functools.reduce(lambda inner, key: inner[key], node["$ref"].removeprefix("#/").split("/"), SCHEMA)
+        node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def drawn(strategy: st.SearchStrategy[Anything], count: int, number: int) -> list[Anything]:
+    """Return what Hypothesis makes of a strategy, so many and no two alike, always the same for the same number."""
+    found: list[Anything] = []
+    silent = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+
+    @seed(number)
+    @settings(silent, max_examples=count)
+    @given(strategy)
+    def collect(one: Anything) -> None:
+        found.append(one)
+
+    collect()
+    return found
+
+
+@functools.cache
+def matching(pattern: str) -> tuple[str, ...]:
+    """Return strings that a pattern takes."""
+    found = drawn(st.from_regex(pattern, alphabet=st.characters(codec="ascii")), 60, 0)
+    return tuple(dict.fromkeys(found))
+
+
+@functools.cache
+def hints() -> set[str]:
+    """Return the sentences that the schema shows a user in the place of a pattern; none of them is a value."""
+    found: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(node.get("enum"), list):
+                found.update(one for one in node["enum"] if isinstance(one, str) and " " in one)
+            for inner in node.values():
+                walk(inner)
+        elif isinstance(node, list):
+            for inner in node:
+                walk(inner)
+
+    walk(SCHEMA)
+    return found
+
+
+def useful(node: dict[str, Any]) -> list[Any]:
+    """Return what a schema takes but for the hints, if it names it all; else something true."""
+    return [one for one in node["enum"] if one not in hints()] if "enum" in node else [node]
+
+
+def typed(node: dict[str, Any], shape: str) -> bool:
+    """Tell whether the schema has to refuse a wrong type inside a piece of a pod."""
+    return shape in TYPED or "properties" in node or "properties" in resolve(node.get("items") or {})
+
+
+class Maker:
+    """Draws one case."""
+
+    def __init__(self, number: int) -> None:
+        self.random = random.Random(number)
+        self.free: set[str] = set()
+        self.fixed: set[str] = set()
+
+    def pick(self, options: Any) -> Any:
+        """Return one of the options."""
+        return self.random.choice(list(options))
+
+    def chance(self, percent: int) -> bool:
+        """Return True in so many of a hundred cases."""
+        return self.random.random() * 100 < percent
+
+    def odd(self, options: Any = ODD) -> str:
+        """Return an odd string in a place that takes every string."""
+        text = str(self.pick(options))
+        (self.fixed if text in PLACEHOLDERS else self.free).add(text)
+        return text
+
+    def text(self, node: dict[str, Any]) -> str:
+        """Return a string for a schema: seldom one that it refuses."""
+        low, high = node.get("minLength", 0), node.get("maxLength", 10**6)
+        pattern = node.get("pattern")
+        fits = [one for one in ODD if low <= len(one) <= high and (not pattern or re.search(pattern, one))]
+        if self.chance(3):
+            return str(self.pick(ODD))
+        if pattern and (not fits or self.chance(40)):
+            return str(self.pick(matching(pattern)))[:high]
+        text = str(self.pick(fits or ["a"]))
+        marked = text not in PLACEHOLDERS and (not pattern or re.search(pattern, MARK.format(0)))
+        (self.free if marked and len(MARK.format(0)) <= high else self.fixed).add(text)
+        return text
+
+    def number(self, node: dict[str, Any]) -> int | float:
+        """Return a number for a schema: most are small, some at the bounds, few beyond."""
+        low = node.get("minimum", node.get("exclusiveMinimum", 0))
+        high = node.get("maximum", 2**63 - 1)
+        if self.chance(80):
+            near = self.random.randint(0, 5) + low
+            return min(near if node.get("type") == "integer" else near + self.pick((0, 0.25)), high)
+        if self.chance(70):
+            return int(self.pick((low, low + 1, (low + min(high, 10**6)) // 2)))
+        return int(self.pick((high, low - 1, high + 1, high - 1)))
+
+    def shape(self, pattern: Any) -> Any:
+        """Fill a piece of a pod; see SHAPES."""
+        if isinstance(pattern, dict):
+            return {self.shape(key): self.shape(value) for key, value in pattern.items()}
+        if isinstance(pattern, list):
+            return [self.shape(one) for one in pattern]
+        if pattern == "odd":
+            return self.odd()
+        if pattern == "quantity":
+            return self.pick(QUANTITIES)
+        return self.odd(WORDS) if pattern == "word" else pattern
+
+    def make(self, node: dict[str, Any], key: str = "") -> Any:
+        """Return a value for a schema; `key` is its name."""
+        node = resolve(node)
+        shape = "probe" if key in PROBES else key
+        if shape in SHAPES and "enum" not in node:
+            wrong = shape in WRONG and typed(node, shape) and self.chance(10)
+            return self.shape(self.pick(WRONG[shape] if wrong else SHAPES[shape]))
+        if "anyOf" in node or "oneOf" in node:
+            rest = {name: value for name, value in node.items() if name not in ("anyOf", "oneOf")}
+            options = [resolve(one) for one in node.get("anyOf") or node["oneOf"]]
+            if not self.chance(5):
+                options = [one for one in options if useful(one)]
+            return self.make({**rest, **self.pick(options)}, key)
+        if "const" in node:
+            return node["const"]
+        if "enum" in node:
+            return self.pick(node["enum"] if self.chance(5) or not useful(node) else useful(node))
+        kind = node.get("type")
+        if isinstance(kind, list):
+            kind = self.pick(kind)
+        if kind == "boolean":
+            return self.random.random() < 0.5
+        if kind in ("integer", "number"):
+            return self.number({**node, "type": kind})
+        if kind == "string":
+            return self.text(node)
+        if kind == "array":
+            size = self.random.randint(0, min(3, node.get("maxItems", 3)))
+            return [self.make(node.get("items", {}), key) for _ in range(size)] if node.get("items") else []
+        return self.mapping(node) if kind == "object" else None
+
+    def mapping(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Return an object for a schema."""
+        made: dict[str, Any] = {}
+        for name, inner in node.get("properties", {}).items():
+            if name in node.get("required", ()) or self.chance(40):
+                made[name] = self.make(inner, name)
+        # Keys that a pattern names, else any; those that are refused whatever they hold are seldom worth a try.
+        patterns = {
+            pattern: inner for pattern, inner in node.get("patternProperties", {}).items() if useful(resolve(inner))
+        }
+        others = node.get("additionalProperties")
+        if isinstance(others, dict) and (not patterns or self.chance(3)):
+            patterns = {resolve(node.get("propertyNames") or {}).get("pattern", ""): others}
+        for pattern, inner in patterns.items():
+            for _ in range(self.random.randint(0, 2)):
+                made[self.key(pattern, resolve(inner))] = self.make(inner)
+        return made
+
+    def key(self, pattern: str, inner: dict[str, Any]) -> str:
+        """Return a key of a map; `inner` is what it holds."""
+        if inner.get("type") == "integer":
+            # The maps of numbers are those by the name of a port.
+            return str(self.pick(("worker", "worker", "ui", "ui", *WORDS)))
+        known = ("0", "1", "2", "7", "100000") if pattern and not re.search(pattern, "a") else OWN_KEYS
+        if self.chance(15) or known is not OWN_KEYS:
+            return str(self.pick(known))
+        # YAML has an end for keys that are written in one line.
+        return self.text({"maxLength": 1000, **({"pattern": pattern} if pattern else {})})
+
+    def put(self, values: dict[str, Any], node: dict[str, Any]) -> None:
+        """Set one value somewhere below `values`."""
+        name = self.pick(node["properties"])
+        inner = resolve(node["properties"][name])
+        if "properties" in inner and name not in (*SHAPES, *PROBES) and not self.chance(5):
+            if not isinstance(values.get(name), dict):
+                values[name] = {}
+            self.put(values[name], inner)
+        else:
+            values[name] = self.make(inner, name)
+
+    def spoil(self, values: dict[str, Any], node: dict[str, Any], every: bool) -> None:
+        """Put something wrong into the place of one value; not `every` means nothing of another kind, but for null."""
+        name = self.pick(node["properties"])
+        inner = resolve(node["properties"][name])
+        if "properties" in inner and name not in (*SHAPES, *PROBES) and not self.chance(20):
+            if not isinstance(values.get(name), dict):
+                values[name] = {}
+            self.spoil(values[name], inner, every)
+            return
+        kinds = {"object": dict, "array": list}
+        # Of what the schema has to know nothing, the API server knows whether it is good.
+        free = name in SHAPES and not typed(inner, "probe" if name in PROBES else name)
+        own = [
+            one for one in ((None,) if free else JUNK)
+            if every or one is None or (isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
+            and not (isinstance(one, list) and one and type(one[0]) in (str, int)))
+        ]  # fmt: skip
+        values[name] = copy.deepcopy(self.pick(own))
+
+
+def make_case(number: int) -> Case:
+    """Return the case of a number: one of the chart's ci values files, and up to eight values made for it."""
+    maker = Maker(number)
+    values = copy.deepcopy(maker.pick(BASES))
+    for _ in range(maker.random.randint(1, 8)):
+        maker.put(values, SCHEMA)
+    if maker.chance(1):
+        # As many workers as the schema allows, and a group behind them.
+        size = {"instances": maker.pick((10000, 9999)), "workersPerPod": maker.pick((100, 1))}
+        values.update({**size, "computeResources": [{"workersPerPod": 1}]})
+    skip_schema = maker.chance(15)
+    if skip_schema or maker.chance(10):
+        # Who skips the schema and puts a text in the place of a map gets Helm's own words.
+        maker.spoil(values, SCHEMA, every=not skip_schema)
+    name = maker.pick(RELEASES) if maker.chance(40) else "job"
+    namespace = maker.pick(NAMESPACES) if maker.chance(30) else "default"
+    return Case(name, namespace, values, skip_schema, maker.free - maker.fixed)
+
+
+# One draw for each case: Hypothesis varies what it has drawn, and two cases that differ in one value show hardly more
+# than one of them. It is what picks the numbers and makes strings out of the schema's patterns.
+cases = st.integers(0, 2**64 - 1).map(make_case)
