@@ -289,3 +289,18 @@ def test_the_first_port_is_the_first_that_the_user_names(newest):
     }
     (service,) = select(objects(newest, values), "Service", "job-nodeport")
     assert [(port["name"], port["nodePort"]) for port in service["spec"]["ports"]] == [("b", 30001), ("worker", 30002)]
+
+
+@BOTH
+@pytest.mark.parametrize("number", [0x7F, 0x80, 0x85, 0x9F, 0xFFFE, 0xFFFF])
+def test_a_character_that_would_be_lost_is_refused(helm, number):
+    told = helm.refuses("--set-json", f"command={json.dumps(['a' + chr(number)])}")
+    assert "command: a text in it holds a character that is lost" in told
+
+
+@BOTH
+@pytest.mark.parametrize("number", [0, 7, 0x1F, 0xA0, 0x2028, 0xFEFF, 0xFDD0, 0x1F600])
+def test_other_characters_arrive(helm, number):
+    assert pod(objects(helm, {"command": [f"a{chr(number)}b"]}))["spec"]["containers"][0]["command"] == [
+        f"a{chr(number)}b"
+    ]

@@ -28,6 +28,12 @@
 {{- if and (le (len .Release.Name) 49) (gt (len $name) 52) }}
 {{- $problems = append $problems (printf "computeResources: StatefulSet %s would have a name of %d characters, and above 52 Kubernetes refuses the pods; take a shorter release name or fewer groups" $name (len $name)) }}
 {{- end }}
+{{- /* toYaml makes nothing of one of these, and YAML a blank of another. */}}
+{{- range $key, $value := .Values }}
+{{- if regexMatch "[\\x{7f}-\\x{9f}\\x{fffe}\\x{ffff}]" (toJson $value) }}
+{{- $problems = append $problems (printf "%s: a text in it holds a character that is lost on the way to Kubernetes (U+007F to U+009F, U+FFFE or U+FFFF); leave it out" $key) }}
+{{- end }}
+{{- end }}
 {{- dict "problems" $problems | toJson }}
 {{- end }}
 
