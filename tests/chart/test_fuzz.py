@@ -87,7 +87,7 @@ def test_entries_of_one_name_are_told():
 
 
 def test_raw_errors_are_told_from_sentences():
-    rule = "execution error at (twister2-job/templates/validate.yaml:1:4): \n"
+    rule = "execution error at (twister2-job/templates/workers/role.yaml:2:4): \n"
     assert refusal(f"{rule}instances: it is 0; set instances=1") == ("rules", None)
     assert refusal(f"{rule}instances: it is %!d(string=a)")[1]
     assert refusal('template: a.yaml:1:2: executing "a.yaml" at <.Values.a.b>: nil pointer evaluating {}.b')[1]

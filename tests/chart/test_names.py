@@ -295,7 +295,8 @@ def test_the_first_port_is_the_first_that_the_user_names(newest):
 @pytest.mark.parametrize("number", [0x7F, 0x80, 0x85, 0x9F, 0xFFFE, 0xFFFF])
 def test_a_character_that_would_be_lost_is_refused(helm, number):
     told = helm.refuses("--set-json", f"command={json.dumps(['a' + chr(number)])}")
-    assert "command: a text in it holds a character that is lost" in told
+    own = "yaml: control characters are not allowed"  # Of Helm before 3.18.
+    assert "command: a text in it holds a character that is lost" in told or own in told
 
 
 @BOTH
