@@ -100,7 +100,12 @@ class Install:
 
         await jar.remove_leftovers(self.kubectl, self.name, await jar.present(self.kubectl, self.name), self.say)
         rendered = self.rendered if self.rendered is not None else await self._template()
-        await strays.clear(self.tools, self.name, rendered)
+        try:
+            await strays.clear(self.tools, self.name, rendered)
+        except BusyError:
+            if not (history := await self.helm.history(self.name)):
+                raise
+            return await self._existing(history)  # Another run has made it in this moment.
         return False
 
     async def _template(self) -> Sequence[Object]:

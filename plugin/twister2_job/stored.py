@@ -103,11 +103,16 @@ def labelled() -> bool:
     return os.environ.get("HELM_DRIVER", "").lower() in KINDS
 
 
-async def elsewhere(kubectl: Kubectl, name: str) -> str:
-    """Return where else than HELM_DRIVER says Helm keeps a release of this name; empty if nowhere that can be seen."""
+async def place_of(kubectl: Kubectl, name: str) -> tuple[str, bool]:
+    """Return where Helm keeps a release of this name, and whether that is where HELM_DRIVER says.
+
+    The place is empty if it is nowhere that can be seen.
+    """
     chosen = ("-l", f"owner=helm,name={name}", "--no-headers", "--ignore-not-found", "-o", "name")
     result = await kubectl.run("get", "secrets,configmaps", *chosen)
-    return next(iter(result.out.split()), "")
+    kind = KINDS.get(os.environ.get("HELM_DRIVER", "").lower(), "")
+    found = {f"{place.partition('/')[0]}s" == kind: place for place in reversed(result.out.split())}
+    return found.get(True) or found.get(False, ""), True in found
 
 
 async def claim(kubectl: Kubectl, stored: Stored, mark: Mark) -> bool:

@@ -19,7 +19,7 @@ from .kube import Kubectl
 from .messages import Step, translate
 from .operation import Tools, within
 from .resources import selector
-from .stored import elsewhere
+from .stored import place_of
 from .workers import Object, number
 
 KINDS = {
@@ -129,10 +129,17 @@ async def require_nobodys(kubectl: Kubectl, job: str, objects: Iterable[Object],
         running: They may have pods that run.
 
     Raises:
+        BusyError: Another run has made the release since it was looked for.
         RefusedError: Helm keeps the release where HELM_DRIVER does not look, or they have pods that run.
     """
     made = list(objects)
-    if made and (place := await elsewhere(kubectl, job)):
+    place, known = await place_of(kubectl, job) if made else ("", False)
+    if known:
+        raise BusyError(
+            f"Another run has made the release {job} in this moment.",
+            f"`twister2-job status {job}` shows how far it is.",
+        )
+    if place:
         raise RefusedError(
             f"{names(made)}: Helm keeps a release {job} as {place}, where HELM_DRIVER does not look.",
             "Set HELM_DRIVER to where that release is (secret or configmap).",
@@ -247,6 +254,7 @@ async def sweep(
         what there is may be its own.
 
     Raises:
+        BusyError: Another run has made the release since it was looked for.
         RefusedError: Helm keeps the release where HELM_DRIVER does not look.
         JobError: The cluster refuses to tell what there is.
     """

@@ -122,16 +122,18 @@ class Release:
 
     def __init__(self, run: Callable[..., Any], kube: Callable[..., str], name: str, namespace: str) -> None:
         self.run, self.kube, self.name, self.namespace = run, kube, name, namespace
+        self.quick = False
 
     def helm(self, verb: str, *arguments: str) -> None:
-        """Run `helm VERB NAME CHART ARGUMENTS` and wait until it is done; no pod takes time to be forgotten."""
-        changes = (str(CHART), *QUICK) if verb in ("install", "upgrade") else ()
-        words = (verb, self.name, *changes, *arguments)
+        """Run `helm VERB NAME CHART ARGUMENTS` and wait until it is done."""
+        chart = (str(CHART), *(QUICK if self.quick else ())) if verb in ("install", "upgrade") else ()
+        words = (verb, self.name, *chart, *arguments)
         result = self.run("helm", *words, "--namespace", self.namespace)
         assert result.returncode == 0, f"helm {' '.join(words)}: {result.stdout}{result.stderr}"
 
-    def install(self, *arguments: str) -> None:
-        """`helm install --wait`."""
+    def install(self, *arguments: str, quick: bool = True) -> None:
+        """`helm install --wait`; `quick` lets the pods of this release go at once."""
+        self.quick = quick
         self.helm("install", "--wait", "--timeout", "120s", *arguments)
 
     def upgrade(self, *arguments: str) -> None:

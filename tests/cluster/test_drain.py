@@ -95,7 +95,7 @@ def prove_none_lost(running):
 @only_newest_helm
 def test_no_connection_is_lost_through_the_shared_port_when_workers_go(release, nodes):
     """With a program that ends at once on SIGTERM."""
-    release.install(*ON, *OWN_PROGRAM, "--set", "instances=3")
+    release.install(*ON, *OWN_PROGRAM, "--set", "instances=3", quick=False)
     with load(release, nodes) as running:
         change(release, (running,), *OWN_PROGRAM)
     prove_none_lost(running)
@@ -105,7 +105,7 @@ def test_no_connection_is_lost_through_the_shared_port_when_workers_go(release, 
 def test_no_connection_is_lost_through_the_own_port_of_a_worker_that_stays(release, nodes):
     """Nor through the shared port meanwhile, with the echo worker."""
     values = ("--set", "updateStrategy.rollingUpdate.partition=1")
-    release.install(*ON, *values, "--set", "instances=3")
+    release.install(*ON, *values, "--set", "instances=3", quick=False)
     uid = release.uids()[f"{release.name}-0-0"]
     own, shared = load(release, nodes, worker=0), load(release, nodes)
     with own, shared:
@@ -119,7 +119,7 @@ def test_no_connection_is_lost_through_the_own_port_of_a_worker_that_stays(relea
 def test_without_the_wait_connections_are_lost(release, nodes):
     """What the tests above are worth: the same load and the same changes, and nobody waits."""
     values = ("--set", "drainSeconds=0")
-    release.install(*ON, *values, "--set", "instances=3")
+    release.install(*ON, *values, "--set", "instances=3", quick=False)
     with load(release, nodes) as running:
         change(release, (running,), *values)
     assert traffic.lost(running.attempts), "\n" + traffic.table(running.attempts)

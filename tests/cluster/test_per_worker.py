@@ -4,7 +4,7 @@ import itertools
 import json
 
 from tests.cluster.asking import reach
-from tests.cluster.conftest import eventually, only_newest_helm
+from tests.cluster.conftest import QUICK, eventually, only_newest_helm
 from tests.conftest import CHART
 
 ON = ("--set", "perWorker.enabled=true")
@@ -278,7 +278,7 @@ def test_an_override_is_honoured_and_a_taken_number_leaves_the_services_as_they_
     before, uids = release.services(), release.uids()
     taken = ("--set", f"perWorker.overrides.1.nodePorts.ui={numbers[3]['worker']}")
     chart_and_namespace = (str(CHART), "--namespace", release.namespace)
-    result = release.run("helm", "upgrade", release.name, *chart_and_namespace, *ON, *groups(), *taken)
+    result = release.run("helm", "upgrade", release.name, *chart_and_namespace, *QUICK, *ON, *groups(), *taken)
     assert result.returncode != 0 and f"{numbers[3]['worker']}" in result.stderr, result.stderr
     assert "provided port is already allocated" in result.stderr
     assert (release.services(), release.uids()) == (before, uids)
