@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import CHART, HELM_VERSIONS, KUBE_VERSION, helm_path, run
 from tests.fuzz.checker import refusal, restored, twice
-from tests.fuzz.generator import SCHEMA, Case, hints, make_case
+from tests.fuzz.generator import Case, make_case
 from tests.fuzz.renderer import Renderer, as_text
 from tests.fuzz.run import Fuzz
 
@@ -108,7 +108,3 @@ def test_a_string_that_yaml_reads_as_something_else_is_told(tmp_path):
 
 def test_marks_in_json_are_found_behind_its_escapes():
     assert restored({"PLAN": '{"a": "zq00x"}'}, {"zq00x": '"\n'}) == restored({"PLAN": '{"a": "\\"\\n"}'}, {})
-
-
-def test_the_schema_has_hints_and_none_is_a_value():
-    assert hints() and SCHEMA["properties"]

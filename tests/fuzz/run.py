@@ -13,8 +13,9 @@ from typing import Any
 
 from tests.fuzz.apiserver import ApiServer
 from tests.fuzz.checker import Fault, check
-from tests.fuzz.generator import Case, cases, drawn
+from tests.fuzz.generator import Case, cases
 from tests.fuzz.renderer import Renderer, as_text
+from tests.fuzz.schema import drawn
 
 REFUSERS = {
     "schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "raw error": "a raw error",
