@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import CHART, HELM_VERSIONS, KUBE_VERSION, helm_path, run
 from tests.fuzz.checker import refusal, restored, twice
-from tests.fuzz.generator import SCHEMA, Case, hints, make_case
+from tests.fuzz.generator import Case, make_case
 from tests.fuzz.renderer import Renderer, as_text
 from tests.fuzz.run import Fuzz
 
@@ -51,7 +51,9 @@ def test_the_renderer_says_what_helm_template_says(renderer):
             "--kube-version", KUBE_VERSION, *skip, "-f", "-", input=as_text(case.values),
         )  # fmt: skip
         if "error" in answer:
-            assert result.returncode != 0 and answer["error"].strip() in result.stderr, result.stderr
+            # The schema's complaints come in another order each time.
+            assert result.returncode != 0
+            assert all(line.strip() in result.stderr for line in answer["error"].splitlines()), result.stderr
         else:
             assert result.stdout == answer["manifest"], result.stderr
         if len(seen) >= 9 or number > 400:
@@ -108,7 +110,3 @@ def test_a_string_that_yaml_reads_as_something_else_is_told(tmp_path):
 
 def test_marks_in_json_are_found_behind_its_escapes():
     assert restored({"PLAN": '{"a": "zq00x"}'}, {"zq00x": '"\n'}) == restored({"PLAN": '{"a": "\\"\\n"}'}, {})
-
-
-def test_the_schema_has_hints_and_none_is_a_value():
-    assert hints() and SCHEMA["properties"]

@@ -36,6 +36,7 @@ class ApiServer:
         self.pool = concurrent.futures.ThreadPoolExecutor(threads)
         self.seen: dict[str, concurrent.futures.Future[str]] = {}
         self.local = threading.local()
+        self.connections: list[http.client.HTTPConnection] = []
         self.proxy = subprocess.Popen([*kubectl, "proxy", "--port=0"], stdout=subprocess.PIPE, text=True)
         assert self.proxy.stdout
         found = re.search(r":(\d+)$", self.proxy.stdout.readline().strip())
@@ -45,8 +46,10 @@ class ApiServer:
     def close(self) -> None:
         """End the proxy."""
         self.pool.shutdown(cancel_futures=True)
+        for connection in self.connections:
+            connection.close()
         self.proxy.terminate()
-        self.proxy.wait()
+        self.proxy.communicate()
 
     def refused(self, found: dict[str, Any]) -> concurrent.futures.Future[str]:
         """Return the promise of why an object is refused, empty if it is not; the same object is asked about once."""
@@ -65,6 +68,7 @@ class ApiServer:
             try:
                 if not hasattr(self.local, "connection"):
                     self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+                    self.connections.append(self.local.connection)
                 self.local.connection.request("POST", path, text.encode(), {"Content-Type": "application/json"})
                 response = self.local.connection.getresponse()
                 body = response.read()

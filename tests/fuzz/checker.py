@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.fuzz.expected import copied, numbers
-from tests.fuzz.generator import MARK, Case, hints
+from tests.fuzz.generator import MARK, Case
 from tests.fuzz.renderer import Renderer
+from tests.fuzz.schema import hints
 
 RULE = re.compile(r"execution error at \(twister2-job/templates/[^:]+:\d+:\d+\): \n")
 SCHEMA = "values don't meet the specifications of the schema(s)"

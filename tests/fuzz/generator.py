@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import functools
-import json
 import random
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.conftest import CHART, CI_VALUES
+from tests.conftest import CI_VALUES
+from tests.fuzz.schema import SCHEMA, matching, resolve, typed, useful
 from tests.fuzz.strings import (
     JUNK,
     NAMESPACES,
@@ -25,16 +23,13 @@ from tests.fuzz.strings import (
     QUANTITIES,
     RELEASES,
     SHAPES,
-    TYPED,
     WORDS,
     WRONG,
 )
 
-SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 BASES: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) or {} for path in CI_VALUES]
 # A string that is nothing but a string: every odd one is compared with it. It passes for a name and for a port's name.
 MARK = "zq{:02d}x"
-Anything = TypeVar("Anything")
 
 
 @dataclass
@@ -47,65 +42,6 @@ class Case:
     skip_schema: bool = False
     # Odd strings that another string could stand for everywhere they are.
     free: set[str] = field(default_factory=set)
-
-
-def resolve(node: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema that a reference leads to, with what stands beside it."""
-    while "$ref" in node:
-        found = functools.reduce(lambda inner, key: inner[key], node["$ref"].removeprefix("#/").split("/"), SCHEMA)
-        node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
-    return node
-
-
-def drawn(strategy: st.SearchStrategy[Anything], count: int, number: int) -> list[Anything]:
-    """Return what Hypothesis makes of a strategy, so many and no two alike, always the same for the same number."""
-    found: list[Anything] = []
-    silent = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-
-    @seed(number)
-    @settings(silent, max_examples=count)
-    @given(strategy)
-    def collect(one: Anything) -> None:
-        found.append(one)
-
-    collect()
-    return found
-
-
-@functools.cache
-def matching(pattern: str) -> tuple[str, ...]:
-    """Return strings that a pattern takes."""
-    found = drawn(st.from_regex(pattern, alphabet=st.characters(codec="ascii")), 60, 0)
-    return tuple(dict.fromkeys(found))
-
-
-@functools.cache
-def hints() -> set[str]:
-    """Return the sentences that the schema shows a user in the place of a pattern; none of them is a value."""
-    found: set[str] = set()
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if isinstance(node.get("enum"), list):
-                found.update(one for one in node["enum"] if isinstance(one, str) and " " in one)
-            for inner in node.values():
-                walk(inner)
-        elif isinstance(node, list):
-            for inner in node:
-                walk(inner)
-
-    walk(SCHEMA)
-    return found
-
-
-def useful(node: dict[str, Any]) -> list[Any]:
-    """Return what a schema takes but for the hints, if it names it all; else something true."""
-    return [one for one in node["enum"] if one not in hints()] if "enum" in node else [node]
-
-
-def typed(node: dict[str, Any], shape: str) -> bool:
-    """Tell whether the schema has to refuse a wrong type inside a piece of a pod."""
-    return shape in TYPED or "properties" in node or "properties" in resolve(node.get("items") or {})
 
 
 class Maker:
@@ -172,7 +108,7 @@ class Maker:
         node = resolve(node)
         shape = "probe" if key in PROBES else key
         if shape in SHAPES and "enum" not in node:
-            wrong = shape in WRONG and typed(node, shape) and self.chance(10)
+            wrong = shape in WRONG and typed(node, shape) and self.chance(5)
             return self.shape(self.pick(WRONG[shape] if wrong else SHAPES[shape]))
         if "anyOf" in node or "oneOf" in node:
             rest = {name: value for name, value in node.items() if name not in ("anyOf", "oneOf")}
@@ -258,12 +194,31 @@ class Maker:
         values[name] = copy.deepcopy(self.pick(own))
 
 
+def tidy(values: dict[str, Any]) -> None:
+    """Make the values keep the rules between them that most of what is put together by chance would break."""
+    node_port, per_worker, policy = (values.get(key) or {} for key in ("nodePort", "perWorker", "networkPolicy"))
+    for block in (node_port, per_worker):
+        if not block.get("enabled"):
+            for key in ("port", "ports", "nodePorts", "count", "nodePortBase", "servicePortBase", "overrides"):
+                block.pop(key, None)
+            block.pop("hostTemplate", None)
+        elif policy.get("allowFrom"):
+            block["externalTrafficPolicy"] = "Local"
+    if node_port.get("enabled"):
+        for group in (values, *values.get("computeResources", [])):
+            group.pop("workersPerPod", None)
+    if not values.get("job", {}).get("class"):
+        values.pop("job", None)
+
+
 def make_case(number: int) -> Case:
     """Return the case of a number: one of the chart's ci values files, and up to eight values made for it."""
     maker = Maker(number)
     values = copy.deepcopy(maker.pick(BASES))
     for _ in range(maker.random.randint(1, 8)):
         maker.put(values, SCHEMA)
+    if maker.chance(75):
+        tidy(values)
     if maker.chance(1):
         # As many workers as the schema allows, and a group behind them.
         size = {"instances": maker.pick((10000, 9999)), "workersPerPod": maker.pick((100, 1))}
