@@ -61,8 +61,8 @@ REQUIRED = {"Container": ["image"]}
 EMPTY = {("HTTPGetAction", "scheme"), ("Toleration", "effect"), ("Toleration", "operator")}
 NOT_NEGATIVE = {"fsGroup", "runAsGroup", "runAsUser"}
 FORMATS: dict[str, dict[str, Any]] = {
-    "int32": {"type": "integer", "minimum": 0},
-    "int64": {"type": "integer"},
+    "int32": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    "int64": {"type": "integer", "maximum": 2**53 - 1},  # Helm reads numbers as floating-point ones.
 }
 SCALARS: dict[str, dict[str, Any]] = {
     "IntOrString": {"type": ["integer", "string"]},

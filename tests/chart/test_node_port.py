@@ -32,8 +32,8 @@ def test_fixed_port(helm_template):
 def test_several_ports_with_some_fixed(helm_template):
     more = ("--set-json", 'additionalPorts=[{"name":"ui"},{"name":"beat","protocol":"UDP"}]')
     assert ports(helm_template, *more) == [("worker", 9000, None), ("ui", 9001, None), ("beat", 9002, None)]
-    some = (*more, "--set", "nodePort.ports={beat,ui},nodePort.port=30001,nodePort.nodePorts.beat=30002")
-    assert ports(helm_template, *some) == [("ui", 9001, 30001), ("beat", 9002, 30002)]
+    some = (*more, "--set", "nodePort.ports={beat,ui},nodePort.port=30001,nodePort.nodePorts.ui=30002")
+    assert ports(helm_template, *some) == [("beat", 9002, 30001), ("ui", 9001, 30002)]
 
 
 def test_labels_and_annotations(helm_template):

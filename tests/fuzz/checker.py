@@ -76,13 +76,6 @@ def twice(value: Any, path: str = "") -> Iterator[str]:
             names = [one.get("name") for one in every if isinstance(one, dict)]
             if len(names) != len({str(name) for name in names}):
                 yield f"{path}: two containers have one name"
-            ports = [
-                str(port.get("name"))
-                for one in containers if isinstance(one, dict)
-                for port in one.get("ports") or [] if isinstance(port, dict) and port.get("name")
-            ]  # fmt: skip
-            if len(ports) != len(set(ports)):
-                yield f"{path}: two ports have one name"
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from twice(inner, f"{path}[{number}]")

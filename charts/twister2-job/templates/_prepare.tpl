@@ -61,6 +61,9 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- range $id, $own := .Values.perWorker.overrides }}
 {{- $_ := include "twister2-job.typed" (dict "value" $own "kind" "map" "path" (printf "perWorker.overrides.%s" $id) "problems" $problems) }}
 {{- end }}
+{{- range $index, $cidr := .Values.networkPolicy.allowFrom }}
+{{- $_ := include "twister2-job.typed" (dict "value" $cidr "kind" "string" "path" (printf "networkPolicy.allowFrom[%d]" $index) "problems" $problems) }}
+{{- end }}
 {{- include "twister2-job.refuse" $problems }}
 {{- end }}
 

@@ -53,7 +53,10 @@ that is there twice, and Helm 3 lose one of the two later.
 }}
 {{- $seen := dict }}
 {{- range $index, $item := $rule.items }}
-{{- $name := ternary (get $item $rule.key) "" (kindIs "map" $item) | toString }}
+{{- $name := "" }}
+{{- if kindIs "map" $item }}
+{{- $name = get $item $rule.key | toString }}
+{{- end }}
 {{- if ne $name "/" }}
 {{- $name = trimSuffix "/" $name }}
 {{- end }}
