@@ -5,8 +5,8 @@ They are made from an excerpt of Kubernetes' OpenAPI that is kept beside this fi
     python tests/chart/kubernetes_types.py excerpt   # reads the OpenAPI of the cluster of your kubeconfig
     python tests/chart/kubernetes_types.py write     # writes the definitions into values.schema.json
 
-Every release stores the schema. So there are no descriptions in it, and what few set (OPEN, PARTLY) may be anything: the
-API server says what is wrong with it.
+Every release stores the schema. So there are no descriptions in it, and what few set (OPEN, PARTLY) may be anything:
+the API server says what is wrong with it.
 """
 
 from __future__ import annotations
