@@ -128,7 +128,7 @@ ACCEPTED = [
     ("readinessProbe", {"grpc": {"port": 1, "service": "a"}, "periodSeconds": 0}),
     ("livenessProbe", {"httpGet": {"port": "worker", "scheme": "", "httpHeaders": [{"name": "A", "value": "b"}]}}),
     ("lifecycle", {"preStop": {"sleep": {"seconds": 1}}}),
-    ("extraVolumes", [{"name": "a", "nfs": {"server": "b", "path": "/c"}}, {"name": "b"}]),
+    ("extraVolumes", [{"name": "a", "nfs": {"server": "b", "path": "/c"}}, {"name": "b"}, {"name": "c", "emptyDir": None}]),
     ("extraVolumes", [{"name": "a", "projected": {"sources": [{"serviceAccountToken": {"path": "b"}}]}}]),
     ("extraVolumeMounts", [{"name": "a", "mountPath": "/a", "subPath": "b", "mountPropagation": "None"}]),
     ("sidecars", [{"name": "a", "image": "b", "ports": [{"containerPort": 1}], "env": [{"name": "A", "value": "b"}]}]),
