@@ -17,10 +17,12 @@ ZOOKEEPER = "twister2.resource.zookeeper"
 _NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _SECRET = re.compile(
     r".*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)"
-    r"|sig|code|auth|authorization",
+    r"|sig|auth|authorization",
     re.IGNORECASE,
 )
 """Names of a URL's parameters that hold credentials; the chart has the same rule."""
+_SHORTEST_CODE = 12
+"""Characters of a `code` that is a key, as of Azure's functions, and no number or language."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def values(submission: Submission, names: Sequence[str], sha256: str) -> dict[st
 def check_url(url: str) -> None:
     """Raise UsageError for a URL with credentials: whoever may read the release or the pods could read them."""
     parts = urlsplit(url)
-    if parts.username or parts.password or any(_SECRET.fullmatch(key) for key, _ in parse_qsl(parts.query)):
+    query = parse_qsl(parts.query)
+    code = any(key.lower() == "code" and len(value) >= _SHORTEST_CODE for key, value in query)
+    if parts.username or parts.password or code or any(_SECRET.fullmatch(key) for key, _ in query):
         raise UsageError(
             "The URL of the jar holds credentials, which everybody who may look at the job would see.",
             "Put the URL into a Secret (kubectl create secret generic NAME --from-file=url=FILE) and give "

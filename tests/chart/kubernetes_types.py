@@ -5,8 +5,8 @@ They are made from an excerpt of Kubernetes' OpenAPI that is kept beside this fi
     python tests/chart/kubernetes_types.py excerpt   # reads the OpenAPI of the cluster of your kubeconfig
     python tests/chart/kubernetes_types.py write     # writes the definitions into values.schema.json
 
-Every release stores the schema. So there are no descriptions in it, and what few set (OPEN, PARTLY) may be
-anything: the API server says what is wrong with it.
+Every release stores the schema. So there are no descriptions in it, and what few set (OPEN, PARTLY) may be anything:
+the API server says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ FIRST = "Affinity"  # In the schema; its definition says what made them.
 
 Schema = dict[str, Any]
 
+ANYTHING: Schema = {"type": ["object", "null"]}  # A null is the same as none, as in `emptyDir:`.
+
 
 def short(name: str) -> str:
     """Return the last part of a type's name, which is what the schema calls it."""
@@ -104,14 +106,14 @@ def opened(field: Schema) -> Schema:
     for key in ("items", "additionalProperties"):
         if isinstance(field.get(key), dict):
             found[key] = opened(field[key])
-    return {"type": "object"} if referred(field) in OPEN else found
+    return ANYTHING if referred(field) in OPEN else found
 
 
 def fields(name: str, types: dict[str, Schema]) -> dict[str, Schema]:
     """Return the fields of a type as the schema has them."""
     found: dict[str, Schema] = types[name].get("properties", {})
     if name == "Volume":
-        return {key: {"type": "object"} if referred(field) else field for key, field in found.items()}
+        return {key: ANYTHING if referred(field) else field for key, field in found.items()}
     return {key: opened(field) for key, field in found.items() if key in PARTLY.get(name, found)}
 
 
@@ -162,7 +164,7 @@ def definitions(types: dict[str, Schema]) -> dict[str, Schema]:
             made[name] = SCALARS[name]
             continue
         properties = {key: field_schema(name, key, field) for key, field in fields(name, types).items()}
-        anything = [key for key, schema in properties.items() if schema == {"type": "object"}]
+        anything = [key for key, schema in properties.items() if schema == ANYTHING]
         if len(anything) > MOST_NAMES:
             properties = {key: schema for key, schema in properties.items() if key not in anything}
         required = [*types[name].get("required", []), *REQUIRED.get(name, [])]
@@ -173,7 +175,7 @@ def definitions(types: dict[str, Schema]) -> dict[str, Schema]:
             "properties": properties,
         }
         if len(anything) > MOST_NAMES:
-            made[name]["patternProperties"] = {f"^({'|'.join(anything)})$": {"type": "object"}}
+            made[name]["patternProperties"] = {f"^({'|'.join(anything)})$": ANYTHING}
     return made
 
 

@@ -81,8 +81,8 @@ def test_cidrs_go_with_cluster_ips(helm_template):
     ("arguments", "word"),
     [
         (("--set", "networkPolicy.allowFrom={10.0.0.1}"), "a CIDR, such as"),
-        (("--set", "networkPolicy.allowFrom={10.0.0.0/33}"), "a CIDR, such as"),
-        (("--set", "networkPolicy.allowFrom={999.0.0.0/8}"), "a CIDR, such as"),
+        (("--set", "networkPolicy.allowFrom={10.0.0.0/33}"), "is no CIDR; write one such as"),
+        (("--set", "networkPolicy.allowFrom={999.0.0.0/8}"), "is no CIDR; write one such as"),
         (("--set", "networkPolicy.allowFrom={example.com}"), "a CIDR, such as"),
         (("--set-json", "networkPolicy.internalFrom=[{}]"), "internalFrom"),
         (("--set-json", 'networkPolicy.internalFrom=[{"ipBlock":{}}]'), "ipBlock"),

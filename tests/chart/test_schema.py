@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.chart import kubernetes_types
 from tests.conftest import CHART, HELM_VERSIONS, Template
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -100,10 +101,11 @@ def walk(schema, path=""):
 
 
 def test_every_object_is_closed():
-    open_objects = [
+    """But for those of Kubernetes of which the schema has a part only."""
+    open_objects = {
         path for path, schema in walk(SCHEMA) if "/if" not in path and schema.get("additionalProperties") is not False
-    ]
-    assert open_objects == []
+    }
+    assert open_objects == {f"/definitions/{name}" for name in kubernetes_types.PARTLY}
 
 
 def resolve(schema):

@@ -13,10 +13,10 @@ from tests.chart import kubernetes_types
 from tests.conftest import CHART, HELM_VERSIONS, Template
 
 SCHEMA_TEXT = (CHART / "values.schema.json").read_text()
-NAME = "the name of an object"
+NAME = "a name of lower case letters, digits, - and .; put"
 NO_KEY = "a key is a name of at most 63"
 LABEL = "a text of at most 63 letters"
-DATA_KEY = "a key of a Secret or ConfigMap"
+DATA_KEY = "a key of letters, digits, -, _ and ."
 QUOTES = "put quotes around it"
 ALLOW = "networkPolicy.allowFrom[0]: "
 JOB = {"class": "a.B", "jar": {"url": "https://a/b.jar"}}
@@ -129,6 +129,7 @@ ACCEPTED = [
     ("livenessProbe", {"httpGet": {"port": "worker", "scheme": "", "httpHeaders": [{"name": "A", "value": "b"}]}}),
     ("lifecycle", {"preStop": {"sleep": {"seconds": 1}}}),
     ("extraVolumes", [{"name": "a", "nfs": {"server": "b", "path": "/c"}}, {"name": "b"}]),
+    ("extraVolumes", [{"name": "a", "emptyDir": None}]),
     ("extraVolumes", [{"name": "a", "projected": {"sources": [{"serviceAccountToken": {"path": "b"}}]}}]),
     ("extraVolumeMounts", [{"name": "a", "mountPath": "/a", "subPath": "b", "mountPropagation": "None"}]),
     ("sidecars", [{"name": "a", "image": "b", "ports": [{"containerPort": 1}], "env": [{"name": "A", "value": "b"}]}]),
@@ -246,7 +247,7 @@ def test_types_are_those_of_the_kept_excerpt():
     kept = json.loads(kubernetes_types.EXCERPT.read_text())
     assert kubernetes_types.generated(kept) in SCHEMA_TEXT
     assert kubernetes_types.written(SCHEMA_TEXT, kubernetes_types.generated(kept)) == SCHEMA_TEXT
-    assert f"Kubernetes {kept['version']}," in SCHEMA_TEXT
+    assert f"from Kubernetes {kept['version']}" in SCHEMA_TEXT
     assert kept["types"].keys() == set(kubernetes_types.reach(kept["types"]))
 
 

@@ -90,6 +90,7 @@ TAKEN = {
     "probe of gRPC": {"readinessProbe": {"grpc": {"port": 65535}}},
     "probe of HTTP": {"readinessProbe": {"httpGet": {"port": "worker", "scheme": ""}}},
     "volume without a source": volume(),
+    "volume with an empty source": volume(emptyDir=None),
     "volume with mode 0777": volume(configMap={"name": "a", "defaultMode": 511}),
     "volume with odd medium": volume(emptyDir={"medium": "Disk", "sizeLimit": "1Gi"}),
     "projected volume": volume(projected={"sources": [{"serviceAccountToken": {"path": "b"}}]}),
