@@ -280,7 +280,6 @@ def test_rules_of_a_job(helm_template, values, sentence, skip):
         ("job.master.image=x", "image"),
         ("job.workers=4", "workers"),
         ("computeResources[0].ram=1", "ram"),
-        ("job=null", "job"),
     ],
 )
 def test_schema_refuses(helm_template, values, word):

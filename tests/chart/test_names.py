@@ -7,7 +7,8 @@ import yaml
 
 from tests.conftest import CI_VALUES, OLDEST_AND_NEWEST, Template, run, select
 
-ODD = ["on", "y", "no", "null", "true", "123", "1e3", "0x10", "1_000", "1.0", ".5", "2026-11-29", "~"]
+ODD = ["on", "y", "no", "null", "true", "123", "1e3", "0x10", "1.0", "2026-11-29"]
+ANY = [*ODD, "1_000", ".5", "~", " a", "a ", " #", "a: b", "{{ a }}", "- a", "\n", "a\n\n", "", "'", '"', "\t", "\\"]
 TWISTER2 = ("--set", "job.class=a.B,job.jar.url=https://example.org/a.jar")
 BOTH = pytest.mark.parametrize("helm", [Template(version) for version in OLDEST_AND_NEWEST], ids=OLDEST_AND_NEWEST)
 
@@ -55,38 +56,44 @@ def test_a_job_may_have_a_name_that_yaml_reads_as_something_else(helm, name):
 
 @BOTH
 @pytest.mark.parametrize("text", ODD)
-def test_a_text_stays_that_text(helm, text):
+def test_a_name_stays_that_name(helm, text):
     values = {
         "serviceAccount": {"name": text}, "priorityClassName": text, "runtimeClassName": text,
-        "podLabels": {"a": text}, "podAnnotations": {text: text}, "nodeSelector": {"a": text},
-        "imagePullSecrets": [{"name": text}], "env": [{"name": "A", "value": text}], "image": {"tag": text},
-        "headless": {"annotations": {"a": text}, "labels": {"b": text}}, "commonLabels": {"c": text},
+        "podLabels": {"a": text}, "nodeSelector": {"a": text}, "imagePullSecrets": [{"name": text}],
+        "image": {"tag": text}, "headless": {"labels": {"b": text}}, "commonLabels": {"c": text},
         "job": {"class": "a.B", "jar": {"urlSecret": {"name": text, "key": text}}},
     }  # fmt: skip
-    if text == "~":  # No name, and no value of a label.
-        values = {
-            "podAnnotations": {"a": text},
-            "env": [{"name": "A", "value": text}],
-            "command": [text],
-            "args": [text],
-        }
     found = objects(helm, values)
     template = pod(found)
-    assert template["metadata"]["annotations"] == values["podAnnotations"]
-    container = template["spec"]["containers"][0]
-    assert {"name": "A", "value": text} in container["env"]
-    if text == "~":
-        assert container["command"] == container["args"] == [text]
-        return
-    spec = template["spec"]
+    container, spec = template["spec"]["containers"][0], template["spec"]
     assert [spec[key] for key in ("serviceAccountName", "priorityClassName", "runtimeClassName")] == [text] * 3
     assert template["metadata"]["labels"]["a"] == spec["nodeSelector"]["a"] == text
     assert spec["imagePullSecrets"] == [{"name": text}] and container["image"].endswith(f":{text}")
     (url,) = [one for one in spec["initContainers"][0]["env"] if one["name"] == "TWISTER2_JOB_URL"]
     assert url["valueFrom"]["secretKeyRef"] == {"name": text, "key": text}
     (headless,) = select(found, "Service", "job")
-    assert headless["metadata"]["annotations"]["a"] == headless["metadata"]["labels"]["b"] == text
+    assert headless["metadata"]["labels"]["b"] == text
     assert all(one["metadata"]["labels"]["c"] == text for one in found)
+
+
+@BOTH
+@pytest.mark.parametrize("text", ANY)
+def test_a_text_stays_that_text(helm, text):
+    values = {
+        "podAnnotations": {"a": text}, "env": [{"name": "A", "value": text}], "command": [text], "args": [text],
+        "headless": {"annotations": {"a": text}}, "commonAnnotations": {"b": text},
+        "extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "subPath": text}],
+        "podSecurityContext": {"sysctls": [{"name": "a", "value": text}]},
+    }  # fmt: skip
+    found = objects(helm, values)
+    template = pod(found)
+    container = template["spec"]["containers"][0]
+    assert {"name": "A", "value": text} in container["env"] and container["command"] == container["args"] == [text]
+    assert template["metadata"]["annotations"] == {"a": text}
+    assert (
+        container["volumeMounts"][-1]["subPath"] == template["spec"]["securityContext"]["sysctls"][0]["value"] == text
+    )
+    assert all(one["metadata"]["annotations"]["b"] == text for one in found)
 
 
 @BOTH
@@ -106,7 +113,7 @@ def test_a_port_may_have_such_a_name(helm, name):
 
 
 def test_an_image_with_a_blank_and_a_hash_is_not_cut_off(newest):
-    found = objects(newest, {"image": {"repository": "a/b #c"}, "command": ["d"]})
+    found = objects(newest, {"image": {"repository": "a/b #c"}, "command": ["d"]}, "job", "--skip-schema-validation")
     assert pod(found)["spec"]["containers"][0]["image"] == "a/b #c:0.8.0"
 
 
@@ -220,7 +227,7 @@ def test_what_the_charts_own_pods_have_is_refused_beside_it(newest, more):
     for path, names in kinds.items():
         key = "mountPath" if path == "extraVolumeMounts" else "name"
         for name in names:
-            item = {key: name, "name": name if key == "name" else "x"}
+            item = {key: name, "name": name if key == "name" else "x", **({"image": "a"} if path == "sidecars" else {})}
             told = newest.refuses("--set", "workersPerPod=2", *more, "--set-json", f"{path}={json.dumps([item])}")
             assert f"{path}[0].{key}: the pods have a " in told and name in told
     assert "/etc/twister2-job is" not in told

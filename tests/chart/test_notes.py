@@ -88,5 +88,5 @@ def test_a_probe_of_a_jobs_workers_is_warned_of(notes, probe):
         given = ("--set", f"{probe}.{port}")
         assert "WARNING: a probe connects to the workers' own port" in notes(*JOB, *given)
         assert "WARNING" not in notes(*given)
-    for other in ("tcpSocket.port=9001", "exec.command={true}"):
+    for other in ("tcpSocket.port=9001", "exec.command={ls}"):
         assert "WARNING" not in notes(*JOB, "--set", f"{probe}.{other}")

@@ -177,7 +177,6 @@ def test_node_port_keys_mean_nothing_with_cluster_ip(helm_template, key, skip):
         ("perWorker.externalTrafficPolicy=local", "externalTrafficPolicy"),
         ("perWorker.addressType=Public", "addressType"),
         ("perWorker.nodePorts.worker=30001", "nodePorts"),
-        ("perWorker=null", "perWorker"),
     ],
 )
 def test_schema_refuses(helm_template, values, word):

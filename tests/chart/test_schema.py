@@ -56,8 +56,6 @@ REFUSED = [
     ("--set", "serviceAccount.token=true", "token"),
     ("--set", "updateStrategy.type=Recreate", "updateStrategy"),
     ("--set", "terminationGracePeriodSeconds=-1", "terminationGracePeriodSeconds"),
-    ("--set", "nodePort=null", "nodePort"),
-    ("--set", "headless.ipFamilies=null", "ipFamilies"),
 ]
 
 
@@ -127,7 +125,8 @@ def paths(values, schema, path=""):
 
 
 def test_schema_and_values_name_the_same_keys():
-    optional = {"updateStrategy.rollingUpdate"}  # Kubernetes' own key; its default is Kubernetes' too.
+    # Kubernetes' own key, whose default is Kubernetes' too, and what an umbrella chart's condition needs.
+    optional = {"updateStrategy.rollingUpdate", "enabled"}
     assert {path for path, left, right in paths(VALUES, SCHEMA) if left != right} == optional
 
 

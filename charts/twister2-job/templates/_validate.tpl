@@ -27,9 +27,8 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 {{- end }}
 {{- $perWorker := .Values.perWorker }}
 {{- if $perWorker.enabled }}
-{{- $count := int $perWorker.count | default .Job.workers }}
-{{- if gt $count (int $perWorker.maxServices) }}
-{{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
+{{- if or (lt (int $perWorker.count) 0) (gt (int $perWorker.count) 10000) }}
+{{- $problems = append $problems (printf "perWorker.count: it is %d; the chart makes at most 10000 Services" (int $perWorker.count)) }}
 {{- end }}
 {{- if gt (int $perWorker.maxServices) 10000 }}
 {{- $problems = append $problems (printf "perWorker.maxServices: it is %d; the chart makes at most 10000 Services" (int $perWorker.maxServices)) }}

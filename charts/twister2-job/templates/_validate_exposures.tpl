@@ -29,6 +29,22 @@
 {{- $problems = append $problems (printf "perWorker.hostTemplate: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $perWorker.hostTemplate) }}
 {{- end }}
 {{- $count := int $perWorker.count | default .Job.workers }}
+{{- if gt $count (int $perWorker.maxServices) }}
+{{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
+{{- end }}
+{{- $lists := dict "perWorker.labels" (list (sub $count 1) $perWorker.labels) }}
+{{- range $id, $own := $perWorker.overrides }}
+{{- $_ := set $lists (printf "perWorker.overrides.%s.labels" $id) (list (int $id) ($own.labels | default dict)) }}
+{{- end }}
+{{- range $path, $pair := $lists }}
+{{- $pod := printf "%s-%d" (last $.Job.groups).name (first $pair) }}
+{{- range $key, $text := last $pair }}
+{{- $placed := include "twister2-job.placed" (dict "root" $ "id" (first $pair) "pod" $pod "text" $text) }}
+{{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $placed) }}
+{{- $problems = append $problems (printf "%s.%s: filled in it is %s, and a label has at most 63 letters, digits, -, _ and .; known are {worker}, {pod}, {job} and {namespace}" $path $key $placed) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $base := $perWorker.servicePortBase }}
 {{- $last := sub (add (int $base) $count) 1 }}
 {{- if gt $last 65535 }}
@@ -148,7 +164,7 @@
 {{- if hasKey $perWorker.servicePortBase $port.name }}
 {{- $servicePort = int (get $perWorker.servicePortBase $port.name) | toString }}
 {{- end }}
-{{- range $id := until (ternary $count 0 (or (gt $base 0) (gt (len $perWorker.overrides) 0))) }}
+{{- range $id := until (ternary $count 0 (and (le $count 10000) (or (gt $base 0) (gt (len $perWorker.overrides) 0)))) }}
 {{- $own := (get $perWorker.overrides (toString $id) | default dict).nodePorts | default dict }}
 {{- $one := dict "service" (printf "%d:%s" $id $servicePort) "protocol" $port.protocol }}
 {{- if hasKey $own $port.name }}
