@@ -93,7 +93,7 @@ def test_a_value_of_another_type_is_a_sentence_without_the_schema_too(newest, va
         ("--set instances=0", "instances: it is 0"),
         ("--set workersPerPod=1000000000", "workersPerPod: it is 1000000000; a pod has 1 to 100 workers"),
         ("--set computeResources[0].instances=1000000000", "computeResources[0].instances: it is 1000000000"),
-        ("--set perWorker.enabled=true,perWorker.count=1000000000", "it would make 1000000000 Services"),
+        ("--set perWorker.enabled=true,perWorker.count=1000000000", "perWorker.count: it is 1000000000"),
         ("--set perWorker.enabled=true,perWorker.maxServices=1000000000", "perWorker.maxServices: it is 1000000000"),
         ("--set additionalPorts[0]=a", "additionalPorts[0]: it is text, and must be a map"),
         ("--set computeResources[0]=a", "computeResources[0]: it is text, and must be a map"),

@@ -50,7 +50,7 @@ REFUSED = [
     ("podLabels", {"a/b/c": "x"}, NO_KEY),
     ("headless.labels", {"": "x"}, NO_KEY),
     ("nodePort.labels", {"_a": "x"}, NO_KEY),
-    ("perWorker", {"enabled": True, "overrides": {"0": {"labels": {"a": "b c"}}}}, LABEL),
+    ("perWorker", {"enabled": True, "overrides": {"0": {"labels": {"a": "b c"}}}}, "a text of letters, digits"),
     ("computeResources", [{"nodeSelector": {"a": "ä"}}], LABEL),
     ("podAnnotations", {"a b": "x"}, NO_KEY),
     ("podAnnotations", {"a": 8080}, QUOTES),
