@@ -10,7 +10,7 @@ from tests.cluster.conftest import COMMAND, eventually, only_newest_helm, refuse
 from tests.conftest import run as run_command
 
 ON = ("--set", "nodePort.enabled=true,instances=1")
-BAD = ("--set", "env[0].name=A,env[0].value=1")  # A number, where Kubernetes wants a string.
+BAD = ("--set", "extraVolumeMounts[0].name=none,extraVolumeMounts[0].mountPath=/x")  # There is no such volume.
 MARK = "import json; from twister2_job import marks; print(json.dumps(marks.new(300).labels({revision})))"
 
 

@@ -6,7 +6,7 @@ import re
 from tests.cluster.conftest import only_newest_helm, refused
 
 ON = ("--set", "nodePort.enabled=true")
-BAD = ("--set", "env[0].name=A,env[0].value=1")  # A number, where Kubernetes wants a string.
+BAD = ("--set", "extraVolumeMounts[0].name=none,extraVolumeMounts[0].mountPath=/x")  # There is no such volume.
 NODE_PORT = "nodeport"
 
 
@@ -21,7 +21,7 @@ def test_an_upgrade_that_kubernetes_would_refuse_is_never_made(command, job, lef
     assert command("install", job).returncode == 0
     before = left()
     result = command("upgrade", job, *ON, *BAD)
-    refused(result, 18, f"{job}-0", "env", "Nothing was changed: revision 1 runs on")
+    refused(result, 18, f"{job}-0", "volumeMounts", "Nothing was changed: revision 1 runs on")
     assert left() == before and f"{job}-nodeport" not in left()
 
 

@@ -45,7 +45,8 @@ VALUES = [
     (["--skip-schema-validation", "--set", "nodePort.enabled=true,workersPerPod=2"], "template refuses values",
      ValuesError,
      ["workersPerPod: it is 2"]),
-    (["--skip-schema-validation", "--set", "nodePort=abc"], "template", ChartError, ["can't evaluate"]),
+    (["--skip-schema-validation", "--set", "nodePort=abc"], "template refuses values", ValuesError,
+     ["nodePort: it is text, and must be a map"]),
     (["--none"], "program is of another version", HelmMissingError, ["unknown flag: --none"]),
 ]  # fmt: skip
 
