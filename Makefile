@@ -32,38 +32,42 @@ $(VENV)/.stamp: pyproject.toml
 	rm $(VENV)/wheels/twister2_job-*.whl
 	touch $@
 
-$(CACHE)/tools/.stamp: tests/tools/go.mod tests/tools/go.sum
-	@echo "building ct and helm-docs (two minutes) ..."
-	mkdir -p $(CACHE)/tools
-	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
-	cd tests/tools
-	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ github.com/helm/chart-testing/v3/ct github.com/norwoodj/helm-docs/cmd/helm-docs
-	touch $@
+# A stamp is named by what it was made of: the files of a new clone are new, and their content is not.
+stamp = $(CACHE)/tools/.$(1)-$(shell cat $(2) | sha256sum | cut -c1-16)
+LINTERS := $(call stamp,linters,tests/tools/go.mod tests/tools/go.sum)
+RENDER := $(call stamp,render,tests/tools/render/go.mod tests/tools/render/go.sum tests/tools/render/main.go)
+KUBE_SCORE := $(call stamp,kube-score,tests/tools/lint/go.mod tests/tools/lint/go.sum)
+CHECKOV := $(call stamp,checkov,tests/tools/checkov.txt)
+# Arguments: folder, what to build, and the stamp's name; those of other content go, since there is one program.
+define build
+mkdir -p $(CACHE)/tools
+rm -f $(CACHE)/tools/.$(3)-*
+go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
+cd $(1)
+CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ $(2)
+touch $@
+endef
 
-# Helm's own library as a program that renders many values in one process, for the fuzzing.
-$(CACHE)/tools/.render-stamp: tests/tools/render/go.mod tests/tools/render/go.sum tests/tools/render/main.go
-	@echo "building what renders the chart for the fuzzing (two minutes) ..."
-	mkdir -p $(CACHE)/tools
-	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
-	cd tests/tools/render
-	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ .
-	touch $@
+$(LINTERS):
+	@echo "building ct and helm-docs (two minutes the first time) ..."
+	$(call build,tests/tools,github.com/helm/chart-testing/v3/ct github.com/norwoodj/helm-docs/cmd/helm-docs,linters)
 
-$(CACHE)/tools/.lint-stamp: tests/tools/lint/go.mod tests/tools/lint/go.sum
-	@echo "building kube-score (a minute) ..."
-	mkdir -p $(CACHE)/tools
-	go=$$(PYTHONPATH=devcluster python3 -c 'from cluster.install import go; print(go())')
-	cd tests/tools/lint
-	CGO_ENABLED=0 GOTOOLCHAIN=local "$$go" build -trimpath -o $(CACHE)/tools/ github.com/zegl/kube-score/cmd/kube-score
-	touch $@
+$(RENDER):  # Helm's own library as a program that renders many values in one process, for the fuzzing.
+	@echo "building what renders the chart for the fuzzing (two minutes the first time) ..."
+	$(call build,tests/tools/render,.,render)
 
-$(CACHE)/tools/.checkov-stamp: tests/tools/checkov.txt
+$(KUBE_SCORE):
+	@echo "building kube-score (a minute the first time) ..."
+	$(call build,tests/tools/lint,github.com/zegl/kube-score/cmd/kube-score,kube-score)
+
+$(CHECKOV):
 	@echo "installing checkov (a minute, 290 MB) ..."
+	rm -f $(CACHE)/tools/.checkov-*
 	python3 -m venv --clear $(CACHE)/tools/checkov
 	$(CACHE)/tools/checkov/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools/checkov.txt
 	touch $@
 
-tools: $(CACHE)/tools/.stamp $(CACHE)/tools/.render-stamp $(CACHE)/tools/.lint-stamp $(CACHE)/tools/.checkov-stamp
+tools: $(LINTERS) $(RENDER) $(KUBE_SCORE) $(CHECKOV)
 
 install-wrapper: $(VENV)/.stamp
 

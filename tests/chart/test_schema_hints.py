@@ -84,10 +84,12 @@ def test_every_hint_is_found():
     assert len(texts) > 25
 
 
-@pytest.mark.parametrize(("place", "text"), HINTS, ids=[f"{'.'.join(map(str, p))}: {t[:30]}" for p, t in HINTS])
+# Where any text is a value, its hint is one too.
+NO_VALUES = [(place, text) for place, text in HINTS if text != "a text: put quotes around it"]
+
+
+@pytest.mark.parametrize(("place", "text"), NO_VALUES, ids=[f"{'.'.join(map(str, p))}: {t[:30]}" for p, t in NO_VALUES])
 def test_no_hint_is_a_value(place, text):
-    if text == "a text: put quotes around it":
-        pytest.skip("any text is one there, so this is too")
     values = put(VALUES, place, text)
     errors = jsonschema.Draft7Validator(without_conditions(SCHEMA)).iter_errors(values)
     found = {(tuple(error.absolute_path), error.validator == "additionalProperties") for error in errors}

@@ -46,7 +46,11 @@ Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE
 {{- $perWorker := .root.Values.perWorker }}
 {{- $user := include "twister2-job.perWorkerPairs" (dict "root" .root "id" .id "pod" .pod "own" .own "key" "annotations") | fromYaml }}
 {{- $host := .own.advertisedHost | default (include "twister2-job.placed" (dict "root" .root "id" .id "pod" .pod "text" $perWorker.hostTemplate)) }}
-{{- $advertised := include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" .own.advertisedPort "addressType" $perWorker.addressType) | fromYaml }}
+{{- $port := .own.advertisedPort }}
+{{- if and (not $port) $perWorker.advertisedPortBase }}
+{{- $port = add (int $perWorker.advertisedPortBase) .id }}
+{{- end }}
+{{- $advertised := include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" $port "addressType" $perWorker.addressType) | fromYaml }}
 {{- include "twister2-job.annotations" (dict "root" .root "user" $user "own" $advertised) }}
 {{- end }}
 
@@ -54,7 +58,7 @@ Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE
 {{- define "twister2-job.perWorkerDiffer" -}}
 {{- $perWorker := .Values.perWorker }}
 {{- $texts := concat (values $perWorker.labels) (values $perWorker.annotations) (list $perWorker.hostTemplate) }}
-{{- if contains "{" (join " " $texts) -}}
+{{- if or $perWorker.advertisedPortBase (contains "{" (join " " $texts)) -}}
 yes
 {{- end }}
 {{- end }}

@@ -32,6 +32,13 @@
 {{- if gt $count (int $perWorker.maxServices) }}
 {{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
 {{- end }}
+{{- with int $perWorker.advertisedPortBase }}
+{{- if not $perWorker.hostTemplate }}
+{{- $problems = append $problems "perWorker.advertisedPortBase: it has no effect without a host; set perWorker.hostTemplate too" }}
+{{- else if gt (add . $count -1) 65535 }}
+{{- $problems = append $problems (printf "perWorker.advertisedPortBase: %d + %d workers ends at %d, above 65535; take %d or lower" . $count (add . $count -1) (sub 65536 $count)) }}
+{{- end }}
+{{- end }}
 {{- $lists := dict "perWorker.labels" (list (sub $count 1) $perWorker.labels) }}
 {{- range $id, $own := $perWorker.overrides }}
 {{- $_ := set $lists (printf "perWorker.overrides.%s.labels" $id) (list (int $id) ($own.labels | default dict)) }}
@@ -71,7 +78,7 @@
 {{- end }}
 {{- end }}
 {{- else }}
-{{- range $key := list "ports" "count" "nodePortBase" "servicePortBase" "hostTemplate" "overrides" }}
+{{- range $key := list "ports" "count" "nodePortBase" "servicePortBase" "hostTemplate" "advertisedPortBase" "overrides" }}
 {{- if index $perWorker $key }}
 {{- $problems = append $problems (printf "perWorker.%s: it is set, but perWorker.enabled is false; set perWorker.enabled=true or leave perWorker.%s out" $key $key) }}
 {{- end }}

@@ -28,6 +28,9 @@
 {{- if and (le (len .Release.Name) 49) (gt (len $name) 52) }}
 {{- $problems = append $problems (printf "computeResources: StatefulSet %s would have a name of %d characters, and above 52 Kubernetes refuses the pods; take a shorter release name or fewer groups" $name (len $name)) }}
 {{- end }}
+{{- if and (eq .Values.dnsPolicy "None") (not .Values.dnsConfig.nameservers) }}
+{{- $problems = append $problems "dnsPolicy: with None the pods have no name server but those of dnsConfig.nameservers; set it, or take another policy" }}
+{{- end }}
 {{- /* toYaml makes nothing of one of these, and YAML a blank of another. */}}
 {{- range $key, $value := .Values }}
 {{- if regexMatch "[\\x{7f}-\\x{9f}\\x{fffe}\\x{ffff}]" (toJson $value) }}

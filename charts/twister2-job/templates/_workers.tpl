@@ -23,15 +23,19 @@ takes it from there.
 {{- /* The image of the workers. */}}
 {{- define "twister2-job.image" -}}
 {{- if eq .Job.mode "echo" -}}
-{{ include "twister2-job.imageReference" (dict "image" .Values.echo.image "tag" "") }}
+{{ include "twister2-job.imageReference" (dict "root" . "image" .Values.echo.image "tag" "") }}
 {{- else -}}
-{{ include "twister2-job.imageReference" (dict "image" .Values.image "tag" .Chart.AppVersion) }}
+{{ include "twister2-job.imageReference" (dict "root" . "image" .Values.image "tag" .Chart.AppVersion) }}
 {{- end }}
 {{- end }}
 
-{{- /* Arguments: dict "image" VALUES "tag" DEFAULT */}}
+{{- /* An umbrella chart may have all images come from one registry. Arguments: dict "root" $ "image" VALUES "tag" DEFAULT */}}
 {{- define "twister2-job.imageReference" -}}
-{{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else if .image.tag | default .tag }}:{{ .image.tag | default .tag }}{{ end }}
+{{- $repository := .image.repository }}
+{{- with .root.Values.global.imageRegistry }}
+{{- $repository = regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "" | printf "%s/%s" . }}
+{{- end }}
+{{- $repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else if .image.tag | default .tag }}:{{ .image.tag | default .tag }}{{ end }}
 {{- end }}
 
 {{- /*

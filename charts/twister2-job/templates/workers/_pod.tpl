@@ -9,10 +9,7 @@ serviceAccountName: {{ .account | quote }}
 automountServiceAccountToken: {{ $job }}
 enableServiceLinks: {{ $values.enableServiceLinks }}
 terminationGracePeriodSeconds: {{ ternary 0 (int $values.terminationGracePeriodSeconds) $job }}
-{{- with $values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "twister2-job.imagePullSecrets" .root }}
 {{- with $values.podSecurityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
@@ -22,6 +19,20 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $values.runtimeClassName }}
 runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- with $values.schedulerName }}
+schedulerName: {{ . | quote }}
+{{- end }}
+{{- with $values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with $values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .group.nodeSelector }}
 nodeSelector:
@@ -43,4 +54,16 @@ Volumes or volume mounts as YAML: the chart's `tmp` (or what is mounted at /tmp)
 {{- $taken = or $taken (eq (get . $.key | toString | trimSuffix "/") (get $.tmp $.key)) }}
 {{- end }}
 {{- concat (ternary list (list .tmp) $taken) .own .user | toYaml }}
+{{- end }}
+
+{{- /* The Secrets with registry credentials, as a field of a pod: ours, and those of an umbrella chart. Argument: $ */}}
+{{- define "twister2-job.imagePullSecrets" -}}
+{{- $all := .Values.imagePullSecrets }}
+{{- range .Values.global.imagePullSecrets }}
+{{- $all = append $all (ternary . (dict "name" .) (kindIs "map" .)) }}
+{{- end }}
+{{- with $all | uniq }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
