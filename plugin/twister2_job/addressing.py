@@ -55,9 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     from .settings import Connection
     from .snapshot import addresses
 
-    default = Connection()
-    connection = Connection(
-        arguments.namespace or default.namespace, arguments.kube_context or default.context, arguments.kubeconfig
-    )
+    connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
     print_addresses(addresses(connection, arguments.name, address_type=arguments.address_type), arguments)
     return 0

@@ -26,9 +26,7 @@ def install(arguments: argparse.Namespace) -> None:
     """Start the look at the cluster and the rendering of the chart; what is wrong is told by who asks for them."""
     if not CAN_SPAWN or os.environ.get("HELM_KUBETOKEN") or not arguments.name[:1].isalpha():
         return  # A token is handed on by a descriptor, which goes with its command.
-    default = Connection()
-    namespace, context = arguments.namespace or default.namespace, arguments.kube_context or default.context
-    connection = Connection(namespace, context, arguments.kubeconfig)
+    connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
     with contextlib.suppress(JobError, OSError):
         from .environment import of_helm, of_kubectl
 

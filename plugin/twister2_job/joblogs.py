@@ -210,12 +210,23 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         raise UsageError(f"The logs can't be saved in {folder}: {error.strerror}.", "Choose another --logs.") from None
 
 
+async def _told(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
+    """Return the exception that ended a container, or its run before, and the lines of the first log that has any.
+
+    The exception is empty if there is none (any more); of stack traces the lines have no frames.
+    """
+    words: list[str] = []
+    for previous in (False, True):
+        lines = (await text(kubectl, pod, name, previous=previous, tail=FAILURE)).splitlines()
+        if why := cause(lines):
+            return why, words
+        words = words or without_frames(lines)
+    return "", words
+
+
 async def failure(kubectl: Kubectl, pod: str, name: str) -> str:
     """Return the exception that ended a container, or its run before; empty if its logs have none (any more)."""
-    for previous in (False, True):
-        if why := cause((await text(kubectl, pod, name, previous=previous, tail=FAILURE)).splitlines()):
-            return why
-    return ""
+    return (await _told(kubectl, pod, name))[0]
 
 
 async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
@@ -229,12 +240,8 @@ async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lin
         lines: How many lines there are at most where no exception is found.
     """
     try:
-        if why := await failure(kubectl, pod, name) or known:
-            return [why]
-        for previous in (False, True):
-            said = await text(kubectl, pod, name, previous=previous, tail=FAILURE)
-            if told := without_frames(said.splitlines())[-lines:]:
-                return told
+        why, words = await _told(kubectl, pod, name)
     except JobError:
-        pass
-    return [known] if known else []
+        why, words = "", []
+    why = why or known
+    return [why] if why else words[-lines:]

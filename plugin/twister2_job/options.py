@@ -140,11 +140,8 @@ def connection(namespace: object, kube_context: object, kubeconfig: object) -> C
     Raises:
         UsageError: One is of another type than it must have.
     """
-    default = Connection()
-    return Connection(
-        text("namespace", namespace) or default.namespace,
-        text("kube_context", kube_context) or default.context,
-        path("kubeconfig", kubeconfig),
+    return Connection.chosen(
+        text("namespace", namespace), text("kube_context", kube_context), path("kubeconfig", kubeconfig)
     )
 
 

@@ -70,6 +70,11 @@ class Connection:
         self.context = os.environ.get("HELM_KUBECONTEXT", "") if context is None else context
         self.kubeconfig = kubeconfig
 
+    @classmethod
+    def chosen(cls, namespace: str, context: str, kubeconfig: str) -> Connection:
+        """Return the connection for what the user named; empty means the variables of `__init__`."""
+        return cls(namespace or None, context or None, kubeconfig)
+
     def check(self) -> None:
         """Raise NoClusterError when a kubeconfig is named that Helm and kubectl can't read, or not several times."""
         named = [self.kubeconfig] if self.kubeconfig else os.environ.get("KUBECONFIG", "").split(os.pathsep)

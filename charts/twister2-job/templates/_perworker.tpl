@@ -1,22 +1,21 @@
 {{- /* What the Services of single workers are made of. No list of the workers is made: there may be thousands. */}}
 
 {{- /*
-Which workers have a Service of their own, as JSON {"spans": [{index, first, end}], "count": NUMBER}: of each group those
-from `first` up to the one before `end`. Beyond the job's last worker they are those that the last group would get next.
+Which workers have a Service of their own, as JSON {"spans": [{index, first, end}]}: of each group those from `first` up to
+the one before `end`. Beyond the job's last worker they are those that the last group would get next.
 */}}
 {{- define "twister2-job.perWorkerSpans" -}}
 {{- $spans := list }}
-{{- $total := int .Values.perWorker.count | default .Job.workers }}
 {{- range $group := .Job.groups }}
-{{- $end := add $group.firstWorker (mul $group.instances $group.workersPerPod) | min $total }}
+{{- $end := add $group.firstWorker (mul $group.instances $group.workersPerPod) | min $.Job.services }}
 {{- if eq $group.index (sub (len $.Job.groups) 1 | int) }}
-{{- $end = $total }}
+{{- $end = $.Job.services }}
 {{- end }}
 {{- if gt (int $end) $group.firstWorker }}
 {{- $spans = append $spans (dict "index" $group.index "first" $group.firstWorker "end" $end) }}
 {{- end }}
 {{- end }}
-{{- dict "spans" $spans "count" $total | toJson }}
+{{- dict "spans" $spans | toJson }}
 {{- end }}
 
 {{- /* A text with its placeholders filled in for one worker. Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "text" TEXT */}}

@@ -7,6 +7,7 @@ and puts into `.Job` what all files share: Helm hands the same `.` to every file
 .Job.ports   the ports of one worker: name, protocol, offset
 .Job.groups  the worker groups: see "twister2-job.groups"
 .Job.workers number of workers
+.Job.services number of workers that have a Service of their own, if they get one
 */}}
 {{- define "twister2-job.prepare" -}}
 {{- if not (hasKey . "Job") }}

@@ -28,7 +28,7 @@
 {{- if regexMatch "[{}]" $sample }}
 {{- $problems = append $problems (printf "perWorker.hostTemplate: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $perWorker.hostTemplate) }}
 {{- end }}
-{{- $count := int $perWorker.count | default .Job.workers }}
+{{- $count := .Job.services }}
 {{- if gt $count (int $perWorker.maxServices) }}
 {{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
 {{- end }}
@@ -153,7 +153,7 @@
 {{- $problems = concat $problems (include "twister2-job.nodePortProblems" (dict "one" . "seen" $seen "low" $low "high" $high) | fromJsonArray) }}
 {{- end }}
 {{- if and $perWorker.enabled (eq $perWorker.type "NodePort") }}
-{{- $count := int $perWorker.count | default .Job.workers }}
+{{- $count := .Job.services }}
 {{- $ports := (include "twister2-job.exposedPorts" (dict "root" . "exposure" $perWorker) | fromJson).ports }}
 {{- $span := add1 (sub $high $low) }}
 {{- if gt (mul $count (len $ports)) $span }}

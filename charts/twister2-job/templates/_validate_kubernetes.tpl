@@ -7,14 +7,10 @@
 {{- end }}
 {{- end }}
 {{- /* Of the 256 KiB that Kubernetes takes for one object 1 is left to Helm and the chart. */}}
-{{- $annotations := dict "podAnnotations" .Values.podAnnotations }}
-{{- range $block := list "serviceAccount" "headless" "nodePort" "perWorker" }}
-{{- $_ := set $annotations (print $block ".annotations") (get (index $.Values $block | default dict) "annotations") }}
+{{- range $path, $map := include "twister2-job.annotationValues" . | fromJson }}
+{{- if hasPrefix "perWorker.overrides." $path }}
+{{- $map = merge $map $.Values.perWorker.annotations }}
 {{- end }}
-{{- range $id, $own := .Values.perWorker.overrides }}
-{{- $_ := set $annotations (printf "perWorker.overrides.%s.annotations" $id) (merge dict ($own.annotations | default dict) $.Values.perWorker.annotations) }}
-{{- end }}
-{{- range $path, $map := $annotations }}
 {{- $size := 0 }}
 {{- range $key, $value := $map }}
 {{- $size = add $size (len $key) (len (toString $value)) }}

@@ -7,10 +7,8 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- $problems := dict }}
 {{- $values := .Values }}
 {{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "nodePort.labels" $values.nodePort.labels "perWorker.labels" $values.perWorker.labels }}
-{{- $annotations := dict "commonAnnotations" $values.commonAnnotations "podAnnotations" $values.podAnnotations "serviceAccount.annotations" $values.serviceAccount.annotations "headless.annotations" $values.headless.annotations "nodePort.annotations" $values.nodePort.annotations "perWorker.annotations" $values.perWorker.annotations }}
 {{- range $id, $own := $values.perWorker.overrides }}
 {{- $_ := set $labels (printf "perWorker.overrides.%s.labels" $id) ($own.labels | default dict) }}
-{{- $_ := set $annotations (printf "perWorker.overrides.%s.annotations" $id) ($own.annotations | default dict) }}
 {{- end }}
 {{- range $path, $map := $labels }}
 {{- range $key, $_ := $map }}
@@ -19,7 +17,7 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $path, $map := $annotations }}
+{{- range $path, $map := include "twister2-job.annotationValues" . | fromJson }}
 {{- range $key, $_ := $map }}
 {{- if regexMatch "^(twister2-job|meta[.]helm[.]sh)/" $key }}
 {{- $_ := set $problems (printf "%s: %s is the chart's or Helm's own; leave it out" $path $key) true }}
@@ -72,6 +70,18 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- end }}
 {{- end }}
 {{- dict "problems" (keys $problems | sortAlpha) | toJson }}
+{{- end }}
+
+{{- /* All values that are annotations by their paths, as JSON. */}}
+{{- define "twister2-job.annotationValues" -}}
+{{- $found := dict "commonAnnotations" .Values.commonAnnotations "podAnnotations" .Values.podAnnotations "job.master.podAnnotations" .Values.job.master.podAnnotations }}
+{{- range $block := list "serviceAccount" "headless" "nodePort" "perWorker" }}
+{{- $_ := set $found (print $block ".annotations") (index $.Values $block).annotations }}
+{{- end }}
+{{- range $id, $own := .Values.perWorker.overrides }}
+{{- $_ := set $found (printf "perWorker.overrides.%s.annotations" $id) ($own.annotations | default dict) }}
+{{- end }}
+{{- toJson $found }}
 {{- end }}
 
 {{- /* The names in a list of maps, as JSON. */}}

@@ -52,8 +52,8 @@ worker's own worker port.
 
 {{- /*
 Sets .Job.groups, the worker groups: each has index, name, instances, workersPerPod, firstWorker (the ID of its first
-worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of the group have of their own; and
-.Job.workers. Worker ID = firstWorker + ordinal * workersPerPod + container.
+worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of the group have of their own; .Job.workers
+and .Job.services. Worker ID = firstWorker + ordinal * workersPerPod + container.
 */}}
 {{- define "twister2-job.groups" -}}
 {{- $inherited := dict }}
@@ -81,6 +81,7 @@ worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of
 {{- end }}
 {{- $_ := set .Job "groups" $groups }}
 {{- $_ := set .Job "workers" $firstWorker }}
+{{- $_ := set .Job "services" (int .Values.perWorker.count | default $firstWorker) }}
 {{- end }}
 
 {{- /*
