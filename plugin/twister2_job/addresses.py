@@ -156,6 +156,7 @@ def _service(service: Object, behind: Sequence[Worker], places: _Places, address
             result.append(base._replace(number=outside))
         elif host := annotations.get(ADVERTISED_HOST, ""):
             advertised = number(annotations.get(ADVERTISED_PORT)) if index == 0 else 0
+            advertised = advertised or number(annotations.get(f"{ADVERTISED_PORT}-{base.port}"))
             own = base._replace(host=host, number=advertised or outside, family=family(host), source="advertised")
             result.append(own)
         elif balanced:

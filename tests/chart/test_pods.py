@@ -110,14 +110,20 @@ def test_old_revisions_and_the_time_to_be_ready(helm):
 
 @BOTH
 def test_advertised_ports_that_count_up(helm):
-    on = ("--set", "perWorker.enabled=true,perWorker.hostTemplate=h.example.com")
-    words = (*on, "--set", "perWorker.advertisedPortBase=7000", "--set", "perWorker.overrides.1.advertisedPort=443")
+    on = ("--set", "perWorker.enabled=true,perWorker.hostTemplate=h.example.com,additionalPorts[0].name=ui")
+    base = ("--set", "perWorker.advertisedPortBase.worker=7000,perWorker.advertisedPortBase.ui=8000")
+    words = (*on, *base, "--set", "perWorker.overrides.1.advertisedPort=443")
     notes = {
-        one["metadata"]["name"]: one["metadata"].get("annotations", {}).get("twister2-job/advertised-port")
+        one["metadata"]["name"]: one["metadata"].get("annotations", {})
         for one in select(helm.objects(*words, "--set", "instances=3"), "Service")
     }
-    assert [notes[f"job-w-{worker}"] for worker in range(3)] == ["7000", "443", "7002"]
-    told = helm.refuses("--set", "perWorker.enabled=true,perWorker.advertisedPortBase=7000")
+    for worker in range(3):
+        found = notes[f"job-w-{worker}"]
+        assert found["twister2-job/advertised-port-worker"] == str(7000 + worker)
+        assert found["twister2-job/advertised-port-ui"] == str(8000 + worker)
+        assert found.get("twister2-job/advertised-port") == ("443" if worker == 1 else None)
+    told = helm.refuses("--set", "perWorker.enabled=true,perWorker.advertisedPortBase.worker=7000")
     assert "perWorker.advertisedPortBase: it has no effect without a host" in told
-    assert "ends at 65536" in helm.refuses(*on, "--set", "perWorker.advertisedPortBase=65535")
-    assert "advertisedPortBase" in helm.refuses("--set", "perWorker.advertisedPortBase=7000")
+    assert "ends at 65536" in helm.refuses(*on, "--set", "perWorker.advertisedPortBase.worker=65535")
+    assert "it is no exposed port" in helm.refuses(*on, "--set", "perWorker.advertisedPortBase.none=7000")
+    assert "advertisedPortBase" in helm.refuses("--set", "perWorker.advertisedPortBase.worker=7000")

@@ -140,6 +140,12 @@ def test_an_advertised_host_replaces_the_nodes():
     assert plain(report("job", cluster(annotations=annotations))) == ["w.example.com:443"]
 
 
+@pytest.mark.parametrize(("own", "printed"), [({}, 7000), ({"twister2-job/advertised-port": "443"}, 443)])
+def test_an_advertised_port_by_the_ports_name_gives_way_to_the_workers_own(own, printed):
+    annotations = {"twister2-job/advertised-host": "w.example.com", "twister2-job/advertised-port-worker": "7000"} | own
+    assert plain(report("job", cluster(annotations=annotations))) == [f"w.example.com:{printed}"]
+
+
 def test_no_ready_worker_is_pending_with_the_reason():
     found = report("job", cluster(pod(0, "node-1", ready=False)))
     assert plain(found) == [] and {address.state for address in found.shared} == {"pending"}

@@ -54,6 +54,9 @@ publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
 {{- with int .advertisedPort }}
 {{- $_ := set $annotations "twister2-job/advertised-port" (toString .) }}
 {{- end }}
+{{- range $name, $number := .advertisedPorts }}
+{{- $_ := set $annotations (print "twister2-job/advertised-port-" $name) (toString $number) }}
+{{- end }}
 {{- with .addressType }}
 {{- $_ := set $annotations "twister2-job/address-type" . }}
 {{- end }}

@@ -45,11 +45,11 @@ Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE
 {{- $perWorker := .root.Values.perWorker }}
 {{- $user := include "twister2-job.perWorkerPairs" (dict "root" .root "id" .id "pod" .pod "own" .own "key" "annotations") | fromYaml }}
 {{- $host := .own.advertisedHost | default (include "twister2-job.placed" (dict "root" .root "id" .id "pod" .pod "text" $perWorker.hostTemplate)) }}
-{{- $port := .own.advertisedPort }}
-{{- if and (not $port) $perWorker.advertisedPortBase }}
-{{- $port = add (int $perWorker.advertisedPortBase) .id }}
+{{- $ports := dict }}
+{{- range $name, $base := $perWorker.advertisedPortBase }}
+{{- $_ := set $ports $name (add (int $base) $.id) }}
 {{- end }}
-{{- $advertised := include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" $port "addressType" $perWorker.addressType) | fromYaml }}
+{{- $advertised := include "twister2-job.advertised" (dict "advertisedHost" $host "advertisedPort" .own.advertisedPort "advertisedPorts" $ports "addressType" $perWorker.addressType) | fromYaml }}
 {{- include "twister2-job.annotations" (dict "root" .root "user" $user "own" $advertised) }}
 {{- end }}
 

@@ -32,12 +32,8 @@
 {{- if gt $count (int $perWorker.maxServices) }}
 {{- $problems = append $problems (printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices)) }}
 {{- end }}
-{{- with int $perWorker.advertisedPortBase }}
-{{- if not $perWorker.hostTemplate }}
+{{- if and $perWorker.advertisedPortBase (not $perWorker.hostTemplate) }}
 {{- $problems = append $problems "perWorker.advertisedPortBase: it has no effect without a host; set perWorker.hostTemplate too" }}
-{{- else if gt (add . $count -1) 65535 }}
-{{- $problems = append $problems (printf "perWorker.advertisedPortBase: %d + %d workers ends at %d, above 65535; take %d or lower" . $count (add . $count -1) (sub 65536 $count)) }}
-{{- end }}
 {{- end }}
 {{- $lists := dict "perWorker.labels" (list (sub $count 1) $perWorker.labels) }}
 {{- range $id, $own := $perWorker.overrides }}
@@ -52,10 +48,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $name, $base := $perWorker.servicePortBase }}
+{{- range $key := list "servicePortBase" "advertisedPortBase" }}
+{{- range $name, $base := get $perWorker $key }}
 {{- $last := sub (add (int $base) $count) 1 }}
 {{- if gt $last 65535 }}
-{{- $problems = append $problems (printf "perWorker.servicePortBase.%s: %d + %d workers ends at %d, above 65535; take %d or lower" $name (int $base) $count $last (sub 65536 $count)) }}
+{{- $problems = append $problems (printf "perWorker.%s.%s: %d + %d workers ends at %d, above 65535; take %d or lower" $key $name (int $base) $count $last (sub 65536 $count)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- $numbers := dict }}
@@ -106,7 +104,7 @@
 {{- $exposed = append $exposed .name }}
 {{- end }}
 {{- $maps := dict }}
-{{- range $key := list "nodePorts" "nodePortBase" "servicePortBase" }}
+{{- range $key := list "nodePorts" "nodePortBase" "servicePortBase" "advertisedPortBase" }}
 {{- $_ := set $maps $key (get $exposure $key | default dict) }}
 {{- end }}
 {{- range $id, $own := $exposure.overrides | default dict }}
