@@ -60,9 +60,15 @@ class Strays:
 
 
 def names(objects: Iterable[Object], most: int = 5) -> str:
-    """Return the kinds and names of objects for a sentence."""
-    found = [f"{o['kind']} {o['metadata']['name']}" for o in objects]
+    """Return the kinds and names of objects for a sentence: what has pods first, and always in the same order."""
+    order = ["StatefulSet", *KINDS]
+    found = [f"{o['kind']} {o['metadata']['name']}" for o in sorted(objects, key=lambda o: _place(o, order))]
     return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+
+
+def _place(item: Object, order: Sequence[str]) -> tuple[int, str]:
+    kind = item["kind"]
+    return order.index(kind) if kind in order else len(order), item["metadata"]["name"]
 
 
 async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -> list[Object]:
