@@ -55,15 +55,6 @@ class Inputs:
         """Return a message of Helm's with the user's own words in the place of /dev/fd/N."""
         return re.sub(r"/dev/fd/(\d+)", lambda found: self._words.get(int(found[1]), found[0]), text)
 
-    def rewind(self) -> None:
-        """Go back to the beginning of every descriptor.
-
-        Linux needs it not: who opens /dev/fd/N there begins anew, also side by side with others. Elsewhere all share
-        the place that they are at: call it before each Helm, and run them one after the other.
-        """
-        for number in self.descriptors:
-            os.lseek(number, 0, os.SEEK_SET)
-
     def close(self) -> None:
         """Close the descriptors; with the last Helm that has them the content is gone."""
         numbers, self.descriptors = self.descriptors, ()
@@ -94,12 +85,20 @@ class Inputs:
                 raise ValuesError(
                     f"{source} and what was read before it have more than {LIMIT // 2**20} MiB together.", REMEDY
                 )
-            number = keep(content, source)
-            self.descriptors += (number,)
-            self._words[number], self._content[source.key] = path, (number, content)
+            self._content[source.key] = self._held(content, source, path), content
+        elif sys.platform != "linux":  # All who open /dev/fd/N share a place in it: each mention has its own.
+            content = self._content[source.key][1]
+            self._content[source.key] = self._held(content, source, path), content
         number, content = self._content[source.key]
         check_text(source, content if text else b"")
         return f"/dev/fd/{number}"
+
+    def _held(self, content: bytes, source: Source, path: str) -> int:
+        """Return a descriptor that has what the user names by `path`."""
+        number = keep(content, source)
+        self.descriptors += (number,)
+        self._words[number] = path
+        return number
 
 
 async def take(arguments: Sequence[str], *, deadline: float | None = None) -> Inputs:

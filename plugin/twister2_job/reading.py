@@ -15,34 +15,6 @@ _LOOK = 0.25
 """Seconds between two looks whether a program has ended whose outputs are still open."""
 
 
-def run_all(
-    commands: Sequence[Sequence[str]],
-    *,
-    env: Mapping[str, str] | None = None,
-    timeout: float,
-    pass_fds: Sequence[int] = (),
-) -> list[Result]:
-    """Run all commands at once and return what they left, in their order; none has an input.
-
-    However this ends, by an error, Ctrl-C or SIGTERM too, none of them runs on: they only read, so they are killed.
-
-    Args:
-        commands: Of each the program's path and its arguments.
-        env: The whole environment of all; None means ours.
-        timeout: Seconds that all together may take.
-        pass_fds: Descriptors of ours that they get under the same numbers, above 2.
-
-    Returns:
-        Exit codes and outputs; a code other than 0 is not an error here.
-
-    Raises:
-        OSError: One can't be started, or prints more than `MOST` bytes; `filename` is its path.
-        TimeoutError: They took longer than `timeout`.
-    """
-    with running(commands, env=env, timeout=timeout, pass_fds=pass_fds) as results:
-        return results()
-
-
 @contextlib.contextmanager
 def running(
     commands: Sequence[Sequence[str]],
@@ -51,9 +23,23 @@ def running(
     timeout: float,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[Callable[[], list[Result]]]:
-    """Start all commands at once, and yield what returns what they left; arguments and errors as for `run_all`.
+    """Start all commands at once, and yield what returns what they left, in their order; none has an input.
 
-    In the block, before that is asked for, other things can be done while they run.
+    In the block, before that is asked for, other things can be done while they run. However it ends, by an error,
+    Ctrl-C or SIGTERM too, none of them runs on: they only read, so they are killed.
+
+    Args:
+        commands: Of each the program's path and its arguments.
+        env: The whole environment of all; None means ours.
+        timeout: Seconds that all together may take.
+        pass_fds: Descriptors of ours that they get under the same numbers, above 2.
+
+    Yields:
+        A function that returns exit codes and outputs; a code other than 0 is not an error here.
+
+    Raises:
+        OSError: One can't be started, or prints more than `MOST` bytes; `filename` is its path.
+        TimeoutError: They took longer than `timeout`.
     """
     until = time.monotonic() + timeout
     if not CAN_SPAWN:

@@ -69,11 +69,10 @@ def children_of(job):
 @ways
 def test_an_install_that_is_stopped_anywhere_can_be_repeated(way, number, hit, job, command, left):
     seconds = random.uniform(0, 3.5)
-    code, said = hit(way, seconds, "install", job, *ON)
+    _, said = hit(way, seconds, "install", job, *ON)
     assert eventually(lambda: children_of(job) == [], 10), f"{way} after {seconds:.2f} s"
     again = command("install", job, *ON)
     if again.returncode == 7:  # It had come so far that the job is there.
-        assert code != 0 or "wait" in said or way, said
         again = command("upgrade", job, *ON)
     assert again.returncode == 0, f"{way} after {seconds:.2f} s: {said}\n{again.stderr}"
     assert command("uninstall", job, "--wait").returncode == 0

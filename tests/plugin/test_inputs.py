@@ -14,8 +14,10 @@ import pytest
 from twister2_job import chart as charts
 from twister2_job import inputs as module
 from twister2_job.errors import ChartError, NoClusterError, OutOfTimeError, UsageError, ValuesError
+from twister2_job.helm import Helm
 from twister2_job.inputs import LIMIT, check_kubeconfig, take
 from twister2_job.joblogs import folder_for
+from twister2_job.settings import Connection
 
 from tests.conftest import CHART, OLDEST_AND_NEWEST, helm_path, run
 
@@ -175,16 +177,30 @@ def test_the_words_in_helms_own_message_are_put_back(version):
     os.close(values)
 
 
-def test_on_other_systems_it_is_a_file_without_a_name_that_can_be_rewound(monkeypatch):
+def test_on_other_systems_each_mention_has_a_file_without_a_name(monkeypatch):
     """And a pipe that can't be opened anew, of another user's for example, is read as it is."""
     monkeypatch.setattr(sys, "platform", "freebsd")
     values = pipe(b"instances: 7\n" * 3_000)
-    with asyncio.run(take(["-f", f"/dev/fd/{values}"])) as taken:
-        (number,) = taken.descriptors
-        assert os.fstat(number).st_nlink == 0
-        for _ in range(2):
-            taken.rewind()
+    with asyncio.run(take(["-f", f"/dev/fd/{values}", "-f", f"/dev/fd/{values}"])) as taken:
+        assert len(taken.descriptors) == 2
+        assert taken.arguments == [word for number in taken.descriptors for word in ("-f", f"/dev/fd/{number}")]
+        for number in taken.descriptors:
+            assert os.fstat(number).st_nlink == 0
             assert os.read(number, 2**20) == b"instances: 7\n" * 3_000
+    os.close(values)
+
+
+def test_each_helm_finds_its_values_at_their_beginning(monkeypatch):
+    """On systems where opening /dev/fd/N does not begin anew: here what another has read is read by hand."""
+    monkeypatch.setenv("HELM_BIN", helm_path(OLDEST_AND_NEWEST[-1]))
+    helm = Helm(Connection())
+    values = pipe(b"instances: 7\n")
+    with asyncio.run(take(["-f", f"/dev/fd/{values}"])) as taken:
+        (number,) = helm.descriptors = taken.descriptors
+        os.read(number, 2**20)
+        assert os.lseek(number, 0, os.SEEK_CUR)
+        asyncio.run(helm.template("job", CHART, taken.arguments, upgrade=False))
+        assert os.lseek(number, 0, os.SEEK_CUR) == 0
     os.close(values)
 
 

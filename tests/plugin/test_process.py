@@ -14,13 +14,13 @@ import twister2_job
 from twister2_job import process as process_module
 from twister2_job import reading
 from twister2_job.process import run, stop, stream
-from twister2_job.reading import run_all
+from twister2_job.reading import running
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(twister2_job.__file__).parent.parent)}
 HEAD = """
 import asyncio, os, signal, sys, time
 from twister2_job import process, signals
-from twister2_job.reading import run_all
+from twister2_job.reading import running
 SLEEP = ["sh", "-c", "echo $$ >> $0; exec sleep 600", sys.argv[1]]
 """
 WAYS = {
@@ -44,9 +44,15 @@ async def main():
 asyncio.run(main())
 """,
     "read": "asyncio.run(process.run(SLEEP))",
-    "run_all": "run_all([SLEEP, SLEEP], timeout=600)",
+    "running": "with running([SLEEP, SLEEP], timeout=600) as results: results()",
 }
-COUNT = {"run": 1, "bound": 1, "stream": 2, "session": 2, "read": 1, "run_all": 2}
+COUNT = {"run": 1, "bound": 1, "stream": 2, "session": 2, "read": 1, "running": 2}
+
+
+def run_all(commands, **options):
+    """Return what commands left that run side by side."""
+    with running(commands, **options) as results:
+        return results()
 
 
 def alive(pid):
@@ -90,14 +96,14 @@ def test_children_end_with_a_parent_that_is_killed(way, tmp_path):
         place = tmp_path / f"pids-{attempt}"
         parent = start(WAYS[way], place)
         pids = children(place, COUNT[way])
-        if way in ("session", "read", "run_all"):
+        if way in ("session", "read", "running"):
             time.sleep(0.3)  # What only reads, or is a child's child, may be without a leash when it has just started.
         parent.kill()
         parent.communicate()
         until(lambda pids=pids: not any(map(alive, pids)), 2)
 
 
-@pytest.mark.parametrize("way", ["run", "stream", "run_all"])
+@pytest.mark.parametrize("way", ["run", "stream", "running"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_children_end_with_a_parent_that_is_told_to_end(way, number, tmp_path):
     code = re.sub(r"asyncio\.run\((.*)\)$", r"asyncio.run(signals.until_signalled(\1))", WAYS[way], flags=re.M)
@@ -214,7 +220,12 @@ def test_reads_run_side_by_side_within_one_limit():
 
 
 def test_reading_needs_neither_asyncio_nor_subprocess():
-    code = "import sys, twister2_job.reading as r; print(r.run_all([['true']], timeout=9)[0].code, *sys.modules)"
+    code = """
+import sys
+from twister2_job.reading import running
+with running([["true"]], timeout=9) as results:
+    print(results()[0].code, *sys.modules)
+"""
     told = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert told.stdout.startswith("0 ") and not {"asyncio", "subprocess"} & set(told.stdout.split())
 
