@@ -142,6 +142,8 @@ conf_template = "{own}/cni.template"
             "nodefs.inodesFree": "1%",
         },
         "nodeStatusUpdateFrequency": "5s",
+        # How soon a pod sees a ConfigMap that has changed; a minute by default, and tests wait for it.
+        "syncFrequency": "10s",
         "maxPods": 110,
         "protectKernelDefaults": False,
     }

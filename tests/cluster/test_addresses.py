@@ -63,6 +63,7 @@ def test_workers_read_their_addresses_without_a_restart(command, kube, job, name
     assert f"{job}-addresses" not in [one["metadata"]["name"] for one in names]
 
 
+@only_newest_helm
 def test_watch_prints_what_changes(command, environment, job, namespace):
     assert command("install", job, "--set", "perWorker.enabled=true").returncode == 0
     before = command("address", job, "--worker", "0").stdout.strip()

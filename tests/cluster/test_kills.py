@@ -117,6 +117,7 @@ def test_ctrl_c_while_workers_are_waited_for_says_that_the_release_stays(hit, jo
     assert command("uninstall", job).returncode == 0
 
 
+@only_newest_helm
 @pytest.mark.parametrize("verb", ["install", "upgrade"])
 def test_the_time_bounds_helm_too_and_what_it_made_is_taken_back(verb, job, left, environment, tmp_path, command):
     if verb == "upgrade":

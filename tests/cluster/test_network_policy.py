@@ -178,6 +178,7 @@ def test_only_pods_whose_workers_have_a_service_are_open_and_at_the_ports_of_all
     assert release.uids() == uids
 
 
+@only_newest_helm
 def test_peers_and_the_policy_itself_are_switched_without_touching_a_pod(release, stranger, other_job):
     """`internalFrom` opens every port to the peer alone; without the policy every port is open to everyone."""
     clients = (inside(release, stranger), inside(release, other_job), outside)

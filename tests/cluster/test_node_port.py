@@ -15,6 +15,7 @@ def wait_for_workers(address, port, workers):
     eventually(lambda: {ask(address, port)["worker"] for _ in range(30)} == workers)
 
 
+@only_newest_helm
 def test_every_address_of_every_node_reaches_every_worker(release, nodes, kube_cluster):
     """100 requests to each address: all are answered, and no worker is missing among the answers."""
     release.install(*ON, "--set", "instances=3")
@@ -105,6 +106,7 @@ def test_fixing_the_allocated_port_and_unfixing_it_keeps_it(release):
     assert release.node_ports()["worker"] == port
 
 
+@only_newest_helm
 def test_suspend_keeps_the_port_and_resume_brings_the_workers_back(release, nodes):
     release.install(*ON)
     port = release.node_ports()
@@ -128,6 +130,7 @@ def test_local_policy_answers_only_at_nodes_with_a_worker(release, nodes):
                 ask(addresses[0], port, timeout=1)
 
 
+@only_newest_helm
 def test_helm_test_passes_with_the_exposure(release):
     release.install(*ON, "--set-json", 'additionalPorts=[{"name":"ui"}]')
     result = release.run("helm", "test", release.name, "--namespace", release.namespace, "--logs", "--timeout", "120s")

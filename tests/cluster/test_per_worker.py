@@ -185,6 +185,7 @@ def every_change(*switches):
     return trip
 
 
+@only_newest_helm
 def test_switching_an_exposure_touches_no_pod_and_no_other_exposure(release, nodes):
     """The shared way in off and on; the workers' own Services off, NodePort and ClusterIP: every change of either."""
     table = {0: ("0-0", 0, 9000), 1: ("1-0", 1, 9000)}
@@ -243,6 +244,7 @@ def test_switching_an_exposure_touches_no_pod_and_no_other_exposure(release, nod
         numbers = found
 
 
+@only_newest_helm
 def test_count_below_the_workers_gives_the_first_workers_a_service(release, nodes):
     table = {worker: (f"0-{worker}", 0, 9000) for worker in range(3)}
     shape = (*ON, "--set", "instances=3", "--set-json", 'additionalPorts=[{"name":"ui"}]')
@@ -257,6 +259,7 @@ def test_count_below_the_workers_gives_the_first_workers_a_service(release, node
     assert release.worker_ports() == {0: numbers[0]}
 
 
+@only_newest_helm
 def test_reserved_services_become_live_with_the_same_number_when_the_last_group_grows(release, nodes):
     reserving = (*ON, "--set", "perWorker.count=6")
     release.install(*reserving, *groups(last=1))

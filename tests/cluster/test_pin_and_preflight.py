@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from tests.cluster.conftest import ask, eventually, refused
+from tests.cluster.conftest import ask, eventually, only_newest_helm, refused
 
 ON = ("--set", "perWorker.enabled=true")
 GROUPS = ("--set", "instances=1", "--set-json", 'computeResources=[{"instances":1,"workersPerPod":2},{"instances":2}]')
@@ -23,6 +23,7 @@ def first(command, job, worker):
     return host.strip("[]"), int(port)
 
 
+@only_newest_helm
 def test_pinned_numbers_survive_scaling_and_a_new_install(command, job, tmp_path):
     """Scaled down and up, and installed anew from the file: every worker answers at the number it had."""
     path = tmp_path / "ports.yaml"
@@ -46,6 +47,7 @@ def test_pinned_numbers_survive_scaling_and_a_new_install(command, job, tmp_path
         assert eventually(lambda h=host, p=port: ask(h, p))["worker"] == worker and port == before[worker, "worker"]
 
 
+@only_newest_helm
 def test_unpinned_numbers_stay_as_long_as_the_services(command, job, release, tmp_path):
     shared = ("--set", "nodePort.enabled=true")
     assert command("install", job, *ON, *shared).returncode == 0
@@ -64,17 +66,20 @@ def test_unpinned_numbers_stay_as_long_as_the_services(command, job, release, tm
     assert (numbers(command, job), release.uids()) == (before, uids)
 
 
+@only_newest_helm
 def test_nothing_to_pin(command, job):
     assert command("install", job).returncode == 0
     refused(command("pin", job), 4, "no node port to pin", "nodePort.enabled=true")
 
 
+@only_newest_helm
 def test_scaling_down_without_pin_says_what_is_given_up(command, job):
     assert command("install", job, *ON, "--set", "instances=3").returncode == 0
     result = command("upgrade", job, *ON, "--set", "instances=2")
     assert result.returncode == 0 and f"{job}-w-2" in result.stderr and "perWorker.count" in result.stderr
 
 
+@only_newest_helm
 def test_only_the_last_group_may_change_on_a_live_release(command, job, release):
     assert command("install", job, *ON, *GROUPS).returncode == 0
     before, uids = numbers(command, job), release.uids()
@@ -94,6 +99,7 @@ def taken(command, job):
     return [number for _, number in sorted(numbers(command, other).items())]
 
 
+@only_newest_helm
 def test_all_taken_ports_are_told_at_once_with_their_holders(command, job, taken, left, namespace):
     before = left()
     wanted = f"perWorker.overrides.0.nodePorts.worker={taken[0]},perWorker.overrides.1.nodePorts.worker={taken[1]}"
@@ -107,6 +113,7 @@ def test_all_taken_ports_are_told_at_once_with_their_holders(command, job, taken
     assert numbers(command, job) == live
 
 
+@only_newest_helm
 def test_ports_that_change_places_are_explained(command, job):
     assert command("install", job, *ON).returncode == 0
     one, two = numbers(command, job).values()
@@ -115,6 +122,7 @@ def test_ports_that_change_places_are_explained(command, job):
     assert list(numbers(command, job).values()) == [one, two]
 
 
+@only_newest_helm
 def test_a_quota_is_told_before_anything_is_made(command, kube, job, namespace, left):
     quota = {
         "apiVersion": "v1",

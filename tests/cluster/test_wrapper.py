@@ -36,6 +36,7 @@ def test_a_release_of_bare_helm_is_listed_and_read(command, release):
     refused(command("address", release.name), 8, release.name)
 
 
+@only_newest_helm
 def test_curl_of_the_first_address(command, run, job, namespace):
     assert command("install", job, *ON).returncode == 0
     script = f"curl --silent --fail http://$({COMMAND} address {job} -n {namespace} -o plain --first)"
@@ -90,6 +91,7 @@ def test_a_missing_namespace_is_named_and_not_made(run, job):
     refused(run(COMMAND, "install", job, "--namespace", "not-there"), 19, "not-there", "--create-namespace")
 
 
+@only_newest_helm
 def test_out_of_time_says_why_and_the_release_stays(command, job):
     image = ("--set", "echo.image.repository=registry.invalid/nothing,instances=1")
     result = command("install", job, *image, "--timeout", "8s")
@@ -103,6 +105,7 @@ def test_out_of_time_with_rollback_leaves_nothing(command, job, left):
     assert eventually(lambda: left() == [])
 
 
+@only_newest_helm
 def test_a_crashing_worker_is_named_with_its_last_words(command, job):
     # Without a probe Kubernetes calls a worker ready for the moment between start and crash.
     values = "image.repository=docker.io/library/python,image.tag=3.11-slim-bookworm,instances=1"
