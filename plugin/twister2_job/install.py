@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import chart as charts
-from . import namespaces, preflight, pyhelm, strays
+from . import claims, namespaces, preflight, pyhelm, strays
 from .errors import (
     BusyError,
     JobError,
@@ -159,7 +159,7 @@ class Install:
             made = await namespaces.make(self.kubectl, self.mark)
         if not made and self.rendered:  # A namespace that was just made holds nothing that could be in the way.
             try:
-                await preflight.check(self.kubectl, [], self.rendered)
+                await preflight.check(self.kubectl, [], self.rendered, self.name)
             except JobError:
                 if history := await self.helm.history(self.name):
                     await self._existing(history)
@@ -199,6 +199,8 @@ class Install:
             return ""
         with contextlib.suppress(JobNotFoundError):
             await self.helm.uninstall(self.name, timeout=seconds, keep_history=bool(self._replace))
+        if claims.wanted(self.rendered or []) and (kept := await claims.kept(self.kubectl, self.name)):
+            self.say(kept)
         return f"the release {self.name}"
 
     def require_own(self, revision: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import claims
 from .addresses import EXPOSURE, WORKER
 from .errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
 from .kube import Kubectl
@@ -150,20 +151,22 @@ def _exposures(objects: Iterable[Object]) -> list[Object]:
     return [s for s in of_kind(objects, "Service") if EXPOSURE in (s["metadata"].get("labels") or {})]
 
 
-async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Object]) -> None:
+async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Object], job: str) -> None:
     """Check everything.
 
     Args:
         kubectl: The client.
         live: The job's objects in the cluster; empty for an install.
         rendered: The objects of the install or upgrade.
+        job: Name of the job.
 
     Raises:
-        ValuesError: The IDs of running workers would move, or node ports change places.
+        ValuesError: The IDs of running workers would move, claims of volumes would change, or node ports change places.
         PortTakenError: Other Services have node ports that the values want.
         RefusedError: A quota has no room.
     """
-    findings = Findings(values=moved_workers(live, rendered) if live else [])
+    moved = [*moved_workers(live, rendered), *claims.changed(live, rendered, job)] if live else []
+    findings = Findings(values=moved)
     swaps = swapped(live, rendered)
     findings.values += swaps.values()
     now = {s["metadata"]["name"]: s for s in of_kind(live, "Service")}

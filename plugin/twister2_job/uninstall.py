@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 
-from . import jar, strays
+from . import claims, jar, strays
 from .errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
 from .guards import check_chart_of, check_name
 from .helm import Revision
@@ -47,7 +47,10 @@ async def _remove(tools: Tools, name: str, deadline: float) -> None:
     for sentence in stay:
         tools.say(sentence)
     # What `helm test` leaves is no object of the release; without the right to, it stays, as with bare Helm.
-    await tools.kubectl.run("delete", "pods", "-l", test_selector(name), "--ignore-not-found", "--wait=false")
+    test = tools.kubectl.run("delete", "pods", "-l", test_selector(name), "--ignore-not-found", "--wait=false")
+    kept, _ = await asyncio.gather(claims.kept(tools.kubectl, name), test)
+    if kept:
+        tools.say(kept)
     if not (history or pieces or gone):
         raise await tools.kubectl.missing(name)
 

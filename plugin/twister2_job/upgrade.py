@@ -62,7 +62,7 @@ class Upgrade:
             objects = await self._repair(newest)
             if self._anew:
                 values = prepared.values or {}  # Helm has forgotten them with the release.
-        await preflight.check(self.kubectl, objects, rendered)
+        await preflight.check(self.kubectl, objects, rendered, self.name)
         if self.live:
             await trial.check(self.kubectl, self.helm, prepared.by_server, prepared.manifest, rendered)
         for sentence in preflight.given_up(objects, rendered):

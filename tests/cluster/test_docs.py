@@ -19,6 +19,7 @@ RUNS = [
     ("docs/chart.md", HELM_VERSIONS[-1]),
     ("docs/wrapper.md", HELM_VERSIONS[-1]),
     ("docs/twister2.md", HELM_VERSIONS[-1]),
+    ("docs/persistence.md", HELM_VERSIONS[-1]),
     ("README.md", HELM_VERSIONS[-1]),
 ]
 

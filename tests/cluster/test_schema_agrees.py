@@ -53,6 +53,10 @@ def limits(**quantities):
     return {"resources": {"limits": quantities}}
 
 
+def persistent(**more):
+    return {"persistence": {"enabled": True, **more}}
+
+
 def exposed(protocol, **bases):
     """One port more, and a Service for each worker."""
     ports = [{"name": "u", "protocol": protocol}]
@@ -99,6 +103,9 @@ TAKEN = {
     "toleration of all": {"tolerations": [{"operator": "Exists", "tolerationSeconds": -1, "effect": "NoExecute"}]},
     "quantities": limits(cpu=".5", memory="1e3", **{"ephemeral-storage": "+1.Ki", "example.com/a": 1}),
     "quantities of all suffixes": limits(cpu="1u", memory="1E"),
+    "volumes": persistent(size=".5Gi", storageClass="a.b", labels={"a": ""}, annotations={"a": "b c"}),
+    "volume of no class": persistent(size="1E", storageClass="-", accessModes=["ReadWriteOncePod"]),
+    "one volume for all": persistent(existingClaim="a.b"),
     "lifecycle": {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}},
     "users": {"podSecurityContext": {"runAsUser": 2147483647, "fsGroup": 0}},
     "one Service port for two protocols": exposed("UDP", servicePortBase=same(9000)),
@@ -168,6 +175,10 @@ REFUSED = {
     "affinity with unknown key": {"affinity": {"podAffinty": {}}},
     "user of text": {"podSecurityContext": {"runAsUser": "1000"}},
     "user below 0": {"podSecurityContext": {"runAsUser": -1}},
+    **{f"size {size}": persistent(size=size) for size in ("0", "1 Gi", "1gb", "-1")},
+    "class of volumes": persistent(storageClass="a..b"),
+    "two modes beside one that stands alone": persistent(accessModes=["ReadWriteOncePod", "ReadWriteOnce"]),
+    "what becomes of claims": persistent(retention={"whenScaled": "Keep"}),
     "peer's label of no text": {"networkPolicy": {"internalFrom": [{"podSelector": {"matchLabels": {"a": 1}}}]}},
     "one Service port twice": exposed("TCP", servicePortBase=same(9000)),
     "one node port for two Service ports": exposed("UDP", nodePortBase=same(30080)),

@@ -40,6 +40,8 @@ CLIENT_ONLY = (
     "twister2.resource.kubernetes.persistent.storage.class",
 )
 ZOOKEEPER = "twister2.resource.zookeeper."
+# Of their sizes, in GB, pods only look whether they are above 0: is there a volume at /persistent?
+VOLUMES = ("twister2.resource.persistent.volume.per.worker", "twister2.job.master.persistent.volume.size")
 PATIENCE = 120.0  # Seconds that a server may take to come up.
 SILENCE = 30.0  # Seconds without a byte.
 # A package is unpacked to be read, and some kilobytes can unpack to more than a machine has.
@@ -225,6 +227,8 @@ def configuration(plan, common):
     core = {}
     for values in shipped("kubernetes").values():
         core.update(values)  # In a checkpoint.yaml they would win over the user's.
+    if plan.get("persistent"):
+        core.update((key, 1.0) for key in VOLUMES)
     core.update(plan["config"])
     told = {}
     for name in sorted(common):
@@ -364,6 +368,8 @@ def check_package(plan, package):
         found = settings.get(key, default)
         if found != expected:
             wrong.append("its %s is %s, and the chart's values say %s" % (key, found, expected))
+    if re.search("[1-9]", settings.get(VOLUMES[0], "")) and not (plan.get("persistent") or os.path.isdir("/persistent")):
+        wrong.append("its %s asks for a volume, and persistence.enabled of the chart's values is false" % VOLUMES[0])
     if job["job_id"] != plan["job"]:
         wrong.append("its job ID is %s, and the release is %s" % (job["job_id"], plan["job"]))
     if job["driver"] != plan["driver"]:

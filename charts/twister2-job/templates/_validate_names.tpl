@@ -6,7 +6,7 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- define "twister2-job.validate.names" -}}
 {{- $problems := dict }}
 {{- $values := .Values }}
-{{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "nodePort.labels" $values.nodePort.labels "perWorker.labels" $values.perWorker.labels }}
+{{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "nodePort.labels" $values.nodePort.labels "persistence.labels" $values.persistence.labels "perWorker.labels" $values.perWorker.labels }}
 {{- range $id, $own := $values.perWorker.overrides }}
 {{- $_ := set $labels (printf "perWorker.overrides.%s.labels" $id) ($own.labels | default dict) }}
 {{- end }}
@@ -34,6 +34,10 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- else if eq .Job.mode "echo" }}
 {{- $volumes = append $volumes "echo" }}
 {{- $places = append $places "/etc/twister2-job" }}
+{{- end }}
+{{- if $values.persistence.enabled }}
+{{- $volumes = append $volumes "persistent-volume" }}
+{{- $places = append $places "/persistent" }}
 {{- end }}
 {{- $containers := list "job-package" "twister2-job-master-0" }}
 {{- range $group := .Job.groups }}
@@ -75,7 +79,7 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- /* All values that are annotations by their paths, as JSON. */}}
 {{- define "twister2-job.annotationValues" -}}
 {{- $found := dict "commonAnnotations" .Values.commonAnnotations "podAnnotations" .Values.podAnnotations "job.master.podAnnotations" .Values.job.master.podAnnotations }}
-{{- range $block := list "serviceAccount" "headless" "nodePort" "perWorker" }}
+{{- range $block := list "serviceAccount" "headless" "nodePort" "persistence" "perWorker" }}
 {{- $_ := set $found (print $block ".annotations") (index $.Values $block).annotations }}
 {{- end }}
 {{- range $id, $own := .Values.perWorker.overrides }}

@@ -20,6 +20,9 @@ the package, so that it says what the values say.
 {{- $plan := dict "job" .Release.Name "jobName" ($job.name | default .Release.Name) "namespace" .Release.Namespace }}
 {{- $plan = merge $plan (dict "class" $job.class "driver" $job.driver "groups" $groups "config" $job.config "additionalPorts" $ports) }}
 {{- $plan = merge $plan (dict "workerPort" (int .Values.workerPort) "masterPort" (int $job.master.port) "source" $source "submissionTime" $job.submissionTime) }}
+{{- if .Values.persistence.enabled }}
+{{- $_ := set $plan "persistent" true }}
+{{- end }}
 {{- set $plan "sha256" ((index $job $source).sha256 | default "" | lower) | toJson }}
 {{- end }}
 
@@ -153,7 +156,7 @@ Arguments: dict "root" $ "starter" CLASS "heap" MIB
   "LOGGER_PROPERTIES_FILE" "common/logger.properties"
   "UPLOAD_METHOD" "client-to-pods"
   "JOB_SUBMISSION_TIME" .root.Values.job.submissionTime
-  "RESTORE_JOB" "false"
+  "RESTORE_JOB" (toString .root.Values.job.restore)
   "ENCODED_NODE_INFO_LIST" ""
 ) }}
 {{- end }}

@@ -129,6 +129,7 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
 {{- else if eq .Job.mode "twister2" }}
 {{- $own = concat $own (include "twister2-job.packageMounts" . | fromYamlArray) }}
 {{- end }}
+{{- $own = concat $own (include "twister2-job.persistentMounts" . | fromJsonArray) }}
 {{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "mountPath" "/tmp") "key" "mountPath" "own" $own "user" .Values.extraVolumeMounts) }}
 {{- end }}
 
@@ -144,5 +145,6 @@ writes reaches running workers. Arguments: dict "root" $ "group" GROUP
 {{- else if eq $root.Job.mode "twister2" }}
 {{- $own = concat $own (include "twister2-job.packageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod)) | fromYamlArray) }}
 {{- end }}
+{{- $own = concat $own (include "twister2-job.persistentVolumes" $root | fromJsonArray) }}
 {{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "emptyDir" dict) "key" "name" "own" $own "user" $root.Values.extraVolumes) }}
 {{- end }}

@@ -1,0 +1,111 @@
+"""Claims of a job's volumes: what of them can't change while the job is there, and which stay when it is gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from .errors import JobError
+from .kube import Kubectl
+from .resources import selector
+from .workers import Object, of_kind
+
+TEMPLATES = "volumeClaimTemplates"
+_UNITS = {
+    "": 1, "m": Fraction(1, 1000), **{unit: 1000**power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", 1)},
+}  # fmt: skip
+
+
+def size(text: object) -> Fraction | str:
+    """Return a size in bytes: the API server writes 1024Mi as 1Gi. What is no size stays what it is."""
+    found = re.fullmatch(r"([0-9]*[.]?[0-9]+|[0-9]+[.])([A-Za-z]*)", str(text))
+    return Fraction(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else str(text)
+
+
+def _facts(stateful_set: Object) -> dict[str, Any]:
+    """Return what the values say of a StatefulSet's claims, by the path of the value; empty if it has none."""
+    templates: Sequence[Mapping[str, Any]] = stateful_set["spec"].get(TEMPLATES) or []
+    if not templates:
+        return {}
+    master = stateful_set["metadata"]["name"].endswith("-jm")
+    metadata, spec = templates[0]["metadata"], templates[0]["spec"]
+    return {
+        "jobMasterSize" if master else "size": spec["resources"]["requests"]["storage"],
+        "storageClass": spec.get("storageClassName"),
+        "accessModes": spec.get("accessModes"),
+        "annotations": metadata.get("annotations") or {},
+        "labels": metadata.get("labels") or {},
+    }
+
+
+def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> list[str]:
+    """Return a problem for each value of `persistence` that can't change, since the StatefulSets are there.
+
+    Args:
+        live: The job's objects in the cluster.
+        rendered: Those of the upgrade.
+        job: Name of the job.
+    """
+    known = {s["metadata"]["name"]: s for s in of_kind(live, "StatefulSet")}
+    problems: dict[str, str] = {}
+    anew = (
+        "fix the node ports that you want to keep as values, then "
+        f"`twister2-job uninstall {job} --wait` and install it anew, or install a job of another name"
+    )
+    for stateful_set in of_kind(rendered, "StatefulSet"):
+        name = stateful_set["metadata"]["name"]
+        if name not in known:
+            continue
+        before, after = _facts(known[name]), _facts(stateful_set)
+        if not before and after:
+            problems.setdefault(
+                "enabled", f"StatefulSet {name} is there without claims, and Kubernetes adds none to it; {anew}"
+            )
+        elif before and not after:
+            problems.setdefault(
+                "enabled", f"StatefulSet {name} has claims, and Kubernetes takes none from one that is there; {anew}"
+            )
+        elif before:
+            for key, value in before.items():
+                same = size(value) == size(after[key]) if key.lower().endswith("size") else value == after[key]
+                if not same:
+                    problems.setdefault(key, _differs(name, key, value, after[key], anew))
+    return [f"persistence.{key}: {text}" for key, text in problems.items()]
+
+
+def _differs(name: str, key: str, before: object, after: object, anew: str) -> str:
+    """Return what is wrong with a value that would be another one."""
+    larger = ""
+    if key.lower().endswith("size"):
+        larger = "; to have larger volumes raise spec.resources.requests.storage of the claims themselves"
+    return (
+        f"{before or 'nothing'} of StatefulSet {name}, which is there, would become {after or 'nothing'}, and "
+        f"Kubernetes can't change claim templates; leave it as it is{larger}, or {anew}"
+    )
+
+
+def wanted(rendered: Sequence[Object]) -> bool:
+    """Tell whether pods of these objects get claims of their own."""
+    return any(_facts(s) for s in of_kind(rendered, "StatefulSet"))
+
+
+async def kept(kubectl: Kubectl, job: str) -> str:
+    """Return a sentence that names the claims of a job that stay, and the command that deletes them; empty if none do.
+
+    Those that go with their StatefulSet (persistence.retention.whenDeleted) belong to it.
+    """
+    try:
+        found = await kubectl.items("persistentvolumeclaims", "-l", selector(job))
+    except JobError:
+        return ""  # Without the right to look: they stay in any case.
+    metadata = [one["metadata"] for one in found]
+    names = [m["name"] for m in metadata if not m.get("ownerReferences") and not m.get("deletionTimestamp")]
+    if not names:
+        return ""
+    told = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    labels = selector(job).rpartition(",")[0]  # Without the component, which the pod of `helm test` alone needs.
+    command = f"kubectl delete pvc --namespace {await kubectl.namespace()} -l {labels}"
+    return f"Kept, with what is in them, for the next job of this name: the claims {told}. To delete them: {command}"
