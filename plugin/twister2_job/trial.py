@@ -23,7 +23,7 @@ MOST = 40
 """Objects that are tried: each is a request, and an upgrade may have thousands of Services."""
 GROUPS = 2
 """Processes of kubectl that try side by side: each sends one object after the other."""
-ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "Service")
+ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service")
 """Workloads first: they hold most of what users write. RBAC objects are left out: trying them needs their rights."""
 
 Batch = tuple[tuple[str, ...], list[Object]]

@@ -20,7 +20,7 @@ def paths(values, prefix=""):
     """Yield the path and the default of every value that the chart documents."""
     for key, default in values.items():
         yield f"{prefix}{key}", default
-        if isinstance(default, dict) and key not in ("podSecurityContext", "securityContext", "updateStrategy"):
+        if isinstance(default, dict) and key not in ("podSecurityContext", "resources", "securityContext", "updateStrategy"):
             yield from paths(default, f"{prefix}{key}.")
 
 
@@ -68,6 +68,7 @@ WRONG = [
     if type(value) is not type(default)
     and not (isinstance(default, int | float) and not isinstance(default, bool) and value == 7)
     and not (path.split(".")[-1] in ("cpu", "disk", "jvmMemoryFraction") and value == "false")
+    and not (path.startswith("podDisruptionBudget.m") and type(value) is int)
 ]
 
 

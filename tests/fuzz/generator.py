@@ -207,6 +207,15 @@ def tidy(values: dict[str, Any]) -> None:
     if node_port.get("enabled"):
         for group in (values, *values.get("computeResources", [])):
             group.pop("workersPerPod", None)
+    egress = policy.get("egress") or {}
+    egress["enabled"] = bool(egress.get("enabled") and policy.get("enabled", True))
+    if not egress["enabled"]:
+        policy.pop("egress", None)
+    budget = values.get("podDisruptionBudget") or {}
+    if not budget.get("enabled"):
+        values.pop("podDisruptionBudget", None)
+    elif budget.get("minAvailable") not in ("", None):
+        budget.pop("maxUnavailable", None)
     if not values.get("job", {}).get("class"):
         values.pop("job", None)
 

@@ -88,6 +88,10 @@ SHAPES: dict[str, tuple[object, ...]] = {
     "rollingUpdate": ({"partition": 0}, {"partition": 1000000}),
     "podSelector": ({}, {"matchLabels": {"word": "word"}}),
     "namespaceSelector": ({}, {"matchLabels": {"word": "word"}}),
+    "rules": (
+        [{"to": [{"podSelector": {"matchLabels": {"word": "word"}}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+        [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": "a"}]}], [],
+    ),
     "config": ({"word": "odd"}, {"a.b": "odd", "c.d": "odd"}, {"a.b": 1000000}, {"a.b": 0.5}, {"a.b": True},
                {"a.b": 2**53 + 1}, {"a.b": ["odd"]}),
     "global": ({"x": "odd"}, {}),
@@ -95,6 +99,7 @@ SHAPES: dict[str, tuple[object, ...]] = {
     "dnsConfig": ({}, {"options": [{"name": "word", "value": "odd"}]}, {"searches": ["word"]}),
     "extraObjects": (
         [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "word"}, "data": {"word": "odd"}}], [],
+        [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "odd"}}], [{}],
     ),
     "volumeClaimTemplates": ([{"metadata": {"name": "word"}, "spec": {
         "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}], []),

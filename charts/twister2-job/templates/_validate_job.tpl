@@ -48,11 +48,14 @@
 {{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
 {{- end }}
 {{- $problems = concat $problems ((include "twister2-job.validate.heaps" . | fromJson).problems | default list) }}
-{{- $account := .Values.serviceAccount }}
+{{- range $path, $account := dict "serviceAccount" .Values.serviceAccount "job.master.serviceAccount" $job.master.serviceAccount }}
 {{- if and (has $account.name (list "" "default")) (not $account.create) }}
-{{- $problems = append $problems "serviceAccount.name: without a ServiceAccount of its own every pod that runs as `default` would get the rights of the job's workers; name another one or leave serviceAccount.create out" }}
-{{- else if eq $account.name (include "twister2-job.name.jobMaster" .) }}
-{{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $account.name) }}
+{{- $problems = append $problems (printf "%s.name: without a ServiceAccount of its own every pod that runs as `default` would get rights of the job; name another one or leave %s.create out" $path $path) }}
+{{- end }}
+{{- end }}
+{{- $name := include "twister2-job.name.serviceAccount" . }}
+{{- if eq $name (include "twister2-job.name.jobMasterServiceAccount" .) }}
+{{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $name) }}
 {{- end }}
 {{- end }}
 {{- $own := dict
