@@ -13,6 +13,8 @@ from tests.conftest import CHART, HELM_VERSIONS, OLDEST_AND_NEWEST, Template, he
 SKIP = "--skip-schema-validation"
 BOTH = pytest.mark.parametrize("helm", [Template(version) for version in OLDEST_AND_NEWEST], ids=OLDEST_AND_NEWEST)
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+# Maps of Kubernetes' own: who removes a key of one wants it removed.
+WHOLE = ("podSecurityContext", "resources", "securityContext", "updateStrategy")
 RAW = ("nil pointer", "can't evaluate", "wrong type for value", "panic", "at <", "error calling", "YAML parse")
 
 
@@ -20,7 +22,7 @@ def paths(values, prefix=""):
     """Yield the path and the default of every value that the chart documents."""
     for key, default in values.items():
         yield f"{prefix}{key}", default
-        if isinstance(default, dict) and key not in ("podSecurityContext", "resources", "securityContext", "updateStrategy"):
+        if isinstance(default, dict) and key not in WHOLE:
             yield from paths(default, f"{prefix}{key}.")
 
 

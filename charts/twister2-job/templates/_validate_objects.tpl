@@ -42,11 +42,10 @@
 {{- end }}
 {{- $name := toString (index $metadata "name") }}
 {{- $kind := toString (index $object "kind") }}
-{{- $namespace := index $metadata "namespace" | default $.Release.Namespace }}
-{{- if and (has $kind $kinds) (eq (toString $namespace) $.Release.Namespace) (or (regexMatch $own $name) (and (eq $kind "ServiceAccount") (has $name $accounts))) }}
+{{- if and (has $kind $kinds) (or (regexMatch $own $name) (and (eq $kind "ServiceAccount") (has $name $accounts))) }}
 {{- $_ := set $problems (printf "%s.metadata.name: %s %s is a name of the chart's own objects; take another name" $path $kind $name) true }}
 {{- end }}
-{{- $all := printf "%s %s %v/%s" (index $object "apiVersion" | toString | splitList "/" | initial | join "/") $kind $namespace $name }}
+{{- $all := printf "%s %s %v/%s" (index $object "apiVersion" | toString | splitList "/" | initial | join "/") $kind (index $metadata "namespace" | default $.Release.Namespace) $name }}
 {{- if hasKey $seen $all }}
 {{- $_ := set $problems (printf "%s.metadata.name: %s %s is there twice, in %s too; leave one" $path $kind $name (get $seen $all)) true }}
 {{- end }}
