@@ -122,7 +122,7 @@ def test_egress_that_can_not_be(helm_template, arguments, sentence, skip):
     [
         (rules({}), "minProperties", "networkPolicy.egress.rules[0]: it is empty, which would let the pods connect to"),
         (rules({"from": []}), "from", ""),
-        (rules({"to": [{}]}), "minProperties", ""),
+        (rules({"to": ["a"]}), "want object", ""),
         (rules("a"), "want object", "networkPolicy.egress.rules[0]: it is text, and must be a map"),
         (("--set", "networkPolicy.egress.apiServerPorts={0}"), "apiServerPorts", "apiServerPorts[0]: 0 is no port"),
         (("--set", "networkPolicy.egress.apiServerPorts={a}"), "apiServerPorts", "it is text, and must be a number"),
