@@ -187,7 +187,7 @@ EXACTLY_ONE = [
 ONE = [
     ("envFrom", [{"secretRef": {"name": "a"}}]),
     ("env", [{"name": "A", "value": "", "valueFrom": FIELD}, {"name": "B", "value": "b", "valueFrom": None}]),
-    ("readinessProbe", {"exec": {}}),
+    ("readinessProbe", {"exec": {"command": ["a"]}}),
     ("livenessProbe", {"exec": None, "grpc": {"port": 1}}),
     ("lifecycle", {"preStop": {}, "postStart": None}),  # An empty preStop is the chart's own.
 ]

@@ -102,8 +102,6 @@ TAKEN = {
     "quantities of all suffixes": limits(cpu="1u", memory="1E"),
     "lifecycle": {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}},
     "value empty beside valueFrom": env(value="", valueFrom=FIELD),
-    "valueFrom null": env(value="a", valueFrom=None),
-    "probe with an empty command": {"readinessProbe": {"exec": {}}},
     "probe with null beside its kind": {"livenessProbe": {"grpc": None, "tcpSocket": {"port": 80}}},
     "hook null": {"lifecycle": {"postStart": None}},
     "empty preStop, which the chart fills": {"lifecycle": {"preStop": {}}},
