@@ -188,7 +188,7 @@ class Maker:
         free = name in SHAPES and not typed(inner, "probe" if name in PROBES else name)
         own = [
             one for one in ((None,) if free else JUNK)
-            if every or one is None or (isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
+            if every or one is None or (isinstance(one, kinds.get(str(inner.get("type")), (str, bool, int, float)))
             and not (isinstance(one, list) and one and type(one[0]) in (str, int)))
         ]  # fmt: skip
         values[name] = copy.deepcopy(self.pick(own))
