@@ -125,6 +125,24 @@ def test_the_charts_own_programs_ask_for_little(helm):
 
 
 @BOTH
+@pytest.mark.parametrize("block", ["echo", "tests"])
+@pytest.mark.parametrize("limit", ["memory=1e3", "memory=31Mi", "memory=33M", "cpu=9m", "cpu=0.009", "cpu=9000000n"])
+def test_a_limit_below_the_charts_own_request_is_told(helm, block, limit):
+    """Kubernetes refuses it, and whoever sets the limit alone does not see the request."""
+    told = helm.refuses("--set", f"{block}.resources.limits.{limit}")
+    name, _, amount = limit.partition("=")
+    assert f"{block}.resources.limits.{name}: " in told and f"; raise it, or set {block}.resources.requests." in told
+    both = f"{block}.resources.limits.{limit},{block}.resources.requests.{name}={amount}"
+    assert helm.objects("--set", both)
+
+
+@BOTH
+@pytest.mark.parametrize("limit", ["memory=32Mi", "memory=1e9", "memory=34M", "cpu=10m", "cpu=1"])
+def test_limits_above_it_are_taken(helm, limit):
+    assert helm.objects("--set", f"tests.resources.limits.{limit},tests.resources.limits.a=1")
+
+
+@BOTH
 def test_old_revisions_and_the_time_to_be_ready(helm):
     (workers,) = select(helm.objects("--set", "revisionHistoryLimit=2,minReadySeconds=5"), "StatefulSet")
     assert (workers["spec"]["revisionHistoryLimit"], workers["spec"]["minReadySeconds"]) == (2, 5)

@@ -103,11 +103,19 @@
 {{- range $heaps }}
 {{- $limits := .resources.limits | default dict }}
 {{- $limit := toString (ternary (get $limits "memory") "" (kindIs "map" $limits)) }}
-{{- $number := regexFind "^[0-9.]+(e[-+]?[0-9]+)?" $limit }}
-{{- $bytes := get (dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) (trimPrefix $number $limit) }}
-{{- if and $number $bytes (lt (divf (mulf (float64 $number) $bytes) 1048576) (float64 .heap)) }}
+{{- $bytes := include "twister2-job.quantity" $limit }}
+{{- if and $bytes (lt (divf (float64 $bytes) 1048576) (float64 .heap)) }}
 {{- $problems = append $problems (printf "%s.limits.memory: %s is less than the heap of the JVM, %d MiB (%s%s), so the container would be killed once it is in use; raise the limit or lower %s" .path $limit (int .heap) .from .fraction .from) }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- /* A quantity of Kubernetes as a number; empty if it is none. */}}
+{{- define "twister2-job.quantity" -}}
+{{- $number := regexFind "^([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?" . }}
+{{- $unit := get (dict "n" 1e-9 "u" 1e-6 "m" 1e-3 "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976) (trimPrefix $number .) }}
+{{- if and $number $unit }}
+{{- mulf (float64 $number) $unit | printf "%.9f" }}
+{{- end }}
 {{- end }}

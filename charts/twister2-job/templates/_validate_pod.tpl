@@ -26,6 +26,20 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- /* Who sets a limit alone may not know of the request that the chart has there. */}}
+{{- range $block := list "echo" "tests" }}
+{{- $resources := (index $.Values $block).resources }}
+{{- $limits := index $resources "limits" }}
+{{- if and (kindIs "map" $limits) (kindIs "map" (index $resources "requests")) }}
+{{- range $name, $request := $resources.requests }}
+{{- $asked := include "twister2-job.quantity" (toString $request) }}
+{{- $most := include "twister2-job.quantity" (index $limits $name | toString) }}
+{{- if and $asked $most (gt (float64 $asked) (float64 $most)) }}
+{{- $_ := set $problems (printf "%s.resources.limits.%s: %v is less than the request for it, %v; raise it, or set %s.resources.requests.%s too" $block $name (get $limits $name) $request $block $name) true }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- dict "problems" (keys $problems | sortAlpha) | toJson }}
 {{- end }}
 
