@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import JobError
 from .kube import Kubectl
 from .resources import selector
 from .workers import Object, of_kind
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 TEMPLATES = "volumeClaimTemplates"
-_UNITS = {
-    "": 1, "m": Fraction(1, 1000), **{unit: 1000**power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", 1)},
+_THOUSANDTHS: dict[str, int] = {
+    "": 1000, "m": 1, **{unit: 1000 * 1000**power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": 1000 * 1024**power for power, unit in enumerate("KMGTPE", 1)},
 }  # fmt: skip
 
 
 def size(text: object) -> Fraction | str:
-    """Return a size in bytes: the API server writes 1024Mi as 1Gi. What is no size stays what it is."""
+    """Return a size in thousandths of a byte: the API server writes 1024Mi as 1Gi. What is no size stays what it is."""
     found = re.fullmatch(r"([0-9]*[.]?[0-9]+|[0-9]+[.])([A-Za-z]*)", str(text))
-    return Fraction(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else str(text)
+    if not found or found[2] not in _THOUSANDTHS:
+        return str(text)
+    from fractions import Fraction  # Here: an install has no live claims, and need not import it.
+
+    return Fraction(found[1]) * Fraction(_THOUSANDTHS[found[2]])
 
 
 def _facts(stateful_set: Object) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Findings:
 
 
 def _ports(service: Object) -> list[Mapping[str, Any]]:
-    return list(service["spec"].get("ports") or [])
+    return list((service.get("spec") or {}).get("ports") or [])
 
 
 def _path(service: Object, index: int) -> str:

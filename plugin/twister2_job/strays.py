@@ -27,6 +27,7 @@ KINDS = {
     "StatefulSet": ("apis/apps/v1", "statefulsets"),
     "ConfigMap": ("api/v1", "configmaps"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
+    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
     "ServiceAccount": ("api/v1", "serviceaccounts"),
     "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),

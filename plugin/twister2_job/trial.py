@@ -23,7 +23,7 @@ MOST = 40
 """Objects that are tried: each is a request, and an upgrade may have thousands of Services."""
 GROUPS = 2
 """Processes of kubectl that try side by side: each sends one object after the other."""
-ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "Service")
+ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service")
 """Workloads first: they hold most of what users write. RBAC objects are left out: trying them needs their rights."""
 
 Batch = tuple[tuple[str, ...], list[Object]]
@@ -39,12 +39,18 @@ _REFUSED = re.compile(
 def changed(before: Sequence[Object], after: Sequence[Object]) -> list[Object]:
     """Return the objects that an upgrade adds or changes and that can be tried, the most telling first.
 
+    Those that name a namespace are the user's own (`extraObjects`), and kubectl tries none of another than its own.
+
     Args:
         before: The objects of the revision that is built on, as they were rendered.
         after: Those of the upgrade.
     """
     known = {(o["kind"], o["metadata"]["name"]): o for o in before}
-    found = [o for o in after if o["kind"] in ORDER and known.get((o["kind"], o["metadata"]["name"])) != o]
+    found = [
+        o for o in after
+        if o["kind"] in ORDER and "namespace" not in o["metadata"]
+        and known.get((o["kind"], o["metadata"]["name"])) != o
+    ]  # fmt: skip
     return sorted(found, key=lambda o: ORDER.index(o["kind"]))[:MOST]
 
 

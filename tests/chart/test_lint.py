@@ -1,8 +1,12 @@
 """Linters over the chart: helm lint, ct lint, and helm-docs, whose table must be the one that is committed."""
 
+import base64
 import os
+import re
 import shutil
 import sys
+import tarfile
+import xml.etree.ElementTree
 
 import pytest
 import yaml
@@ -100,3 +104,36 @@ def test_every_value_is_documented():
         for key in undocumented
         if not key.startswith(("podSecurityContext.", "securityContext.", "updateStrategy."))
     ] == []
+
+
+@pytest.fixture(scope="module", params=[HELM_VERSIONS[0], HELM_VERSIONS[-1]])
+def packaged(request, tmp_path_factory):
+    """The files of the packaged chart, by their path in it."""
+    folder = tmp_path_factory.mktemp("package")
+    result = run(helm_path(request.param), "package", CHART, "--destination", folder)
+    assert result.returncode == 0, result.stderr
+    with tarfile.open(next(folder.glob("*.tgz"))) as file:
+        return {one.name.partition("/")[2]: file.extractfile(one).read().decode() for one in file if one.isfile()}
+
+
+def test_the_package_has_its_license_and_no_tests(packaged):
+    """The notice, not the 11 kB of the license: every revision of every release would store it, which are 10 kB."""
+    assert "SPDX-License-Identifier: Apache-2.0" in packaged["LICENSE"] and len(packaged["LICENSE"]) < 1000
+    assert "https://www.apache.org/licenses/LICENSE-2.0" in packaged["LICENSE"]
+    assert not [path for path in packaged if path.startswith("ci/") or path.endswith(".gotmpl")]
+
+
+def test_the_packaged_readme_leads_to_nothing_outside_of_the_package(packaged):
+    links = re.findall(r"\]\(([^)]*)\)", packaged["README.md"])
+    assert [link for link in links if not link.startswith("https://") and link not in packaged] == []
+    assert "charts/twister2-job" not in packaged["README.md"]
+
+
+def test_what_the_chart_says_of_itself(packaged):
+    found = yaml.safe_load(packaged["Chart.yaml"])
+    kind, _, text = found["icon"].partition(";base64,")
+    assert kind == "data:image/svg+xml" and len(text) < 400
+    assert xml.etree.ElementTree.fromstring(base64.b64decode(text)).tag.endswith("svg")
+    assert found["annotations"]["artifacthub.io/license"] == "Apache-2.0"
+    links = yaml.safe_load(found["annotations"]["artifacthub.io/links"])
+    assert all(one["url"].startswith("https://") for one in [*links, *({"url": url} for url in found["sources"])])

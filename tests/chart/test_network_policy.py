@@ -1,5 +1,7 @@
 """`networkPolicy`: the job's own pods and the exposed ports, nothing else."""
 
+import json
+
 import pytest
 
 from tests.conftest import select
@@ -60,6 +62,77 @@ def test_allow_from_and_internal_from(helm_template):
     inside, outside = policies(helm_template, *arguments)["job"]["ingress"]
     assert outside["from"] == [{"ipBlock": {"cidr": "203.0.113.0/24"}}, {"ipBlock": {"cidr": "2001:db8::/32"}}]
     assert inside["from"][2] == {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+
+
+EGRESS = ("--set", "networkPolicy.egress.enabled=true")
+JOB = ("--set", "job.class=a.B,job.jar.url=https://example.org/a.jar")
+DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+API_SERVER = [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]
+
+
+def rules(*rules):
+    return "--set-json", f"networkPolicy.egress.rules={json.dumps(rules)}"
+
+
+def test_nothing_is_said_of_what_the_pods_connect_to_unless_asked_for(newest):
+    assert [spec["policyTypes"] for spec in policies(newest, *JOB).values()] == [["Ingress"], ["Ingress"]]
+
+
+def test_egress_to_the_jobs_own_pods_names_and_the_api_server(helm_template):
+    spec = policies(helm_template, *EGRESS)["job-egress"]
+    own, dns = spec["egress"]
+    assert spec["policyTypes"] == ["Egress"] and dns == DNS
+    assert own == {"to": [{"podSelector": spec["podSelector"]}]}
+    found = policies(helm_template, *EGRESS, *JOB)["job-egress"]
+    assert found["podSelector"] == spec["podSelector"]
+    (expression,) = spec["podSelector"].pop("matchExpressions")
+    assert expression["operator"] == "In" and expression["values"] == ["worker", "job-master"]
+    for one in select(helm_template.objects(*JOB), "StatefulSet"):
+        labels = one["spec"]["template"]["metadata"]["labels"]
+        assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+        assert labels[expression["key"]] in expression["values"]
+    assert found["egress"][2:] == [{"ports": API_SERVER}]
+    cidrs = ("--set", "networkPolicy.egress.apiServerCidrs={10.0.0.1/32},networkPolicy.egress.apiServerPorts={6443}")
+    found = policies(helm_template, *EGRESS, *JOB, *cidrs)["job-egress"]
+    assert found["egress"][2:] == [{"ports": API_SERVER[1:], "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}]
+
+
+def test_egress_to_what_the_rules_name(helm_template):
+    given = [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.7/32"]}}]}, {"ports": [{"port": "web"}]}]
+    assert policies(helm_template, *EGRESS, *rules(*given))["job-egress"]["egress"][2:] == given
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((*EGRESS, "--set", "networkPolicy.enabled=false"), "networkPolicy.egress.enabled: it is true, but"),
+        (rules({"ports": []}), "networkPolicy.egress.rules: it is set, but networkPolicy.egress.enabled is false"),
+        (("--set", "networkPolicy.egress.apiServerCidrs={10.0.0.0/8}"), "apiServerCidrs: it is set, but"),
+        ((*EGRESS, "--set", "networkPolicy.egress.apiServerCidrs={10.0.0.1/8}"), "apiServerCidrs[0]: 10.0.0.1/8"),
+        ((*EGRESS, *rules({"to": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]})), "rules[0].to[0].ipBlock.cidr: 10.0.0.1/8"),
+    ],
+)  # fmt: skip
+def test_egress_that_can_not_be(helm_template, arguments, sentence, skip):
+    assert sentence in helm_template.refuses(*arguments, *skip)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "sentence"),
+    [
+        (rules({}), "minProperties", "networkPolicy.egress.rules[0]: it is empty, which would let the pods connect to"),
+        (rules({"from": []}), "from", ""),
+        (rules({"to": ["a"]}), "want object", ""),
+        (rules("a"), "want object", "networkPolicy.egress.rules[0]: it is text, and must be a map"),
+        (("--set", "networkPolicy.egress.apiServerPorts={0}"), "apiServerPorts", "apiServerPorts[0]: 0 is no port"),
+        (("--set", "networkPolicy.egress.apiServerPorts={a}"), "apiServerPorts", "it is text, and must be a number"),
+        (("--set", "networkPolicy.egress.apiServerCidrs={a}"), "a CIDR, such as", "apiServerCidrs[0]: a is no CIDR"),
+    ],
+)  # fmt: skip
+def test_egress_that_is_none(newest, arguments, told, sentence):
+    assert told in newest.refuses(*EGRESS, *arguments)
+    if sentence:
+        assert sentence in newest.refuses(*EGRESS, *arguments, SKIP)
 
 
 @BOTH

@@ -90,3 +90,29 @@ def test_a_probe_of_a_jobs_workers_is_warned_of(notes, probe):
         assert "WARNING" not in notes(*given)
     for other in ("tcpSocket.port=9001", "exec.command={ls}"):
         assert "WARNING" not in notes(*JOB, "--set", f"{probe}.{other}")
+
+
+@pytest.mark.parametrize(
+    ("values", "warned"),
+    [
+        ("maxUnavailable=1", False),
+        ("maxUnavailable=0%", True),
+        ("maxUnavailable=0", True),
+        ("minAvailable=1", False),
+        ("minAvailable=2", True),
+        ("minAvailable=99%", False),
+        ("minAvailable=100%", True),
+    ],
+)
+def test_a_budget_that_no_eviction_can_meet_is_told(notes, values, warned):
+    text = notes("--set", f"podDisruptionBudget.enabled=true,podDisruptionBudget.{values}")
+    assert ("draining a node that has one waits until the job is gone" in text) == warned
+
+
+def test_rights_that_the_chart_does_not_give_are_named(notes):
+    job = "job.class=a.B,job.jar.url=https://example.org/a.jar"
+    text = notes("--set", f"{job},rbac.create=false,job.master.serviceAccount.name=master,job.driver=a.D")
+    assert "job (workers): list configmaps; patch the configmap job; watch pods\n" in text
+    assert "master (job master): list and watch configmaps; patch the configmap job; list statefulsets; patch" in text
+    assert "patch the statefulsets/scale job-0\n" in text
+    assert "rbac.create" not in notes("--set", job) and "rbac.create" not in notes("--set", "rbac.create=false")

@@ -92,14 +92,54 @@ def test_the_pod_of_helm_test_is_asked_for_and_has_its_own_place(helm):
     assert not select(helm.objects("--set", "tests.enabled=false"), "Pod")
     words = (
         "--set",
-        "tests.resources.requests.cpu=10m,tests.nodeSelector.a=b",
+        "tests.resources.requests.cpu=20m,tests.nodeSelector.a=b",
         "--set-json",
         'tests.tolerations=[{"key":"c"}]',
     )
     (test,) = select(helm.objects(*words), "Pod")
     spec = test["spec"]
-    assert spec["containers"][0]["resources"] == {"requests": {"cpu": "10m"}}
+    assert spec["containers"][0]["resources"] == {"requests": {"cpu": "20m", "memory": "32Mi"}}
     assert spec["nodeSelector"] == {"a": "b"} and spec["tolerations"] == [{"key": "c"}]
+
+
+SMALL = {"requests": {"cpu": "10m", "memory": "32Mi"}}
+
+
+def resources(helm, *words):
+    """Return the resources of each worker's container, and of the test's; None if it has none."""
+    found = helm.objects(*words)
+    pods = [one["spec"]["template"]["spec"] for one in select(found, "StatefulSet")]
+    return [pod["containers"][0].get("resources") for pod in [*pods, *(one["spec"] for one in select(found, "Pod"))]]
+
+
+@BOTH
+def test_the_charts_own_programs_ask_for_little(helm):
+    assert resources(helm) == [SMALL, SMALL]
+    none = ("--set", "echo.resources.requests=null,tests.resources.requests=null")
+    assert resources(helm, *none) == [None, None]
+    own = {"limits": {"memory": "1Gi"}}
+    more = ("--set", "resources.limits.memory=1Gi", "--set-json", 'computeResources=[{"resources":{}}]')
+    assert resources(helm, *more) == [own, SMALL, SMALL]
+    assert resources(helm, "--set", "command={a}") == [None, SMALL]
+    assert resources(helm, "--set", "echo.resources.limits.memory=64Mi")[0] == {**SMALL, "limits": {"memory": "64Mi"}}
+
+
+@BOTH
+@pytest.mark.parametrize("block", ["echo", "tests"])
+@pytest.mark.parametrize("limit", ["memory=1e3", "memory=31Mi", "memory=33M", "cpu=9m", "cpu=0.009", "cpu=9000000n"])
+def test_a_limit_below_the_charts_own_request_is_told(helm, block, limit):
+    """Kubernetes refuses it, and whoever sets the limit alone does not see the request."""
+    told = helm.refuses("--set", f"{block}.resources.limits.{limit}")
+    name, _, amount = limit.partition("=")
+    assert f"{block}.resources.limits.{name}: " in told and f"; raise it, or set {block}.resources.requests." in told
+    both = f"{block}.resources.limits.{limit},{block}.resources.requests.{name}={amount}"
+    assert helm.objects("--set", both)
+
+
+@BOTH
+@pytest.mark.parametrize("limit", ["memory=32Mi", "memory=1e9", "memory=34M", "cpu=10m", "cpu=1"])
+def test_limits_above_it_are_taken(helm, limit):
+    assert helm.objects("--set", f"tests.resources.limits.{limit},tests.resources.limits.a=1")
 
 
 @BOTH

@@ -149,6 +149,50 @@ ACCEPTED = [
 ]  # fmt: skip
 
 
+def one_of(path, *fields):
+    """Return the start of the sentence about a map that has none of some fields."""
+    return f"{path}: it has none of {', '.join(fields[:-1])} or {fields[-1]}, and Kubernetes wants one"
+
+
+HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
+HOOKS = ("exec", "httpGet", "sleep", "tcpSocket")
+SOURCES = ("configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef")
+FIELD = {"fieldRef": {"fieldPath": "metadata.name"}}
+EXACTLY_ONE = [
+    ("envFrom", [{}], one_of("envFrom[0]", "configMapRef", "secretRef")),
+    ("envFrom", [{"secretRef": {"name": "a"}}, {"prefix": "A"}], one_of("envFrom[1]", "configMapRef", "secretRef")),
+    (
+        "envFrom", [{"secretRef": {"name": "a"}, "configMapRef": {"name": "a"}}],
+        "envFrom[0]: it has configMapRef and secretRef, and Kubernetes takes one of these; leave one",
+    ),
+    ("env", [{"name": "A", "valueFrom": {}}], one_of("env[0].valueFrom", *SOURCES)),
+    ("env", [{"name": "A", "valueFrom": {"fieldRef": None}}], one_of("env[0].valueFrom", *SOURCES)),
+    (
+        "env", [{"name": "A", "valueFrom": {**FIELD, "secretKeyRef": {"name": "a", "key": "b"}}}],
+        "env[0].valueFrom: it has fieldRef and secretKeyRef, and",
+    ),
+    ("env", [{"name": "A", "value": "a", "valueFrom": FIELD}], "env[0].value: env[0].valueFrom says where the value"),
+    *((f"{kind}Probe", {"periodSeconds": 5}, one_of(f"{kind}Probe", *HANDLERS)) for kind in (
+        "readiness", "liveness", "startup",
+    )),
+    ("livenessProbe", {"grpc": None}, one_of("livenessProbe", *HANDLERS)),
+    ("startupProbe", {"exec": {}, "tcpSocket": {"port": 1}}, "startupProbe: it has exec and tcpSocket, and"),
+    ("lifecycle", {"postStart": {}}, one_of("lifecycle.postStart", *HOOKS)),
+    ("lifecycle", {"preStop": {"exec": None}}, one_of("lifecycle.preStop", *HOOKS)),
+    (
+        "lifecycle", {"preStop": {"sleep": {"seconds": 1}, "exec": {"command": ["a"]}}},
+        "lifecycle.preStop: it has exec and sleep, and",
+    ),
+]  # fmt: skip
+ONE = [
+    ("envFrom", [{"secretRef": {"name": "a"}}]),
+    ("env", [{"name": "A", "value": "", "valueFrom": FIELD}, {"name": "B", "value": "b", "valueFrom": None}]),
+    ("readinessProbe", {"exec": {"command": ["a"]}}),
+    ("livenessProbe", {"exec": None, "grpc": {"port": 1}}),
+    ("lifecycle", {"preStop": {}, "postStart": None}),  # An empty preStop is the chart's own.
+]
+
+
 def arguments(key, value):
     return "--set-json", f"{key}={json.dumps(value)}"
 
@@ -172,6 +216,32 @@ def test_every_helm_says_the_same(version, key, value, word):
 @pytest.mark.parametrize(("key", "value"), ACCEPTED, ids=[f"{key}={str(value)[:50]}" for key, value in ACCEPTED])
 def test_accepted(newest, key, value):
     assert newest.objects(*arguments(key, value))
+
+
+@pytest.mark.parametrize("skip", [(), ("--skip-schema-validation",)], ids=["schema", "template"])
+@pytest.mark.parametrize(("key", "value", "sentence"), EXACTLY_ONE)
+def test_exactly_one_of_some_fields(newest, key, value, sentence, skip):
+    assert sentence in newest.refuses(*arguments(key, value), *skip)
+
+
+@pytest.mark.parametrize(("key", "value"), ONE)
+def test_one_of_them_is_enough_and_null_is_none(newest, key, value):
+    assert newest.objects(*arguments(key, value), "--skip-schema-validation")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path"),
+    [
+        ("envFrom", ["a"], "envFrom[0]"),
+        ("env", [{"name": "A", "valueFrom": "a"}], "env[0].valueFrom"),
+        ("lifecycle", {"postStart": "a"}, "lifecycle.postStart"),
+        ("lifecycle", {"preStop": ["a"]}, "lifecycle.preStop"),
+        ("env", ["a"], "env[0]"),
+    ],
+)
+def test_what_is_no_map_is_told_without_the_schema_too(helm_template, key, value, path):
+    told = helm_template.refuses(*arguments(key, value), "--skip-schema-validation")
+    assert f"{path}: it is {'a list' if value == {'preStop': ['a']} else 'text'}, and must be a map" in told, told
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.5/24", "2001:db8::1/64", "1::2::3/128", "10.0.0.5", "/8", ""])
@@ -254,4 +324,4 @@ def test_types_are_those_of_the_kept_excerpt():
 def test_the_schema_stays_small():
     """Every revision of a release stores it, in base64 inside gzip inside base64."""
     stored = base64.b64encode(gzip.compress(base64.b64encode(SCHEMA_TEXT.encode())))
-    assert len(stored) < 12_300
+    assert len(stored) < 12_500

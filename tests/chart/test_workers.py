@@ -40,8 +40,12 @@ def test_further_groups_inherit_what_they_do_not_set(helm_template):
 
 
 def test_a_group_may_set_its_resources_to_nothing(helm_template):
+    """An echo worker has what is its own then, which may be nothing too."""
     arguments = ("--set", "resources.requests.cpu=1", "--set-json", 'computeResources=[{"resources":{}}]')
-    assert "resources" not in containers(helm_template.one("StatefulSet", "job-1", *arguments))[0]
+    own = {"requests": {"cpu": "10m", "memory": "32Mi"}}
+    for more, expected in (("args={a}", None), ("suspend=false", own), ("echo.resources.requests=null", None)):
+        found = containers(helm_template.one("StatefulSet", "job-1", *arguments, "--set", more))[0]
+        assert found.get("resources") == expected, more
 
 
 def test_first_worker_ids_count_workers_and_not_pods(helm_template):
@@ -161,4 +165,4 @@ def test_no_exposure_and_no_second_configmap_carries_t2_job(all_ci_objects):
         for found in all_ci_objects(path):
             second = found["kind"] == "ConfigMap" and found["metadata"]["name"] != "job"
             if second or "twister2-job/exposure" in found["metadata"].get("labels", {}):
-                assert "t2-job" not in found["metadata"]["labels"], f"{path.name}: {found['metadata']['name']}"
+                assert "t2-job" not in found["metadata"].get("labels", {}), f"{path.name}: {found['metadata']['name']}"

@@ -267,7 +267,8 @@ def left(kube: Callable[..., str], namespace: str) -> Callable[[], list[str]]:
     """Tell what is in the namespace beside what every namespace has."""
 
     def names() -> list[str]:
-        kinds = "statefulsets,services,configmaps,serviceaccounts,secrets,networkpolicies,roles,rolebindings"
+        kinds = "statefulsets,services,configmaps,serviceaccounts,secrets,roles,rolebindings,networkpolicies"
+        kinds += ",poddisruptionbudgets"
         found = json.loads(kube("-n", namespace, "get", kinds, "-o", "json"))["items"]
         return [
             one["metadata"]["name"] for one in found if one["metadata"]["name"] not in ("kube-root-ca.crt", "default")

@@ -13,7 +13,7 @@ import yaml
 from twister2_job import jobpackage
 
 from tests.cluster.conftest import eventually, only_newest_helm, refused
-from tests.conftest import CHART
+from tests.conftest import CHART, REPOSITORY
 from tests.conftest import run as run_command
 
 LEFT = "import json; from twister2_job import marks; print(json.dumps(marks.new(300).labels()))"
@@ -125,6 +125,21 @@ def test_missing_rights_are_named(submit, command, release, job):
     result = command("wait", job, "--timeout", "30")
     refused(result, 11, "has not ended in time")
     assert "is a right missing?" in result.stderr, result.stderr
+
+
+@only_newest_helm
+def test_a_job_runs_with_the_rights_that_the_documentation_names_and_egress_closed(submit, release, job):
+    """Somebody else makes its Roles, from docs/twister2.md as they stand."""
+    text = (REPOSITORY / "docs" / "twister2.md").read_text().replace("JOB", job)
+    found = re.search(r"```yaml\n(.*?kind: Role\n.*?)```", text, re.DOTALL)
+    assert found, "docs/twister2.md shows no Role"
+    release.kube("-n", release.namespace, "create", "-f", "-", input=found[1])
+    for name in (job, f"{job}-jm"):
+        bound = (f"--role={name}", f"--serviceaccount={release.namespace}:{name}")
+        release.kube("-n", release.namespace, "create", "rolebinding", name, *bound)
+    result = submit("Complete", rbac={"create": False}, networkPolicy={"egress": {"enabled": True}})
+    assert result.returncode == 0 and f"job {job} completed (2 workers)" in result.stderr, result.stderr
+    assert not release.get("role", job)["metadata"].get("labels")
 
 
 def test_kill_ends_the_job_and_rerun_brings_new_pods_at_the_same_node_ports(served, command, job, tmp_path):

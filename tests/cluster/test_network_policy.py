@@ -195,6 +195,28 @@ def test_peers_and_the_policy_itself_are_switched_without_touching_a_pod(release
 
 
 @only_newest_helm
+def test_with_egress_the_workers_connect_to_each_other_and_to_what_is_named(run, kube, release, job):
+    """What they connect to would answer: another job's worker without a policy. Names are found as before."""
+    other = Release(run, kube, f"{job}-b", release.namespace)
+    other.install("--set", "instances=1", *OFF)
+    release.install()
+    uids = release.uids()
+    first, second = (f"{release.name}-0-{n}" for n in range(2))
+    client = inside(release, first)
+    peer, strange = at_pods(release, WORKER, [second]), at_pods(other, WORKER)
+    named = of_service(release, f"{second}.{release.name}", WORKER)
+    settle((client, peer + named + strange, True))
+    egress = ("--set", "networkPolicy.egress.enabled=true")
+    release.upgrade(*egress, "--set", "nodePort.enabled=true")
+    node_port = [(one["status"]["hostIP"], release.node_ports()["worker"], "TCP") for one in release.pods().values()]
+    settle((client, peer + named, True), (client, strange, False), (outside, node_port, True))
+    rule = {"to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/instance": other.name}}}]}
+    release.upgrade(*egress, "--set-json", f"networkPolicy.egress.rules={json.dumps([rule])}")
+    settle((client, peer + named + strange, True))
+    assert release.uids() == uids
+
+
+@only_newest_helm
 @pytest.mark.parametrize("block", ["nodePort", "perWorker"])
 def test_with_local_policies_only_clients_of_the_allowed_networks_get_in(release, nodes, stranger, block):
     """The node hands the client's own address on; the exposed port is closed to all others, inside too."""

@@ -15,6 +15,7 @@ from tests.conftest import CHART, run
 pytestmark = only_newest_helm
 
 LONG = "a" * 63
+FIELD = {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
 def one_label(key="a", value="b"):
@@ -107,6 +108,10 @@ TAKEN = {
     "volume of no class": persistent(size="1E", storageClass="-", accessModes=["ReadWriteOncePod"]),
     "one volume for all": persistent(existingClaim="a.b"),
     "lifecycle": {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}},
+    "value empty beside valueFrom": env(value="", valueFrom=FIELD),
+    "probe with null beside its kind": {"livenessProbe": {"grpc": None, "tcpSocket": {"port": 80}}},
+    "hook null": {"lifecycle": {"postStart": None}},
+    "empty preStop, which the chart fills": {"lifecycle": {"preStop": {}}},
     "users": {"podSecurityContext": {"runAsUser": 2147483647, "fsGroup": 0}},
     "one Service port for two protocols": exposed("UDP", servicePortBase=same(9000)),
     "one node port for two protocols": exposed("UDP", servicePortBase=same(9000), nodePortBase=same(30080)),
@@ -160,6 +165,20 @@ REFUSED = {
     "probe without port": {"readinessProbe": {"tcpSocket": {}}},
     "probe of http": {"readinessProbe": {"httpGet": {"port": 80, "scheme": "http"}}},
     "lifecycle with unknown key": {"lifecycle": {"prestop": {}}},
+    "envFrom of nothing": {"envFrom": [{}]},
+    "envFrom of a prefix": {"envFrom": [{"prefix": "A"}]},
+    "envFrom of two": {"envFrom": [{"configMapRef": {"name": "a"}, "secretRef": {"name": "a"}}]},
+    "valueFrom of nothing": env(valueFrom={}),
+    "valueFrom of null": env(valueFrom={"fieldRef": None}),
+    "valueFrom of two": env(valueFrom={**FIELD, "secretKeyRef": {"name": "a", "key": "a"}}),
+    "valueFrom beside value": env(value="a", valueFrom=FIELD),
+    **{f"{kind} of nothing": {f"{kind}Probe": {"periodSeconds": 5}} for kind in ("readiness", "liveness", "startup")},
+    "probe of null": {"startupProbe": {"grpc": None}},
+    "probe of two": {"readinessProbe": {"exec": {"command": ["a"]}, "tcpSocket": {"port": 80}}},
+    "postStart of nothing": {"lifecycle": {"postStart": {}}},
+    "preStop of nothing": {"lifecycle": {"preStop": {}}, "drainSeconds": 0},
+    "preStop of null": {"lifecycle": {"preStop": {"exec": None}}},
+    "preStop of two": {"lifecycle": {"preStop": {"sleep": {"seconds": 1}, "exec": {"command": ["a"]}}}},
     "volume name": {"extraVolumes": [{"name": "A_b", "emptyDir": {}}]},
     "volume with unknown source": volume(configmap={}),
     "mount without path": {**volume(), "extraVolumeMounts": [{"name": "a"}]},

@@ -107,6 +107,9 @@ def copied(case: Case, objects: list[dict[str, Any]]) -> Iterator[str]:
         for key, name in (("podLabels", "labels"), ("podAnnotations", "annotations")):
             if not holds(template["metadata"].get(name) or {}, value(case, key)):
                 yield f"{key}: {name} are {template['metadata'].get(name)!r:.300}"
+    for number, given in enumerate(value(case, "extraObjects")):
+        if not any(holds(found, given) for found in objects):
+            yield f"extraObjects[{number}]: it is not there as it is"
     services = {"headless": case.name, "nodePort": f"{case.name}-nodeport", "perWorker": f"{case.name}-w-0"}
     for block, name in services.items():
         service = named(objects, "Service", name)
@@ -162,3 +165,9 @@ def numbers(case: Case, objects: list[dict[str, Any]]) -> Iterator[str]:
         for port in named(objects, "Service", f"{case.name}-nodeport").get("spec", {}).get("ports", []):
             if port["name"] == name:
                 yield from compare(f"nodePort.nodePorts.{name}", port.get("nodePort"), int(number))
+    if value(case, "podDisruptionBudget.enabled"):
+        spec = named(objects, "PodDisruptionBudget", case.name)["spec"]
+        for key in ("minAvailable", "maxUnavailable"):
+            given = value(case, f"podDisruptionBudget.{key}")
+            if given != "":
+                yield from compare(f"podDisruptionBudget.{key}", spec.get(key), given)

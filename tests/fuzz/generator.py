@@ -188,7 +188,7 @@ class Maker:
         free = name in SHAPES and not typed(inner, "probe" if name in PROBES else name)
         own = [
             one for one in ((None,) if free else JUNK)
-            if every or one is None or (isinstance(one, kinds.get(inner.get("type", ""), (str, bool, int, float)))
+            if every or one is None or (isinstance(one, kinds.get(str(inner.get("type")), (str, bool, int, float)))
             and not (isinstance(one, list) and one and type(one[0]) in (str, int)))
         ]  # fmt: skip
         values[name] = copy.deepcopy(self.pick(own))
@@ -207,6 +207,15 @@ def tidy(values: dict[str, Any]) -> None:
     if node_port.get("enabled"):
         for group in (values, *values.get("computeResources", [])):
             group.pop("workersPerPod", None)
+    egress = policy.get("egress") or {}
+    egress["enabled"] = bool(egress.get("enabled") and policy.get("enabled", True))
+    if not egress["enabled"]:
+        policy.pop("egress", None)
+    budget = values.get("podDisruptionBudget") or {}
+    if not budget.get("enabled"):
+        values.pop("podDisruptionBudget", None)
+    elif budget.get("minAvailable") not in ("", None):
+        budget.pop("maxUnavailable", None)
     if not values.get("job", {}).get("class"):
         values.pop("job", None)
 

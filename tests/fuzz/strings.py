@@ -43,9 +43,12 @@ SHAPES: dict[str, tuple[object, ...]] = {
         [{"name": "TWISTER2_JOB_URL", "value": "odd"}], [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}],
         [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "word", "key": "word"}}}],
         [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
+        [{"name": "A", "value": "odd", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
+        [{"name": "A", "valueFrom": {}}],
     ),
     "envFrom": ([{"configMapRef": {"name": "word", "optional": True}}],
-                [{"secretRef": {"name": "word"}, "prefix": "A"}]),
+                [{"secretRef": {"name": "word"}, "prefix": "A"}], [{}],
+                [{"secretRef": {"name": "word"}, "configMapRef": {"name": "word"}}]),
     "extraVolumes": (
         [{"name": "word", "emptyDir": {}}], [{"name": "word", "configMap": {"name": "word"}}],
         [{"name": "tmp", "emptyDir": {}}], [{"name": "addresses", "emptyDir": {}}], [{"name": "echo", "emptyDir": {}}],
@@ -67,7 +70,8 @@ SHAPES: dict[str, tuple[object, ...]] = {
                  [{"name": "a", "image": "a", "command": ["odd"]}, {"name": "a", "image": "b"}],
                  [{"name": "a", "image": "a", "ports": [{"name": "worker", "containerPort": 1}]}]),
     "probe": ({"tcpSocket": {"port": "worker"}, "periodSeconds": 5}, {"exec": {"command": ["odd"]}},
-              {"httpGet": {"path": "/word", "port": 9000}, "failureThreshold": 1000000}, {"tcpSocket": {"port": 9000}}),
+              {"httpGet": {"path": "/word", "port": 9000}, "failureThreshold": 1000000}, {"tcpSocket": {"port": 9000}},
+              {"periodSeconds": 5}, {"exec": {"command": ["odd"]}, "tcpSocket": {"port": 9000}}),
     "resources": ({"limits": {"memory": "quantity"}}, {"requests": {"cpu": "quantity"}}, {"limits": {}}, {},
                   {"limits": {"memory": "quantity", "cpu": "quantity"}}),
     "affinity": ({}, {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
@@ -79,10 +83,15 @@ SHAPES: dict[str, tuple[object, ...]] = {
                            {"sysctls": [{"name": "net.a", "value": "odd"}]}),
     "securityContext": ({}, {"readOnlyRootFilesystem": False}, {"runAsUser": 1000000},
                         {"capabilities": {"drop": ["word"]}}),
-    "lifecycle": ({"preStop": {"exec": {"command": ["odd"]}}}, {"postStart": {"exec": {"command": ["odd", "odd"]}}}),
+    "lifecycle": ({"preStop": {"exec": {"command": ["odd"]}}}, {"postStart": {"exec": {"command": ["odd", "odd"]}}},
+                  {"preStop": {}}, {"postStart": {"exec": {"command": ["odd"]}, "sleep": {"seconds": 1}}}),
     "rollingUpdate": ({"partition": 0}, {"partition": 1000000}),
     "podSelector": ({}, {"matchLabels": {"word": "word"}}),
     "namespaceSelector": ({}, {"matchLabels": {"word": "word"}}),
+    "rules": (
+        [{"to": [{"podSelector": {"matchLabels": {"word": "word"}}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+        [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": "a"}]}], [],
+    ),
     "config": ({"word": "odd"}, {"a.b": "odd", "c.d": "odd"}, {"a.b": 1000000}, {"a.b": 0.5}, {"a.b": True},
                {"a.b": 2**53 + 1}, {"a.b": ["odd"]}),
     "global": ({"x": "odd"}, {}),
@@ -90,6 +99,7 @@ SHAPES: dict[str, tuple[object, ...]] = {
     "dnsConfig": ({}, {"options": [{"name": "word", "value": "odd"}]}, {"searches": ["word"]}),
     "extraObjects": (
         [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "word"}, "data": {"word": "odd"}}], [],
+        [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "odd"}}], [{}],
     ),
     "volumeClaimTemplates": ([{"metadata": {"name": "word"}, "spec": {
         "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}], []),

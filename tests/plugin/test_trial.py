@@ -27,6 +27,12 @@ def test_only_what_is_added_or_changed_is_tried_workloads_first_and_no_rights():
     assert trial.changed([], [*many, thing("StatefulSet", "b")])[0]["kind"] == "StatefulSet"
 
 
+def test_the_users_own_objects_of_other_kinds_and_namespaces_are_left_to_helm():
+    elsewhere = {**thing("ConfigMap", "a"), "metadata": {"name": "a", "namespace": "other"}}
+    more = [{"apiVersion": "example.com/v1", "kind": "Odd", "metadata": {"name": "a"}}, elsewhere, thing("Secret", "a")]
+    assert trial.changed([], [*more, thing("ConfigMap", "a")]) == [thing("ConfigMap", "a")]
+
+
 class Helm:
     path = "/bin/helm"
 

@@ -44,6 +44,17 @@ app.kubernetes.io/component: {{ .component }}
 {{ include "twister2-job.selectorLabels" (dict "root" . "component" "worker") }}
 {{- end }}
 
+{{- /* A selector of the workers' pods and the job master's; not that of `helm test`. */}}
+{{- define "twister2-job.jobsPods" -}}
+{{- $labels := include "twister2-job.workerLabels" . | fromYaml -}}
+matchLabels:
+  {{- omit $labels "app.kubernetes.io/component" | toYaml | nindent 2 }}
+matchExpressions:
+  - key: app.kubernetes.io/component
+    operator: In
+    values: [worker, job-master]
+{{- end }}
+
 {{- /*
 Labels of a pod of a component, in its template. Twister2 finds pods by its own labels (`t2-...`). `twister2 kill`
 deletes what carries `t2-job` and allows one ConfigMap with it, so no exposure and no other ConfigMap has it.

@@ -12,7 +12,7 @@ with it; Twister2 finds its objects by these names, so they may not change.
 {{ .root.Release.Name }}-{{ .group.index }}
 {{- end }}
 
-{{- /* Job master: its Service, StatefulSet, ServiceAccount, Role and NetworkPolicy. */}}
+{{- /* Job master: its Service, StatefulSet, Role and NetworkPolicy, and its ServiceAccount if nothing names another. */}}
 {{- define "twister2-job.name.jobMaster" -}}
 {{ .Release.Name }}-jm
 {{- end }}
@@ -52,6 +52,14 @@ with it; Twister2 finds its objects by these names, so they may not change.
 {{ .Release.Name }}-perworker
 {{- end }}
 
+{{- define "twister2-job.name.networkPolicyEgress" -}}
+{{ .Release.Name }}-egress
+{{- end }}
+
+{{- define "twister2-job.name.podDisruptionBudget" -}}
+{{ .Release.Name }}
+{{- end }}
+
 {{- define "twister2-job.name.echo" -}}
 {{ .Release.Name }}-echo
 {{- end }}
@@ -61,10 +69,19 @@ with it; Twister2 finds its objects by these names, so they may not change.
 {{- end }}
 
 {{- define "twister2-job.name.serviceAccount" -}}
-{{- if .Values.serviceAccount.name -}}
-{{ .Values.serviceAccount.name }}
-{{- else if .Values.serviceAccount.create -}}
-{{ .Release.Name }}
+{{ include "twister2-job.name.account" (dict "account" .Values.serviceAccount "own" .Release.Name) }}
+{{- end }}
+
+{{- define "twister2-job.name.jobMasterServiceAccount" -}}
+{{ include "twister2-job.name.account" (dict "account" .Values.job.master.serviceAccount "own" (include "twister2-job.name.jobMaster" .)) }}
+{{- end }}
+
+{{- /* Arguments: dict "account" VALUES "own" NAME of the one that is made */}}
+{{- define "twister2-job.name.account" -}}
+{{- if .account.name -}}
+{{ .account.name }}
+{{- else if .account.create -}}
+{{ .own }}
 {{- else -}}
 default
 {{- end }}

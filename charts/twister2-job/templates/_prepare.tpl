@@ -65,6 +65,11 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- range $index, $cidr := .Values.networkPolicy.allowFrom }}
 {{- $_ := include "twister2-job.typed" (dict "value" $cidr "kind" "string" "path" (printf "networkPolicy.allowFrom[%d]" $index) "problems" $problems) }}
 {{- end }}
+{{- range $key, $kind := dict "rules" "map" "apiServerPorts" "float64" "apiServerCidrs" "string" }}
+{{- range $index, $value := index $.Values.networkPolicy.egress $key }}
+{{- $_ := include "twister2-job.typed" (dict "value" $value "kind" $kind "path" (printf "networkPolicy.egress.%s[%d]" $key $index) "problems" $problems) }}
+{{- end }}
+{{- end }}
 {{- include "twister2-job.refuse" $problems }}
 {{- end }}
 
@@ -86,7 +91,7 @@ own are whole values: who removes a key of one wants it removed.
 {{- if kindIs "invalid" $value }}
 {{- $_ := set $.values $key $default }}
 {{- else if include "twister2-job.typed" (dict "value" $value "kind" (kindOf $default) "path" $path "problems" $.problems) }}
-{{- else if and (kindIs "map" $default) $default (not (has $key (list "podSecurityContext" "securityContext" "updateStrategy"))) }}
+{{- else if and (kindIs "map" $default) $default (not (has $key (list "podSecurityContext" "resources" "securityContext" "updateStrategy"))) }}
 {{- include "twister2-job.fill" (dict "values" $value "defaults" $default "path" (print $path ".") "problems" $.problems) }}
 {{- end }}
 {{- end }}
@@ -99,8 +104,8 @@ Arguments: dict "value" VALUE "kind" KIND "path" PATH "problems" DICT
 {{- define "twister2-job.typed" -}}
 {{- $names := dict "map" "a map" "slice" "a list" "bool" "true or false" "string" "text" "float64" "a number" }}
 {{- $kind := kindOf .value | replace "int64" "float64" | replace "int" "float64" }}
-{{- $either := has (.path | splitList "." | last) (list "cpu" "disk" "jvmMemoryFraction") }}
-{{- if not (or (eq $kind .kind) (and $either (eq $kind "string"))) }}
+{{- $either := has (.path | splitList "." | last) (list "cpu" "disk" "jvmMemoryFraction" "minAvailable" "maxUnavailable") }}
+{{- if not (or (eq $kind .kind) (and $either (has $kind (list "string" "float64")))) }}
 {{- $_ := set .problems (printf "%s: it is %s, and must be %s" .path (eq $kind "invalid" | ternary "null" (get $names $kind | default $kind)) (get $names .kind)) true -}}
 wrong
 {{- end }}

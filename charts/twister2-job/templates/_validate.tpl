@@ -3,7 +3,7 @@ The rules that the schema can't say, and the one-worker-per-pod rule once more f
 problems are collected, so that one run shows them all; each is "path: problem; remedy".
 */}}
 {{- define "twister2-job.validate" -}}
-{{- range $rules := list (list "counts") (list "release" "names" "ports" "drain" "job" "persistence" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" "kubernetes") }}
+{{- range $rules := list (list "counts") (list "release" "names" "ports" "drain" "job" "persistence" "nodePort" "perWorker" "exposedPorts" "nodePortNumbers" "networkPolicy" "podDisruptionBudget" "extraObjects" "pod" "kubernetes") }}
 {{- $problems := list }}
 {{- range $rules }}
 {{- $problems = concat $problems ((include (printf "twister2-job.validate.%s" .) $ | fromJson).problems | default list) }}

@@ -216,6 +216,25 @@ Arguments: dict "one" PORT "seen" DICT of ports by number "low" and "high" of th
 
 {{- define "twister2-job.validate.networkPolicy" -}}
 {{- $problems := list }}
+{{- $egress := .Values.networkPolicy.egress }}
+{{- if and $egress.enabled (not .Values.networkPolicy.enabled) }}
+{{- $problems = append $problems "networkPolicy.egress.enabled: it is true, but networkPolicy.enabled is false; set networkPolicy.enabled=true or leave networkPolicy.egress out" }}
+{{- end }}
+{{- range $key := list "rules" "apiServerCidrs" }}
+{{- if and (index $egress $key) (not $egress.enabled) }}
+{{- $problems = append $problems (printf "networkPolicy.egress.%s: it is set, but networkPolicy.egress.enabled is false; set networkPolicy.egress.enabled=true or leave networkPolicy.egress.%s out" $key $key) }}
+{{- end }}
+{{- end }}
+{{- range $k, $rule := $egress.rules }}
+{{- if not $rule }}
+{{- $problems = append $problems (printf "networkPolicy.egress.rules[%d]: it is empty, which would let the pods connect to everything; name peers or ports in it, or set networkPolicy.egress.enabled=false" $k) }}
+{{- end }}
+{{- end }}
+{{- range $k, $port := $egress.apiServerPorts }}
+{{- if or (lt (float64 $port) 1.0) (gt (float64 $port) 65535.0) }}
+{{- $problems = append $problems (printf "networkPolicy.egress.apiServerPorts[%d]: %v is no port; take one from 1 to 65535" $k $port) }}
+{{- end }}
+{{- end }}
 {{- if and .Values.networkPolicy.enabled .Values.networkPolicy.allowFrom }}
 {{- range $block := list "nodePort" "perWorker" }}
 {{- $exposure := index $.Values $block }}

@@ -48,11 +48,14 @@
 {{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
 {{- end }}
 {{- $problems = concat $problems ((include "twister2-job.validate.heaps" . | fromJson).problems | default list) }}
-{{- $account := .Values.serviceAccount }}
+{{- range $path, $account := dict "serviceAccount" .Values.serviceAccount "job.master.serviceAccount" $job.master.serviceAccount }}
 {{- if and (has $account.name (list "" "default")) (not $account.create) }}
-{{- $problems = append $problems "serviceAccount.name: without a ServiceAccount of its own every pod that runs as `default` would get the rights of the job's workers; name another one or leave serviceAccount.create out" }}
-{{- else if eq $account.name (include "twister2-job.name.jobMaster" .) }}
-{{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $account.name) }}
+{{- $problems = append $problems (printf "%s.name: without a ServiceAccount of its own every pod that runs as `default` would get rights of the job; name another one or leave %s.create out" $path $path) }}
+{{- end }}
+{{- end }}
+{{- $name := include "twister2-job.name.serviceAccount" . }}
+{{- if eq $name (include "twister2-job.name.jobMasterServiceAccount" .) }}
+{{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $name) }}
 {{- end }}
 {{- end }}
 {{- $own := dict
@@ -99,11 +102,19 @@
 {{- range $heaps }}
 {{- $limits := .resources.limits | default dict }}
 {{- $limit := toString (ternary (get $limits "memory") "" (kindIs "map" $limits)) }}
-{{- $number := regexFind "^[0-9.]+(e[-+]?[0-9]+)?" $limit }}
-{{- $bytes := get (dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) (trimPrefix $number $limit) }}
-{{- if and $number $bytes (lt (divf (mulf (float64 $number) $bytes) 1048576) (float64 .heap)) }}
+{{- $bytes := include "twister2-job.quantity" $limit }}
+{{- if and $bytes (lt (divf (float64 $bytes) 1048576) (float64 .heap)) }}
 {{- $problems = append $problems (printf "%s.limits.memory: %s is less than the heap of the JVM, %d MiB (%s%s), so the container would be killed once it is in use; raise the limit or lower %s" .path $limit (int .heap) .from .fraction .from) }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
+{{- end }}
+
+{{- /* A quantity of Kubernetes as a number; empty if it is none. */}}
+{{- define "twister2-job.quantity" -}}
+{{- $number := regexFind "^([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?" . }}
+{{- $unit := get (dict "n" 1e-9 "u" 1e-6 "m" 1e-3 "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976) (trimPrefix $number .) }}
+{{- if and $number $unit }}
+{{- mulf (float64 $number) $unit | printf "%.9f" }}
+{{- end }}
 {{- end }}

@@ -1,9 +1,22 @@
 {{- /* What Kubernetes would refuse and the schema can't say; see _validate.tpl. */}}
 {{- define "twister2-job.validate.kubernetes" -}}
 {{- $problems := list }}
-{{- range $k, $cidr := .Values.networkPolicy.allowFrom }}
+{{- range $key, $cidrs := dict "allowFrom" .Values.networkPolicy.allowFrom "egress.apiServerCidrs" .Values.networkPolicy.egress.apiServerCidrs }}
+{{- range $k, $cidr := $cidrs }}
 {{- with include "twister2-job.cidrProblem" (toString $cidr) }}
-{{- $problems = append $problems (printf "networkPolicy.allowFrom[%d]: %v %s" $k $cidr .) }}
+{{- $problems = append $problems (printf "networkPolicy.%s[%d]: %v %s" $key $k $cidr .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $k, $rule := .Values.networkPolicy.egress.rules }}
+{{- range $l, $peer := kindIs "slice" (index $rule "to") | ternary (index $rule "to") list }}
+{{- if kindIs "map" $peer }}
+{{- if kindIs "map" (index $peer "ipBlock") }}
+{{- with include "twister2-job.cidrProblem" (toString $peer.ipBlock.cidr) }}
+{{- $problems = append $problems (printf "networkPolicy.egress.rules[%d].to[%d].ipBlock.cidr: %v %s" $k $l $peer.ipBlock.cidr .) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- /* Of the 256 KiB that Kubernetes takes for one object 1 is left to Helm and the chart. */}}

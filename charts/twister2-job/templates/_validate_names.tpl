@@ -78,7 +78,7 @@ that is there twice, and Helm 3 lose one of the two later.
 
 {{- /* All values that are annotations by their paths, as JSON. */}}
 {{- define "twister2-job.annotationValues" -}}
-{{- $found := dict "commonAnnotations" .Values.commonAnnotations "podAnnotations" .Values.podAnnotations "job.master.podAnnotations" .Values.job.master.podAnnotations }}
+{{- $found := dict "commonAnnotations" .Values.commonAnnotations "podAnnotations" .Values.podAnnotations "job.master.podAnnotations" .Values.job.master.podAnnotations "job.master.serviceAccount.annotations" .Values.job.master.serviceAccount.annotations }}
 {{- range $block := list "serviceAccount" "headless" "nodePort" "persistence" "perWorker" }}
 {{- $_ := set $found (print $block ".annotations") (index $.Values $block).annotations }}
 {{- end }}

@@ -83,6 +83,8 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
   {{- $resources := .group.resources }}
   {{- if eq $mode "twister2" }}
   {{- $resources = include "twister2-job.workerResources" .group | fromJson }}
+  {{- else if eq $mode "echo" }}
+  {{- $resources = $resources | default $values.echo.resources }}
   {{- end }}
   {{- with $resources }}
   resources:
