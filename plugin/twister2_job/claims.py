@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import JobError
+from .errors import JobError, ValuesError
 from .kube import Kubectl
 from .resources import selector
-from .workers import Object, of_kind
+from .workers import Object, own_sets
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 TEMPLATES = "volumeClaimTemplates"
+NAME = "persistent-volume"
+"""Name of the chart's claim template: a claim is NAME-POD."""
 _THOUSANDTHS: dict[str, int] = {
     "": 1000, "m": 1, **{unit: 1000 * 1000**power for power, unit in enumerate("kMGTPE", 1)},
     **{f"{unit}i": 1000 * 1024**power for power, unit in enumerate("KMGTPE", 1)},
@@ -55,13 +57,13 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
         rendered: Those of the upgrade.
         job: Name of the job.
     """
-    known = {s["metadata"]["name"]: s for s in of_kind(live, "StatefulSet")}
+    known = {s["metadata"]["name"]: s for s in own_sets(live, job)}
     problems: dict[str, str] = {}
     anew = (
         "fix the node ports that you want to keep as values, then "
         f"`twister2-job uninstall {job} --wait` and install it anew, or install a job of another name"
     )
-    for stateful_set in of_kind(rendered, "StatefulSet"):
+    for stateful_set in own_sets(rendered, job):
         name = stateful_set["metadata"]["name"]
         if name not in known:
             continue
@@ -93,9 +95,61 @@ def _differs(name: str, key: str, before: object, after: object, anew: str) -> s
     )
 
 
-def wanted(rendered: Sequence[Object]) -> bool:
-    """Tell whether pods of these objects get claims of their own."""
-    return any(_facts(s) for s in of_kind(rendered, "StatefulSet"))
+def wanted(rendered: Sequence[Object], job: str) -> bool:
+    """Tell whether pods of a job whose objects these are get claims of their own."""
+    return any(_facts(s) for s in own_sets(rendered, job))
+
+
+async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str) -> None:
+    """Check the claims that an earlier job of the same name has left, since the pods get them as they are.
+
+    Larger ones do: somebody may have made them larger. Without the right to list claims nothing is checked.
+
+    Args:
+        kubectl: The client.
+        rendered: The objects of the install.
+        job: Name of the job.
+
+    Raises:
+        ValuesError: A claim has another storage class than the values say, or is smaller.
+    """
+    sets = {s["metadata"]["name"]: facts for s in own_sets(rendered, job) if (facts := _facts(s))}
+    try:
+        found = await kubectl.items("persistentvolumeclaims", "-l", selector(job)) if sets else []
+    except JobError:
+        return
+    problems: dict[str, str] = {}
+    for claim in found:
+        name = claim["metadata"]["name"]
+        facts = sets.get(name.removeprefix(f"{NAME}-").rpartition("-")[0], {})
+        for key, value in facts.items():
+            spec: Mapping[str, Any] = claim["spec"]
+            if key.lower().endswith("size"):
+                has = spec.get("resources", {}).get("requests", {}).get("storage")
+                wrong = _less(has, value)
+            else:
+                has = spec.get("storageClassName")
+                wrong = key == "storageClass" and value is not None and has != value
+            if wrong:
+                problems.setdefault(
+                    key,
+                    f"the claim {name} of an earlier job of this name has {has or 'none'}, and the pod would get it in "
+                    f"the place of one with {value or 'none'}; to delete the claims with what is in them: "
+                    f"{await _deletion(kubectl, job)}",
+                )
+    if problems:
+        raise ValuesError("\n  ".join(f"persistence.{key}: {text}" for key, text in problems.items()))
+
+
+def _less(has: object, wanted: object) -> bool:
+    mine, other = size(has), size(wanted)
+    return not isinstance(mine, str) and not isinstance(other, str) and mine < other
+
+
+async def _deletion(kubectl: Kubectl, job: str) -> str:
+    """Return the command that deletes a job's claims."""
+    labels = selector(job).rpartition(",")[0]  # Without the component, which the pod of `helm test` alone needs.
+    return f"kubectl delete pvc --namespace {await kubectl.namespace()} -l {labels}"
 
 
 async def kept(kubectl: Kubectl, job: str) -> str:
@@ -112,6 +166,5 @@ async def kept(kubectl: Kubectl, job: str) -> str:
     if not names:
         return ""
     told = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    labels = selector(job).rpartition(",")[0]  # Without the component, which the pod of `helm test` alone needs.
-    command = f"kubectl delete pvc --namespace {await kubectl.namespace()} -l {labels}"
+    command = await _deletion(kubectl, job)
     return f"Kept, with what is in them, for the next job of this name: the claims {told}. To delete them: {command}"

@@ -92,11 +92,10 @@ class Helm:
         argv = [self.path, *arguments, *self.connection.helm_arguments()]
         log_command(log, argv)
         try:
-            lasting, fds = arguments[0] in CHANGES, self.descriptors
-            env = short_lived(of_helm())
-            if any("/dev/fd/" in word for word in argv):  # But for Linux all who open it share the place that it is at.
-                for number in fds:
-                    os.lseek(number, 0, os.SEEK_SET)
+            env, fds = short_lived(of_helm()), self.descriptors
+            for number in fds if any("/dev/fd/" in word for word in argv) else ():
+                os.lseek(number, 0, os.SEEK_SET)  # Except on Linux, all who open /dev/fd/N share one position.
+            lasting = arguments[0] in CHANGES
             return await run(argv, env=env, timeout=timeout, stdin=stdin, pass_fds=fds, lasting=lasting)
         except TimeoutError:
             raise NoClusterError(

@@ -86,7 +86,7 @@ class Inputs:
                     f"{source} and what was read before it have more than {LIMIT // 2**20} MiB together.", REMEDY
                 )
             self._content[source.key] = self._held(content, source, path), content
-        elif sys.platform != "linux":  # All who open /dev/fd/N share a place in it: each mention has its own.
+        elif sys.platform != "linux":
             content = self._content[source.key][1]
             self._content[source.key] = self._held(content, source, path), content
         number, content = self._content[source.key]

@@ -32,7 +32,7 @@ from .resources import presence_words
 from .stored import labelled
 from .undo import LATE, Undo, undoing
 from .wait import Watcher
-from .workers import Object, of_kind
+from .workers import Object, own_sets
 
 Ready = Callable[[list[str], float], Awaitable[None]]
 """Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
@@ -160,6 +160,7 @@ class Install:
         if not made and self.rendered:  # A namespace that was just made holds nothing that could be in the way.
             try:
                 await preflight.check(self.kubectl, [], self.rendered, self.name)
+                await claims.require_fitting(self.kubectl, self.rendered, self.name)
             except JobError:
                 if history := await self.helm.history(self.name):
                     await self._existing(history)
@@ -183,7 +184,7 @@ class Install:
         )
 
     async def _without_namespace(self, _: float) -> str:
-        return await namespaces.remove(self.kubectl, self.helm, self.mark)
+        return await namespaces.remove(self.kubectl, self.helm, self.mark, self.name)
 
     async def _without_companion(self, _: float) -> str:
         """Remove the companion, unless there is a release that may need it: another run's, or one that had to stay."""
@@ -199,7 +200,7 @@ class Install:
             return ""
         with contextlib.suppress(JobNotFoundError):
             await self.helm.uninstall(self.name, timeout=seconds, keep_history=bool(self._replace))
-        if claims.wanted(self.rendered or []) and (kept := await claims.kept(self.kubectl, self.name)):
+        if claims.wanted(self.rendered or [], self.name) and (kept := await claims.kept(self.kubectl, self.name)):
             self.say(kept)
         return f"the release {self.name}"
 
@@ -265,7 +266,7 @@ async def _ready(tools: Tools, request: Request, work: Install, applied: Applied
             own = work.companion.own()
             await within(max(deadline, time.monotonic() + LATE), own, f"The jar of {name} could not be given to it.")
         objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
-        sets = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet")]
+        sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if ready:
             await ready(sets, deadline)
             return Outcome(applied.revision)

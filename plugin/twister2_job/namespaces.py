@@ -23,6 +23,12 @@ def _goes(metadata: Mapping[str, Any]) -> bool:
     return bool(metadata.get("deletionTimestamp") or metadata.get("ownerReferences"))
 
 
+def _is_claim_of(job: str, item: Mapping[str, Any]) -> bool:
+    """Tell whether an object is a claim that a StatefulSet of the job has made, which stays when that goes."""
+    labels = item["metadata"].get("labels") or {}
+    return item["kind"] == "PersistentVolumeClaim" and labels.get("app.kubernetes.io/instance") == job
+
+
 async def make(kubectl: Kubectl, mark: Mark) -> bool:
     """Make the namespace in use, and tell whether it was missing.
 
@@ -41,7 +47,7 @@ async def make(kubectl: Kubectl, mark: Mark) -> bool:
     return not result.code
 
 
-async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
+async def remove(kubectl: Kubectl, helm: Helm, mark: Mark, job: str) -> str:
     """Remove the namespace if this run made it and nothing of others came into it; return what was removed.
 
     Raises:
@@ -56,11 +62,18 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark) -> str:
     metadata = json.loads(found.out)["metadata"]
     if not mark.made(metadata.get("labels") or {}):
         return ""
-    others = [f"{o['kind']}/{o['metadata']['name']}" for o in await kubectl.items(KINDS) if not _goes(o["metadata"])]
+    there = [o for o in await kubectl.items(KINDS) if not _goes(o["metadata"])]
+    claims = [o["metadata"]["name"] for o in there if _is_claim_of(job, o)]
+    others = [f"{o['kind']}/{o['metadata']['name']}" for o in there if not _is_claim_of(job, o)]
     others = [one for one in others if one not in OWN]
     if others or await helm.releases(all_namespaces=False):
         what = f" ({', '.join(others[:3])})" if others else ""
         raise RefusedError(f"The namespace {name} stays: others have put something into it meanwhile{what}.")
+    if claims:
+        raise RefusedError(
+            f"The namespace {name} stays, since claims of volumes of this job are in it ({', '.join(claims[:3])}): "
+            f"`kubectl delete namespace {name}` removes both, with what the pods have written."
+        )
     same = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
     body = json.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same})
     path = f"/api/v1/namespaces/{quote(name)}"

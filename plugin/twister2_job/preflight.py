@@ -56,6 +56,8 @@ def _ports(service: Object) -> list[Mapping[str, Any]]:
 def _path(service: Object, index: int) -> str:
     """Return the values path that decides on a node port."""
     port = _ports(service)[index].get("name") or "worker"
+    if EXPOSURE not in (service["metadata"].get("labels") or {}):
+        return f"extraObjects (Service {service['metadata']['name']}).spec.ports[{index}].nodePort"
     worker = (service["metadata"].get("labels") or {}).get(WORKER)
     if worker is not None:
         return f"perWorker.overrides.{worker}.nodePorts.{port} (or perWorker.nodePortBase.{port})"

@@ -39,7 +39,7 @@ def selector(job: str) -> str:
 
 def presence_words(job: str) -> tuple[str, ...]:
     """Return kubectl's arguments that show whether there are objects of `job`; a table leaves out what they hold."""
-    kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io"
+    kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io,poddisruptionbudgets.policy"
     return ("get", kinds, "-l", selector(job), "--no-headers", "--ignore-not-found")
 
 

@@ -20,7 +20,7 @@ from .prepare import RESET, Prepared, prepare
 from .stored import revisions
 from .undo import LATE, Undo, undoing
 from .wait import Watcher
-from .workers import Object, of_kind, resizes
+from .workers import Object, own_sets, resizes
 
 
 class Upgrade:
@@ -239,7 +239,7 @@ async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied
         objects = await asyncio.to_thread(documents, applied.manifest)
         if swept := await work.swept(objects, revision, revision, strays.SWEEP):
             tools.say(swept)
-        sets = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet")]
+        sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if ready:
             await ready(sets, deadline)
             return Outcome(revision)

@@ -29,6 +29,12 @@ def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
     return [item for item in objects if item.get("kind") == kind]
 
 
+def own_sets(objects: Iterable[Object], job: str) -> list[Object]:
+    """Return the StatefulSets of a job, as its labels say; a chart's user may have more of them in its release."""
+    own = {"app.kubernetes.io/name": "twister2-job", "app.kubernetes.io/instance": job}
+    return [s for s in of_kind(objects, "StatefulSet") if own.items() <= (s["metadata"].get("labels") or {}).items()]
+
+
 def worker_sets(objects: Iterable[Object]) -> list[Object]:
     """Return the StatefulSets of the worker groups, in the order of the groups."""
     sets = [s for s in of_kind(objects, "StatefulSet") if GROUP in (s["metadata"].get("labels") or {})]

@@ -7,6 +7,20 @@ from tests.cluster.test_strays import BAD
 
 BUDGET = ("--set", "podDisruptionBudget.enabled=true,podDisruptionBudget.maxUnavailable=0")
 MINE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"a": "{{ on }}"}}
+# Its pod never starts, which is nothing that the job's workers are waited for.
+OTHER = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": {"name": "other"},
+    "spec": {
+        "serviceName": "other",
+        "selector": {"matchLabels": {"app": "other"}},
+        "template": {
+            "metadata": {"labels": {"app": "other"}},
+            "spec": {"nodeSelector": {"a": "is-none"}, "containers": [{"name": "a", "image": "registry.invalid/x"}]},
+        },
+    },
+}
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "mine"}, "spec": {}}
 
 
@@ -70,13 +84,13 @@ def test_the_users_own_objects_come_and_go_with_the_release(command, kube, job, 
     def objects(*kinds):
         return kube("-n", namespace, "get", ",".join(kinds), "-o", "name").split()
 
-    extra = ("--set-json", f"extraObjects={json.dumps([MINE, LEASE])}")
-    result = command("install", job, *extra)
+    extra = ("--set-json", f"extraObjects={json.dumps([MINE, LEASE, OTHER])}")
+    result = command("install", job, *extra, "--timeout", "60")
     assert result.returncode == 0, result.stderr
     assert {"configmap/mine", "lease.coordination.k8s.io/mine"} <= set(objects("configmap", "lease"))
     found = json.loads(kube("-n", namespace, "get", "configmap", "mine", "-o", "json"))
     assert found["data"] == MINE["data"] and "helm.sh/chart" not in found["metadata"]["labels"]
-    changed = [{**MINE, "data": {"a": "b"}}]
+    changed = [{**MINE, "data": {"a": "b"}}, OTHER]
     assert command("upgrade", job, "--set-json", f"extraObjects={json.dumps(changed)}").returncode == 0
     assert "mine" not in "".join(objects("lease"))
     assert json.loads(kube("-n", namespace, "get", "configmap", "mine", "-o", "json"))["data"] == {"a": "b"}

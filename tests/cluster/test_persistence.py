@@ -10,7 +10,7 @@ import secrets
 import pytest
 import yaml
 
-from tests.cluster.conftest import alone, eventually, only_newest_helm, refused
+from tests.cluster.conftest import COMMAND, alone, eventually, only_newest_helm, refused
 from tests.cluster.twister2_images import PACKAGE, jar, values
 
 HOST = """
@@ -123,6 +123,10 @@ def test_what_a_worker_writes_outlives_its_pod_a_rolling_change_and_the_job(
     assert f"the claims {', '.join(sorted(names))}. To delete them: kubectl delete pvc" in result.stderr
     assert claims() == dict.fromkeys(names, True)
 
+    result = command("install", job, *on, "--set", "persistence.storageClass=other,persistence.size=2Mi")
+    refused(result, 5, "persistence.storageClass: the claim persistent-", "persistence.size", "kubectl delete pvc")
+    assert claims() == dict.fromkeys(names, True)
+
     # A job of the same name finds them again; the policy may change while it is there, and then they go with the job.
     result = command("install", job, *on, "--timeout", "120")
     assert result.returncode == 0, result.stderr
@@ -135,6 +139,24 @@ def test_what_a_worker_writes_outlives_its_pod_a_rolling_change_and_the_job(
     result = command("uninstall", job, "--wait")
     assert result.returncode == 0 and "claims" not in result.stderr, result.stderr
     assert eventually(lambda: claims() == {})
+
+
+@only_newest_helm
+def test_an_install_that_is_taken_back_keeps_the_claims_and_the_namespace_around_them(run, job, kube, namespace):
+    """The claims stay unbound, so that the time is out; who they belong to is told as it is."""
+    there = f"{namespace}-new"
+    on = ("--set", "persistence.enabled=true,persistence.storageClass=there-is-none,instances=1")
+    undo = ("--create-namespace", "--rollback-on-failure", "--timeout", "6")
+    try:
+        result = run(COMMAND, "install", job, "--namespace", there, *on, *undo)
+        stays = f"The namespace {there} stays, since claims of volumes of this job"
+        refused(result, 11, f"removed the release {job}", stays)
+        assert f"`kubectl delete namespace {there}`" in result.stderr and "others" not in result.stderr
+        assert kube("-n", there, "get", "pvc", "-o", "name").split() == [
+            f"persistentvolumeclaim/persistent-volume-{job}-0-0"
+        ]
+    finally:
+        kube("delete", "namespace", there, "--ignore-not-found", "--wait=false")
 
 
 @only_newest_helm

@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
+import json
 
 import pytest
-from twister2_job.claims import changed, kept, size, wanted
-from twister2_job.errors import NoRightsError
+from twister2_job.claims import changed, kept, require_fitting, size, wanted
+from twister2_job.errors import NoRightsError, ValuesError
+from twister2_job.workers import own_sets
 
 from tests.conftest import HELM_VERSIONS, Template
 
@@ -65,8 +67,17 @@ def test_what_may_change_may():
 
 
 def test_only_claim_templates_make_claims():
-    assert wanted(rendered(*ON)) and wanted(rendered(*JOB, *ON))
-    assert not wanted(rendered()) and not wanted(rendered(*ON, "--set", "persistence.existingClaim=mine"))
+    assert wanted(rendered(*ON), "job") and wanted(rendered(*JOB, *ON), "job")
+    assert not wanted(rendered(), "job")
+    assert not wanted(rendered(*ON, "--set", "persistence.existingClaim=mine"), "job")
+
+
+def test_stateful_sets_of_the_users_own_are_none_of_the_jobs():
+    other = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "other"}}
+    objects = rendered("--set-json", f"extraObjects={json.dumps([other])}")
+    assert {o["metadata"]["name"] for o in objects if o["kind"] == "StatefulSet"} == {"job-0", "other"}
+    assert [o["metadata"]["name"] for o in own_sets(objects, "job")] == ["job-0"]
+    assert not wanted(objects, "job") and changed(objects, objects, "job") == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +99,7 @@ class Kubectl:
         assert kinds == "persistentvolumeclaims" and options[0] == "-l"
         if isinstance(self.found, Exception):
             raise self.found
-        return [{"metadata": one} for one in self.found]
+        return [one if "metadata" in one else {"metadata": one} for one in self.found]
 
     async def namespace(self):
         return "data"
@@ -110,3 +121,39 @@ def test_claims_that_stay_are_named_with_the_command_that_deletes_them():
 )  # fmt: skip
 def test_claims_that_go_by_themselves_are_not_told(found):
     assert asyncio.run(kept(Kubectl(found), "job")) == ""
+
+
+def claim(pod, size="1Gi", storage_class="fast"):
+    spec = {"storageClassName": storage_class, "resources": {"requests": {"storage": size}}}
+    return {"metadata": {"name": f"persistent-volume-{pod}"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "told"),
+    [
+        (claim("job-0-0"), "storageClass=slow", ["storageClass: the claim persistent-volume-job-0-0"]),
+        (claim("job-0-0", storage_class=""), "storageClass=slow", ["has none", "with slow"]),
+        (claim("job-0-1"), "size=2Gi", ["size: the claim persistent-volume-job-0-1", "has 1Gi"]),
+        (claim("job-jm-0"), "jobMasterSize=2Gi", ["jobMasterSize: the claim persistent-volume-job-jm-0"]),
+        (claim("job-0-0"), "size=2Gi,persistence.storageClass=slow", [".size: ", ".storageClass: "]),
+    ],
+)
+def test_claims_of_an_earlier_job_that_do_not_fit_are_told(found, words, told):
+    objects = rendered(*JOB, *ON, "--set", f"persistence.{words}")
+    with pytest.raises(ValuesError) as error:
+        asyncio.run(require_fitting(Kubectl([found]), objects, "job"))
+    assert all(word in str(error.value) for word in [*told, "kubectl delete pvc --namespace data"])
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([claim("job-0-0"), claim("job-0-1", "2Gi"), claim("job-0-0-0", "1Mi"), claim("jobs-0-0", "1Mi")], ON),
+        ([claim("job-0-0", "1024Mi")], (*ON, "--set", "persistence.storageClass=fast")),
+        ([claim("job-0-0", storage_class="")], (*ON, "--set", "persistence.storageClass=-")),
+        ([claim("job-0-0", "1Mi")], ()),
+        (NoRightsError("no"), ON),
+    ],
+)
+def test_claims_that_fit_or_are_not_for_these_pods_are_taken(found, words):
+    asyncio.run(require_fitting(Kubectl(found), rendered(*words), "job"))
