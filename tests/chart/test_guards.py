@@ -108,6 +108,20 @@ def test_what_the_schema_would_refuse_is_refused_without_it(helm, words, told):
     assert told in said and not any(text in said for text in RAW), said
 
 
+LISTS = [path for path, default in paths(DEFAULTS) if isinstance(default, list)]
+
+
+@pytest.mark.parametrize("path", [*LISTS, "global.imagePullSecrets"])
+def test_an_odd_entry_of_a_list_is_no_raw_error_without_the_schema(newest, path):
+    """In an echo job that exposes its workers, and in a Twister2 job; without a volume, which `or` would end at."""
+    on = "nodePort.enabled=true,perWorker.enabled=true,networkPolicy.egress.enabled=true"
+    assert len(LISTS) > 20
+    for entry in ("a", 7, 1.5, True, None, [], {}):
+        for more in ((), ("--set", "job.class=a.B,job.jar.url=https://example.org/a.jar,job.restore=true")):
+            result = newest.run(SKIP, "--set", on, *more, "--set-json", f"{path}={json.dumps([entry])}")
+            assert not any(text in result.stderr for text in (*RAW, "%!")), f"[{entry!r}]: {result.stderr}"
+
+
 @BOTH
 @pytest.mark.parametrize("probe", ["tcpSocket=x", "httpGet=null", "grpc.port=null", "exec=7"])
 def test_an_odd_probe_breaks_no_template(helm, probe):

@@ -107,10 +107,18 @@ def test_egress_to_what_the_rules_name(helm_template):
     ("arguments", "sentence"),
     [
         ((*EGRESS, "--set", "networkPolicy.enabled=false"), "networkPolicy.egress.enabled: it is true, but"),
-        (rules({"ports": []}), "networkPolicy.egress.rules: it is set, but networkPolicy.egress.enabled is false"),
+        (rules({"ports": [{"port": 1}]}), "networkPolicy.egress.rules: it is set, but networkPolicy.egress.enabled is"),
         (("--set", "networkPolicy.egress.apiServerCidrs={10.0.0.0/8}"), "apiServerCidrs: it is set, but"),
         ((*EGRESS, "--set", "networkPolicy.egress.apiServerCidrs={10.0.0.1/8}"), "apiServerCidrs[0]: 10.0.0.1/8"),
         ((*EGRESS, *rules({"to": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]})), "rules[0].to[0].ipBlock.cidr: 10.0.0.1/8"),
+        (
+            (*EGRESS, *rules({"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.2.0.1/16"]}}]})),
+            "rules[0].to[0].ipBlock.except[1]: 10.2.0.1/16 has bits set beyond",
+        ),
+        (
+            (*EGRESS, *JOB, "--set-json", "networkPolicy.egress.apiServerPorts=[]"),
+            "networkPolicy.egress.apiServerPorts: it is empty, and a Twister2 job needs the API server; name its ports",
+        ),
     ],
 )  # fmt: skip
 def test_egress_that_can_not_be(helm_template, arguments, sentence, skip):
@@ -121,10 +129,20 @@ def test_egress_that_can_not_be(helm_template, arguments, sentence, skip):
     ("arguments", "told", "sentence"),
     [
         (rules({}), "minProperties", "networkPolicy.egress.rules[0]: it is empty, which would let the pods connect to"),
-        (rules({"from": []}), "from", ""),
+        (rules({"from": []}), "from", "networkPolicy.egress.rules[0].from: a rule has no such key"),
         (rules({"to": ["a"]}), "want object", ""),
+        # What Kubernetes takes for everything.
+        (rules({"to": []}), "minItems", "rules[0].to: it is empty or no list, which Kubernetes takes for all peers"),
+        (rules({"ports": []}), "minItems", "rules[0].ports: it is empty or no list, which Kubernetes takes for all"),
+        (rules({"to": [], "ports": []}), "minItems", "rules[0].ports: it is empty or no list"),
+        (rules({"to": [], "ports": [{"port": 1}]}), "minItems", "rules[0].to: it is empty or no list"),
+        (rules({"to": [{"podSelector": {}}], "ports": []}), "minItems", "rules[0].ports: it is empty or no list"),
+        (rules({"to": None}), "want array", "rules[0].to: it is empty or no list"),
+        (rules({"ports": [{"port": 1}, {}]}), "minProperties", "rules[0].ports: an entry is empty, which names"),
+        (rules({"to": [None]}), "want object", "rules[0].to: an entry is empty"),
         (rules("a"), "want object", "networkPolicy.egress.rules[0]: it is text, and must be a map"),
         (("--set", "networkPolicy.egress.apiServerPorts={0}"), "apiServerPorts", "apiServerPorts[0]: 0 is no port"),
+        (("--set-json", "networkPolicy.egress.apiServerPorts=[443.5]"), "apiServerPorts", "[0]: 443.5 is no port"),
         (("--set", "networkPolicy.egress.apiServerPorts={a}"), "apiServerPorts", "it is text, and must be a number"),
         (("--set", "networkPolicy.egress.apiServerCidrs={a}"), "a CIDR, such as", "apiServerCidrs[0]: a is no CIDR"),
     ],
@@ -133,6 +151,12 @@ def test_egress_that_is_none(newest, arguments, told, sentence):
     assert told in newest.refuses(*EGRESS, *arguments)
     if sentence:
         assert sentence in newest.refuses(*EGRESS, *arguments, SKIP)
+
+
+def test_what_is_for_the_api_server_means_nothing_without_a_twister2_job(newest):
+    ports = ("--set-json", "networkPolicy.egress.apiServerPorts=[]")
+    cidrs = ("--set", "networkPolicy.egress.apiServerCidrs={::/0}")
+    assert policies(newest, *EGRESS, *ports, *cidrs) == policies(newest, *EGRESS)
 
 
 @BOTH

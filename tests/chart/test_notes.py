@@ -100,7 +100,15 @@ def test_a_probe_of_a_jobs_workers_is_warned_of(notes, probe):
         ("maxUnavailable=0", True),
         ("minAvailable=1", False),
         ("minAvailable=2", True),
-        ("minAvailable=99%", False),
+        # Kubernetes rounds up: 99% of two pods are two.
+        ("minAvailable=99%", True),
+        ("minAvailable=50%", False),
+        ("minAvailable=050%", False),
+        ("minAvailable=08%,instances=1", True),
+        ("minAvailable=50%,instances=1", True),
+        ("minAvailable=0%,instances=1", False),
+        ("minAvailable=99%,instances=100", False),
+        ("minAvailable=99%,instances=100,computeResources[0].instances=1", False),
         ("minAvailable=100%", True),
     ],
 )

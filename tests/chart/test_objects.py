@@ -62,7 +62,19 @@ def test_budgets_that_are_none(newest, words, sentence, skip):
     assert sentence in newest.refuses(*words, *skip)
 
 
-@pytest.mark.parametrize("amount", [-1, 1.5, "1", "101%", "a", "50 %", 2147483648, "%"])
+@WAYS
+@pytest.mark.parametrize("key", ["minAvailable", "maxUnavailable"])
+def test_a_number_in_quotes_is_told_as_such(newest, key, skip):
+    words = ("--set", "podDisruptionBudget.enabled=true", "--set-string", f"podDisruptionBudget.{key}=1")
+    assert f'podDisruptionBudget.{key}: "1" is text; write 1 without quotes, or 50%\n' in newest.refuses(*words, *skip)
+
+
+def test_an_amount_of_another_type_is_told_what_may_stand_there(newest):
+    told = newest.refuses("--set", "podDisruptionBudget.minAvailable=true", SKIP)
+    assert "minAvailable: it is true or false, and must be a number or text such as 50%" in told
+
+
+@pytest.mark.parametrize("amount", [-1, 1.5, "101%", "a", "50 %", 2147483648, "%"])
 def test_amounts_that_kubernetes_would_refuse(helm_template, amount):
     words = (
         "--set",
@@ -154,10 +166,18 @@ def test_further_objects_are_as_they_are(helm):
         ([config_map(name="job-echo")], "extraObjects[0].metadata.name: ConfigMap job-echo is a name of the chart"),
         ([config_map(name="job", namespace="other")], "ConfigMap job is a name of the chart's own objects; take"),
         ([{**config_map(name="job-w-7"), "kind": "Service"}], "Service job-w-7 is a name of the chart's own objects"),
+        # Of a jar that the command `twister2-job submit` brought.
+        ([config_map(name="job-jar-0a1b2c3d-0")], "ConfigMap job-jar-0a1b2c3d-0 is a name of the chart's own objects"),
     ],
 )  # fmt: skip
 def test_further_objects_that_are_none_or_the_charts_own(newest, objects, sentence, skip):
     assert sentence in newest.refuses(*extra(*objects), *skip)
+
+
+def test_a_kind_of_another_group_is_another_kind(newest):
+    """Knative has a Service too."""
+    given = {**config_map(name="job"), "apiVersion": "serving.knative.dev/v1", "kind": "Service"}
+    assert given in newest.objects(*extra(given, config_map(name="job-jar-of-mine")))
 
 
 def test_an_account_of_the_chart_with_another_name_is_its_own_too(newest):
@@ -176,5 +196,5 @@ def test_every_object_of_the_chart_has_a_name_that_is_its_own(newest):
     for words in ((*JOB, "--set", on), ("--set", on)):
         for one in newest.objects(*words):
             assert f"{one['kind']} {one['metadata']['name']} is a name of the chart's own" in newest.refuses(
-                *words, *extra({"apiVersion": "v1", "kind": one["kind"], "metadata": {"name": one["metadata"]["name"]}})
+                *words, *extra({**one, "metadata": {"name": one["metadata"]["name"]}})
             )

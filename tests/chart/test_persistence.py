@@ -1,6 +1,7 @@
 """`persistence`: a volume at /persistent for each pod, or one claim for all; `job.restore` begins at a checkpoint."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -108,6 +109,31 @@ def test_a_package_that_wants_a_volume_is_told_where_none_is(tmp_path):
     job_package.check_package({**plan, "persistent": True}, package)
 
 
+@pytest.mark.parametrize("number", [0.0, None])
+def test_a_package_that_knows_of_no_volume_is_told_where_one_is(tmp_path, number):
+    (tmp_path / "a.jar").write_bytes(b"PK\x03\x04")
+    plan = {**PLAN, "config": {PER_WORKER: 0.0}}
+    job_package.write_package(plan, str(tmp_path / "a.jar"), str(tmp_path / "p.tar.gz"))
+    package = job_package.read_package(str(tmp_path / "p.tar.gz"))
+    if number is None:
+        key = PER_WORKER.encode()
+        package["files"] = {name: text.replace(key, b"a") for name, text in package["files"].items()}
+    said = "missing" if number is None else number
+    told = f"its {PER_WORKER} is {said}, and persistence.enabled of the chart's values is true"
+    with pytest.raises(job_package.PackageError, match=re.escape(told)):
+        job_package.check_package({**PLAN, "persistent": True}, package)
+    job_package.check_package(PLAN, package)
+
+
+def test_the_job_masters_number_of_a_package_is_the_users(tmp_path):
+    """Its log is a file at /persistent with a number above 0, and nothing else hangs on it."""
+    (tmp_path / "a.jar").write_bytes(b"PK\x03\x04")
+    for number in (0.0, 1.0):
+        plan = {**PLAN, "config": {PER_WORKER: 1.0, MASTER: number}}
+        job_package.write_package(plan, str(tmp_path / "a.jar"), str(tmp_path / "p.tar.gz"))
+        job_package.check_package({**plan, "persistent": True}, job_package.read_package(str(tmp_path / "p.tar.gz")))
+
+
 @BOTH
 def test_restore_is_told_to_job_master_and_workers(helm):
     for words, told in (((*ON, "--set", "job.restore=true"), "true"), (ON, "false")):
@@ -121,7 +147,23 @@ REFUSED = [
     ((*ON, "--set", "job.restore=true"), "job.restore: it is set, but job.class is not"),
     (("--set", "persistence.existingClaim=mine"), "persistence.existingClaim: it is set, but persistence.enabled is"),
     ((*CLAIM, "--set", "persistence.storageClass=fast"), "persistence.storageClass: it is for claims that the chart"),
-    ((*CLAIM, "--set", "persistence.retention.whenDeleted=Delete"), "persistence.retention.whenDeleted: it is for"),
+    ((*CLAIM, "--set", "persistence.retention.whenDeleted=Delete"), "persistence.retention: it is for claims that the"),
+    ((*CLAIM, "--set", "persistence.size=2Gi"), "persistence.size: it is for claims that the chart makes"),
+    ((*CLAIM, "--set", "persistence.accessModes={ReadWriteMany}"), "persistence.accessModes: it is for claims that"),
+    ((*CLAIM, *JOB, "--set", "persistence.jobMasterSize=2Gi"), "persistence.jobMasterSize: it is for claims that"),
+    ((*ON, "--set", "persistence.jobMasterSize=2Gi"), "persistence.jobMasterSize: it is set, and only a Twister2 job"),
+    *(
+        (("--set", f"persistence.{value}"), f"persistence.{key}: it is set, but persistence.enabled is false; set pers")
+        for key, value in {
+            "storageClass": "storageClass=fast", "jobMasterSize": "jobMasterSize=2Gi", "labels": "labels.a=b",
+            "annotations": "annotations.a=b", "retention": "retention.whenScaled=Delete", "size": "size=2Gi",
+            "accessModes": "accessModes={ReadWriteMany}",
+        }.items()
+    ),
+    (
+        (*ON, *JOB, "--set", "job.restore=true,persistence.retention.whenScaled=Delete"),
+        "job.restore: with persistence.retention.whenScaled=Delete the checkpoint is deleted when the job is suspended",
+    ),
     ((*CLAIM, "--set", "persistence.labels.a=b"), "persistence.labels: it is for claims that the chart makes"),
     ((*JOB, "--set", f"{SET_PER_WORKER}=1"), f"job.config.{PER_WORKER}: it says that"),
     ((*JOB, *ON, "--set", f"{SET_MASTER}=0"), f"job.config.{MASTER}: with 0 Twister2"),
@@ -181,6 +223,31 @@ def test_the_schema_says_what_may_stand_there(helm, words, hint):
 
 @BOTH
 @pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        *(
+            (f"accessModes={modes}", "persistence.accessModes: [")
+            for modes in ("[]", '["x"]', "[7]", "[null]", '["ReadOnlyMany"]', '["ReadWriteOncePod","ReadWriteOnce"]')
+        ),
+        ('retention.whenDeleted="Keep"', "persistence.retention.whenDeleted: Keep is neither Retain nor Delete; write"),
+        ('retention.whenScaled="Keep"', "persistence.retention.whenScaled: Keep is neither Retain nor Delete; write"),
+    ],
+)
+def test_what_no_claim_can_be_is_told_without_the_schema_too(helm, value, told):
+    words = (*ON, "--set-json", f"persistence.{value}")
+    assert told in helm.refuses(*words, SKIP)
+    assert helm.refuses(*words)
+
+
+@pytest.mark.parametrize("modes", ["ReadWriteOncePod", "ReadWriteMany", "ReadWriteOnce,ReadWriteMany"])
+def test_access_modes_of_volumes_that_pods_write(newest, modes):
+    words = ("--set", f"persistence.accessModes={{{modes}}}")
+    claim = sets(newest, *ON, *words, SKIP)["job-0"]["volumeClaimTemplates"][0]
+    assert claim["spec"]["accessModes"] == modes.split(",")
+
+
+@BOTH
+@pytest.mark.parametrize(
     "words",
     [
         ("--set", "job.config.twister2\\.persistent\\.storage\\.type=hdfs"),
@@ -188,6 +255,10 @@ def test_the_schema_says_what_may_stand_there(helm, words, hint):
             "--set-json", 'extraVolumes=[{"name":"a","persistentVolumeClaim":{"claimName":"b"}}]',
             "--set-json", 'extraVolumeMounts=[{"name":"a","mountPath":"/persistent"}]',
             "--set", f"{SET_PER_WORKER}=1",
+        ),
+        (
+            *ON, "--set", "persistence.retention.whenScaled=Delete",
+            "--set", "job.config.twister2\\.persistent\\.storage\\.type=hdfs",
         ),
     ],
 )  # fmt: skip

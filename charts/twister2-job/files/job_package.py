@@ -368,8 +368,13 @@ def check_package(plan, package):
         found = settings.get(key, default)
         if found != expected:
             wrong.append("its %s is %s, and the chart's values say %s" % (key, found, expected))
-    if re.search("[1-9]", settings.get(VOLUMES[0], "")) and not (plan.get("persistent") or os.path.isdir("/persistent")):
-        wrong.append("its %s asks for a volume, and persistence.enabled of the chart's values is false" % VOLUMES[0])
+    # The job master's own says only whether its log is a file there, so it is the user's.
+    size = settings.get(VOLUMES[0], "missing")
+    if re.search("[1-9]", size):
+        if not (plan.get("persistent") or os.path.isdir("/persistent")):
+            wrong.append("its %s asks for a volume, and persistence.enabled of the chart's values is false" % VOLUMES[0])
+    elif plan.get("persistent"):
+        wrong.append("its %s is %s, and persistence.enabled of the chart's values is true" % (VOLUMES[0], size or "empty"))
     if job["job_id"] != plan["job"]:
         wrong.append("its job ID is %s, and the release is %s" % (job["job_id"], plan["job"]))
     if job["driver"] != plan["driver"]:

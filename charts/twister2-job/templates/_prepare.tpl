@@ -35,12 +35,21 @@ release share `.Release`, so a second one finds the mark of the first.
 {{- $_ := set .Release "twister2-job" $here }}
 {{- /* Charts before this one took the label from the chart's name, which an alias changes, and no selector can change. */}}
 {{- if and (ne .Chart.Name "twister2-job") .Release.IsUpgrade }}
-{{- $live := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "twister2-job.name.group" (dict "root" . "group" (dict "index" 0))) }}
-{{- $name := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" $live }}
+{{- $name := include "twister2-job.live" . | fromJson | dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" }}
 {{- if has .Chart.Name (list $name) }}
-{{- fail (printf "\nthe alias %s: the running job has it as its label app.kubernetes.io/name, which is twister2-job by now, and a StatefulSet's selector can't change; fix the node ports that you want to keep as values, then helm uninstall %s and install it" .Chart.Name .Release.Name) }}
+{{- fail (printf "\nthe alias %s: the running job has it as its label app.kubernetes.io/name, which is twister2-job by now, and a StatefulSet's selector can't change; %s" .Chart.Name (include "twister2-job.anew" .)) }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* The StatefulSet of group 0 as the cluster has it, as JSON; an empty map if there is none. Argument: $ */}}
+{{- define "twister2-job.live" -}}
+{{- lookup "apps/v1" "StatefulSet" .Release.Namespace (include "twister2-job.name.group" (dict "root" . "group" (dict "index" 0))) | toJson }}
+{{- end }}
+
+{{- /* What helps where a StatefulSet can't change. Argument: $ */}}
+{{- define "twister2-job.anew" -}}
+fix the node ports that you want to keep as values, then helm uninstall {{ .Release.Name }} and install it
 {{- end }}
 
 {{- /*
@@ -106,7 +115,8 @@ Arguments: dict "value" VALUE "kind" KIND "path" PATH "problems" DICT
 {{- $kind := kindOf .value | replace "int64" "float64" | replace "int" "float64" }}
 {{- $either := has (.path | splitList "." | last) (list "cpu" "disk" "jvmMemoryFraction" "minAvailable" "maxUnavailable") }}
 {{- if not (or (eq $kind .kind) (and $either (has $kind (list "string" "float64")))) }}
-{{- $_ := set .problems (printf "%s: it is %s, and must be %s" .path (eq $kind "invalid" | ternary "null" (get $names $kind | default $kind)) (get $names .kind)) true -}}
+{{- $must := ternary "a number or text such as 50%" (get $names .kind) (and $either (eq .kind "string")) }}
+{{- $_ := set .problems (printf "%s: it is %s, and must be %s" .path (eq $kind "invalid" | ternary "null" (get $names $kind | default $kind)) $must) true -}}
 wrong
 {{- end }}
 {{- end }}

@@ -96,7 +96,7 @@
 {{- if $exposure.enabled }}
 {{- range $k, $name := $exposure.ports }}
 {{- if not (has $name $names) }}
-{{- $problems = append $problems (printf "%s.ports[%d]: the workers have no port %s; take names out of %s" $block $k $name (join ", " $names)) }}
+{{- $problems = append $problems (printf "%s.ports[%d]: the workers have no port %v; take names out of %s" $block $k $name (join ", " $names)) }}
 {{- end }}
 {{- end }}
 {{- $exposed := list }}
@@ -226,12 +226,26 @@ Arguments: dict "one" PORT "seen" DICT of ports by number "low" and "high" of th
 {{- end }}
 {{- end }}
 {{- range $k, $rule := $egress.rules }}
+{{- /* Kubernetes takes an empty list for all peers or all ports, and so an empty port. */}}
+{{- range $key, $list := $rule }}
+{{- $path := printf "networkPolicy.egress.rules[%d].%s" $k $key }}
+{{- if not (has $key (list "ports" "to")) }}
+{{- $problems = append $problems (printf "%s: a rule has no such key, and Kubernetes would let the pods connect to everything; name peers in `to` or ports in `ports`" $path) }}
+{{- else if not (and (kindIs "slice" $list) $list) }}
+{{- $problems = append $problems (printf "%s: it is empty or no list, which Kubernetes takes for all %s; name some, or leave %s out" $path (ternary "peers" "ports" (eq $key "to")) $key) }}
+{{- else if ne (len $list) (len (compact $list)) }}
+{{- $problems = append $problems (printf "%s: an entry is empty, which names nothing; fill it in or leave it out" $path) }}
+{{- end }}
+{{- end }}
 {{- if not $rule }}
 {{- $problems = append $problems (printf "networkPolicy.egress.rules[%d]: it is empty, which would let the pods connect to everything; name peers or ports in it, or set networkPolicy.egress.enabled=false" $k) }}
 {{- end }}
 {{- end }}
+{{- if and $egress.enabled (eq .Job.mode "twister2") (not $egress.apiServerPorts) }}
+{{- $problems = append $problems "networkPolicy.egress.apiServerPorts: it is empty, and a Twister2 job needs the API server; name its ports, such as 443 and 6443, or leave networkPolicy.egress.apiServerPorts out" }}
+{{- end }}
 {{- range $k, $port := $egress.apiServerPorts }}
-{{- if or (lt (float64 $port) 1.0) (gt (float64 $port) 65535.0) }}
+{{- if or (lt (float64 $port) 1.0) (gt (float64 $port) 65535.0) (ne (floor $port) (float64 $port)) }}
 {{- $problems = append $problems (printf "networkPolicy.egress.apiServerPorts[%d]: %v is no port; take one from 1 to 65535" $k $port) }}
 {{- end }}
 {{- end }}

@@ -12,8 +12,15 @@
 {{- range $l, $peer := kindIs "slice" (index $rule "to") | ternary (index $rule "to") list }}
 {{- if kindIs "map" $peer }}
 {{- if kindIs "map" (index $peer "ipBlock") }}
-{{- with include "twister2-job.cidrProblem" (toString $peer.ipBlock.cidr) }}
-{{- $problems = append $problems (printf "networkPolicy.egress.rules[%d].to[%d].ipBlock.cidr: %v %s" $k $l $peer.ipBlock.cidr .) }}
+{{- $except := index $peer.ipBlock "except" }}
+{{- $cidrs := dict "cidr" $peer.ipBlock.cidr }}
+{{- range $m, $cidr := kindIs "slice" $except | ternary $except list }}
+{{- $_ := set $cidrs (printf "except[%d]" $m) $cidr }}
+{{- end }}
+{{- range $key, $cidr := $cidrs }}
+{{- with include "twister2-job.cidrProblem" (toString $cidr) }}
+{{- $problems = append $problems (printf "networkPolicy.egress.rules[%d].to[%d].ipBlock.%s: %v %s" $k $l $key $cidr .) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

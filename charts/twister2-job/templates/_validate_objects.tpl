@@ -7,7 +7,9 @@
 {{- $amount := index $budget $key }}
 {{- if ne (toString $amount) "" }}
 {{- $given = append $given $key }}
-{{- if ternary (not (regexMatch "^0*([0-9]{1,2}|100)%$" (toString $amount))) (or (lt (float64 $amount) 0.0) (gt (float64 $amount) 2147483647.0) (ne (floor $amount) (float64 $amount))) (kindIs "string" $amount) }}
+{{- if and (kindIs "string" $amount) (regexMatch "^[0-9]+$" (toString $amount)) }}
+{{- $problems = append $problems (printf "podDisruptionBudget.%s: %q is text; write %s without quotes, or 50%%" $key $amount $amount) }}
+{{- else if ternary (not (regexMatch "^0*([0-9]{1,2}|100)%$" (toString $amount))) (or (lt (float64 $amount) 0.0) (gt (float64 $amount) 2147483647.0) (ne (floor $amount) (float64 $amount))) (kindIs "string" $amount) }}
 {{- $problems = append $problems (printf "podDisruptionBudget.%s: %v is no number of pods and no percentage; write 2 or 50%%" $key $amount) }}
 {{- end }}
 {{- if not $budget.enabled }}
@@ -26,8 +28,8 @@
 {{- $problems := dict }}
 {{- $seen := dict }}
 {{- $accounts := list (include "twister2-job.name.serviceAccount" .) (include "twister2-job.name.jobMasterServiceAccount" .) }}
-{{- $own := printf "^%s(-[0-9]+|-w-[0-9]+|-jm|-addresses|-echo|-egress|-nodeport|-package|-perworker|-test)?$" .Release.Name }}
-{{- $kinds := list "ConfigMap" "NetworkPolicy" "Pod" "PodDisruptionBudget" "Role" "RoleBinding" "Service" "ServiceAccount" "StatefulSet" }}
+{{- $own := printf "^%s(-[0-9]+|-w-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-nodeport|-package|-perworker|-test)?$" .Release.Name }}
+{{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
 {{- range $index, $object := .Values.extraObjects }}
 {{- $path := printf "extraObjects[%d]" $index }}
 {{- if not (include "twister2-job.typed" (dict "value" $object "kind" "map" "path" $path "problems" $problems)) }}
@@ -42,10 +44,11 @@
 {{- end }}
 {{- $name := toString (index $metadata "name") }}
 {{- $kind := toString (index $object "kind") }}
-{{- if and (has $kind $kinds) (or (regexMatch $own $name) (and (eq $kind "ServiceAccount") (has $name $accounts))) }}
+{{- $type := printf "%s %s" (index $object "apiVersion" | toString | splitList "/" | initial | join "/") $kind }}
+{{- if and (has $type $kinds) (or (regexMatch $own $name) (and (eq $type " ServiceAccount") (has $name $accounts))) }}
 {{- $_ := set $problems (printf "%s.metadata.name: %s %s is a name of the chart's own objects; take another name" $path $kind $name) true }}
 {{- end }}
-{{- $all := printf "%s %s %v/%s" (index $object "apiVersion" | toString | splitList "/" | initial | join "/") $kind (index $metadata "namespace" | default $.Release.Namespace) $name }}
+{{- $all := printf "%s %v/%s" $type (index $metadata "namespace" | default $.Release.Namespace) $name }}
 {{- if hasKey $seen $all }}
 {{- $_ := set $problems (printf "%s.metadata.name: %s %s is there twice, in %s too; leave one" $path $kind $name (get $seen $all)) true }}
 {{- end }}

@@ -3,13 +3,23 @@
 {{- $problems := list }}
 {{- $own := .Values.persistence }}
 {{- $job := .Values.job }}
-{{- if and $own.existingClaim (not $own.enabled) }}
-{{- $problems = append $problems "persistence.existingClaim: it is set, but persistence.enabled is false; set persistence.enabled=true or leave persistence.existingClaim out" }}
-{{- else if $own.existingClaim }}
-{{- range $path, $set := dict "jobMasterSize" $own.jobMasterSize "storageClass" $own.storageClass "annotations" $own.annotations "labels" $own.labels "retention.whenDeleted" (ne $own.retention.whenDeleted "Retain") "retention.whenScaled" (ne $own.retention.whenScaled "Retain") }}
-{{- if $set }}
-{{- $problems = append $problems (printf "persistence.%s: it is for claims that the chart makes, and persistence.existingClaim is one of yours; leave one of the two out" $path) }}
+{{- $defaults := omit (.Files.Get "files/defaults.json" | fromJson).persistence "enabled" }}
+{{- range $key, $default := $defaults }}
+{{- if eq (index $own $key | toJson) (toJson $default) }}
+{{- else if not $own.enabled }}
+{{- $problems = append $problems (printf "persistence.%s: it is set, but persistence.enabled is false; set persistence.enabled=true or leave persistence.%s out" $key $key) }}
+{{- else if and $own.existingClaim (ne $key "existingClaim") }}
+{{- $problems = append $problems (printf "persistence.%s: it is for claims that the chart makes, and persistence.existingClaim is one of yours; leave one of the two out" $key) }}
+{{- else if and (eq $key "jobMasterSize") (ne $.Job.mode "twister2") }}
+{{- $problems = append $problems "persistence.jobMasterSize: it is set, and only a Twister2 job has a job master; leave it out, or set job.class" }}
 {{- end }}
+{{- end }}
+{{- if not (regexMatch `^\[("ReadWriteOncePod"|"ReadWrite(Once|Many)"(,"ReadWrite(Once|Many)")?)\]$` (toJson $own.accessModes)) }}
+{{- $problems = append $problems (printf "persistence.accessModes: %s are no access modes of a volume that pods write to; name ReadWriteOnce, ReadWriteMany or both, or ReadWriteOncePod alone" (toJson $own.accessModes)) }}
+{{- end }}
+{{- range $key := list "whenDeleted" "whenScaled" }}
+{{- if not (has (index $own.retention $key) (list "Delete" "Retain")) }}
+{{- $problems = append $problems (printf "persistence.retention.%s: %s is neither Retain nor Delete; write one of these" $key (index $own.retention $key)) }}
 {{- end }}
 {{- end }}
 {{- range $path := list "size" "jobMasterSize" }}
@@ -21,7 +31,9 @@
 {{- /* A volume of the user's own at that place does as well. */}}
 {{- $there := $own.enabled }}
 {{- range .Values.extraVolumeMounts }}
+{{- if kindIs "map" . }}
 {{- $there = or $there (eq (get . "mountPath" | toString | trimSuffix "/") "/persistent") }}
+{{- end }}
 {{- end }}
 {{- range $key := list "twister2.resource.persistent.volume.per.worker" "twister2.job.master.persistent.volume.size" }}
 {{- if hasKey $job.config $key }}
@@ -34,17 +46,20 @@
 {{- end }}
 {{- end }}
 {{- if $job.restore }}
+{{- $elsewhere := eq (get $job.config "twister2.persistent.storage.type" | toString) "hdfs" }}
 {{- if ne .Job.mode "twister2" }}
 {{- $problems = append $problems "job.restore: it is set, but job.class is not; set job.class or leave job.restore out" }}
-{{- else if not (or $there (eq (get $job.config "twister2.persistent.storage.type" | toString) "hdfs")) }}
+{{- else if not (or $there $elsewhere) }}
 {{- $problems = append $problems "job.restore: a checkpoint is read from /persistent, and there is no volume; set persistence.enabled=true, or leave job.restore out" }}
+{{- else if and (include "twister2-job.claims" .) (eq $own.retention.whenScaled "Delete") (not $elsewhere) }}
+{{- $problems = append $problems "job.restore: with persistence.retention.whenScaled=Delete the checkpoint is deleted when the job is suspended, which `twister2-job rerun` does first; set persistence.retention.whenScaled=Retain" }}
 {{- end }}
 {{- end }}
 {{- /* Bare Helm would learn it from the API server, when its revision has failed. */}}
 {{- if and .Release.IsUpgrade (include "twister2-job.claims" .) }}
-{{- $live := lookup "apps/v1" "StatefulSet" .Release.Namespace (first .Job.groups).name }}
+{{- $live := include "twister2-job.live" . | fromJson }}
 {{- if and $live (not $live.spec.volumeClaimTemplates) }}
-{{- $problems = append $problems (printf "persistence.enabled: Kubernetes adds no claims to a StatefulSet that is there; fix the node ports that you want to keep as values, then helm uninstall %s and install it, or install a job of another name" .Release.Name) }}
+{{- $problems = append $problems (printf "persistence.enabled: Kubernetes adds no claims to a StatefulSet that is there; %s, or install a job of another name" (include "twister2-job.anew" .)) }}
 {{- end }}
 {{- end }}
 {{- dict "problems" $problems | toJson }}
