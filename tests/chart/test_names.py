@@ -261,10 +261,30 @@ def test_a_volume_tmp_and_a_mount_at_tmp_take_the_place_of_the_charts(helm):
         ("imagePullSecrets", [{"name": "a"}, {"name": "a"}], "imagePullSecrets[1].name: a is there twice"),
         ("initContainers", [{"name": "job-package"}], "initContainers[0].name: the pods have a container job-package"),
         ("env", [{"value": "a"}], "env[0].name: it is missing"),
+        ("extraVolumeMounts", [{"mountPath": "/a"}], "extraVolumeMounts[0].name: it is missing; name a volume"),
     ],
 )
 def test_a_name_that_is_there_twice_is_refused_with_both_paths(newest, path, items, told):
     assert told in newest.refuses("--skip-schema-validation", "--set-json", f"{path}={json.dumps(items)}")
+
+
+@BOTH
+def test_a_mount_needs_a_volume_that_all_pods_have(helm):
+    volumes = {
+        (): ("tmp", "echo", "addresses"),
+        TWISTER2: ("tmp", "twister2-volatile-dir"),
+        ("--set", "persistence.enabled=true"): ("persistent-volume",),
+        ("--set", "extraVolumes[0].name=mine"): ("mine",),
+    }
+    every = {name for names in volumes.values() for name in names}
+    for more, names in volumes.items():
+        for name in every:
+            mount = ("--set-json", f"extraVolumeMounts={json.dumps([{'name': name, 'mountPath': '/a'}])}", *more)
+            if name in names or (name in volumes[()] and more != TWISTER2):
+                objects(helm, {}, "job", *mount)
+            else:
+                told = helm.refuses(*mount)
+                assert f"extraVolumeMounts[0].name: there is no volume {name} in the pods; add it to" in told
 
 
 def test_a_container_of_two_lists_is_refused(newest):

@@ -131,7 +131,7 @@ ACCEPTED = [
     ("extraVolumes", [{"name": "a", "nfs": {"server": "b", "path": "/c"}}, {"name": "b"}]),
     ("extraVolumes", [{"name": "a", "emptyDir": None}]),
     ("extraVolumes", [{"name": "a", "projected": {"sources": [{"serviceAccountToken": {"path": "b"}}]}}]),
-    ("extraVolumeMounts", [{"name": "a", "mountPath": "/a", "subPath": "b", "mountPropagation": "None"}]),
+    ("extraVolumeMounts", [{"name": "tmp", "mountPath": "/a", "subPath": "b", "mountPropagation": "None"}]),
     ("sidecars", [{"name": "a", "image": "b", "ports": [{"containerPort": 1}], "env": [{"name": "A", "value": "b"}]}]),
     ("resources", {"limits": {"cpu": ".5", "memory": "1e3", "ephemeral-storage": "1Ki", "example.com/gpu": 1}}),
     ("tolerations", [{"operator": "Exists"}, {"key": "a", "operator": "", "effect": "", "tolerationSeconds": -1}]),

@@ -73,6 +73,18 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- $_ := set $seen $name $path }}
 {{- end }}
 {{- end }}
+{{- /* Volumes of all pods of the job; the job master has no addresses. */}}
+{{- $mountable := concat (without $volumes (ternary "addresses" "" (eq .Job.mode "twister2"))) (include "twister2-job.namesOf" $values.extraVolumes | fromJsonArray) (list "tmp") }}
+{{- range $index, $mount := $values.extraVolumeMounts }}
+{{- if kindIs "map" $mount }}
+{{- $name := get $mount "name" | toString }}
+{{- if not $name }}
+{{- $_ := set $problems (printf "extraVolumeMounts[%d].name: it is missing; name a volume" $index) true }}
+{{- else if not (has $name $mountable) }}
+{{- $_ := set $problems (printf "extraVolumeMounts[%d].name: there is no volume %s in the pods; add it to extraVolumes" $index $name) true }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- dict "problems" (keys $problems | sortAlpha) | toJson }}
 {{- end }}
 
