@@ -24,15 +24,16 @@ DOCUMENTS = ("api/v1", "apis/apps/v1")
 # The types of the values' "as in a pod" fields, and of `updateStrategy.rollingUpdate`.
 ROOTS = (
     "EnvVar", "EnvFromSource", "Probe", "Lifecycle", "Volume", "VolumeMount", "Container", "ResourceRequirements",
-    "Toleration", "Affinity", "PodSecurityContext", "LabelSelector",
+    "Toleration", "Affinity", "PodSecurityContext", "SecurityContext", "TopologySpreadConstraint", "LabelSelector",
     "RollingUpdateStatefulSetStrategy",
 )  # fmt: skip
 # Types whose fields are not in the schema: it may not get much larger, and few set these. All sources of volumes too.
 OPEN = {
+    "AppArmorProfile", "Capabilities", "SELinuxOptions", "SeccompProfile", "WindowsSecurityContextOptions",
     "FileKeySelector", "GRPCAction", "HTTPHeader", "LabelSelectorRequirement", "LifecycleHandler", "NodeAffinity",
     "ObjectFieldSelector", "PodAffinity", "PodAntiAffinity", "ResourceClaim", "ResourceFieldSelector",
 }  # fmt: skip
-# Types with many fields, of which these are in the schema, and the others may be anything.
+# Types with many fields, of which these have types in the schema; of the others only the names are there.
 PARTLY = {
     "Container": ("name",),
     "PodSecurityContext": ("fsGroup", "runAsGroup", "runAsNonRoot", "runAsUser"),
@@ -60,6 +61,7 @@ REQUIRED = {"Container": ["image"]}
 # Fields where an empty text is the same as none.
 EMPTY = {("HTTPGetAction", "scheme"), ("Toleration", "effect"), ("Toleration", "operator")}
 NOT_NEGATIVE = {"fsGroup", "runAsGroup", "runAsUser"}
+POSITIVE = {"maxSkew", "minDomains"}
 FORMATS: dict[str, dict[str, Any]] = {
     "int32": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
     "int64": {"type": "integer", "maximum": 2**53 - 1},  # Helm reads numbers as floating-point ones.
@@ -142,6 +144,8 @@ def field_schema(name: str, key: str, field: Schema) -> Schema:
         return {"type": "object", "additionalProperties": field_schema(name, "", field["additionalProperties"])}
     if key in NOT_NEGATIVE:
         return {"type": "integer", "minimum": 0}
+    if key in POSITIVE:
+        return {**FORMATS[field["format"]], "minimum": 1}
     if field.get("format") in FORMATS:
         return FORMATS[field["format"]]
     if 0 < len(field.get("enum", ())) <= MOST_NAMES:
@@ -165,17 +169,22 @@ def definitions(types: dict[str, Schema]) -> dict[str, Schema]:
             continue
         properties = {key: field_schema(name, key, field) for key, field in fields(name, types).items()}
         anything = [key for key, schema in properties.items() if schema == ANYTHING]
-        if len(anything) > MOST_NAMES:
+        if name in PARTLY:
+            anything = [key for key in types[name]["properties"] if key not in properties]
+        elif len(anything) > MOST_NAMES:
             properties = {key: schema for key, schema in properties.items() if key not in anything}
+        else:
+            anything = []
         required = [*types[name].get("required", []), *REQUIRED.get(name, [])]
         made[name] = {
             "type": "object",
-            **({} if name in PARTLY else {"additionalProperties": False}),
+            "additionalProperties": False,
             **({"required": required} if required else {}),
             "properties": properties,
         }
-        if len(anything) > MOST_NAMES:
-            made[name]["patternProperties"] = {f"^({'|'.join(anything)})$": ANYTHING}
+        if anything:
+            kind = {} if name in PARTLY else ANYTHING
+            made[name]["patternProperties"] = {f"^({'|'.join(anything)})$": kind}
     return made
 
 

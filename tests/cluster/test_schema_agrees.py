@@ -68,6 +68,8 @@ def same(first, second=None):
     return {"worker": first, "u": second or first}
 
 
+SPREAD = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+
 # Taken by both.
 TAKEN = {
     "names": {"serviceAccount": {"name": "a.b-c"}, "priorityClassName": "a.b", "runtimeClassName": "a0"},
@@ -113,6 +115,8 @@ TAKEN = {
     "probe with null beside its kind": {"livenessProbe": {"grpc": None, "tcpSocket": {"port": 80}}},
     "hook null": {"lifecycle": {"postStart": None}},
     "empty preStop, which the chart fills": {"lifecycle": {"preStop": {}}},
+    "spread": {"topologySpreadConstraints": [SPREAD]},
+    "security context": {"securityContext": {"capabilities": {"add": ["SYS_TIME"]}, "procMount": "Default"}},
     "users": {"podSecurityContext": {"runAsUser": 2147483647, "fsGroup": 0}},
     "one Service port for two protocols": exposed("UDP", servicePortBase=same(9000)),
     "one node port for two protocols": exposed("UDP", servicePortBase=same(9000), nodePortBase=same(30080)),
@@ -195,6 +199,11 @@ REFUSED = {
     "resources with unknown key": {"resources": {"limit": {"cpu": 1}}},
     "affinity with unknown key": {"affinity": {"podAffinty": {}}},
     "user of text": {"podSecurityContext": {"runAsUser": "1000"}},
+    "pod's security context with unknown key": {"podSecurityContext": {"runAsUsr": 1000}},
+    "security context with unknown key": {"securityContext": {"runAsUsr": 1000}},
+    "spread of 0": {"topologySpreadConstraints": [{**SPREAD, "maxSkew": 0}]},
+    "spread over nothing": {"topologySpreadConstraints": [{**SPREAD, "whenUnsatisfiable": "Never"}]},
+    "container with unknown key": {"sidecars": [{"name": "a", "image": "b", "comand": []}]},
     "user below 0": {"podSecurityContext": {"runAsUser": -1}},
     **{f"size {size}": persistent(size=size) for size in ("0", "1 Gi", "1gb", "-1")},
     "class of volumes": persistent(storageClass="a..b"),

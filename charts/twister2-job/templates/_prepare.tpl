@@ -66,7 +66,14 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- $_ := include "twister2-job.typed" (dict "value" $group "kind" "map" "path" (printf "computeResources[%d]" $index) "problems" $problems) }}
 {{- end }}
 {{- range $index, $port := .Values.additionalPorts }}
-{{- $_ := include "twister2-job.typed" (dict "value" $port "kind" "map" "path" (printf "additionalPorts[%d]" $index) "problems" $problems) }}
+{{- if not (include "twister2-job.typed" (dict "value" $port "kind" "map" "path" (printf "additionalPorts[%d]" $index) "problems" $problems)) }}
+{{- $_ := include "twister2-job.typed" (dict "value" (index $port "name") "kind" "string" "path" (printf "additionalPorts[%d].name" $index) "problems" $problems) }}
+{{- end }}
+{{- end }}
+{{- range $block := list "nodePort" "perWorker" }}
+{{- range $index, $name := (index $.Values $block).ports }}
+{{- $_ := include "twister2-job.typed" (dict "value" $name "kind" "string" "path" (printf "%s.ports[%d]" $block $index) "problems" $problems) }}
+{{- end }}
 {{- end }}
 {{- range $id, $own := .Values.perWorker.overrides }}
 {{- $_ := include "twister2-job.typed" (dict "value" $own "kind" "map" "path" (printf "perWorker.overrides.%s" $id) "problems" $problems) }}
