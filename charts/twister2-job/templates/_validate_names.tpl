@@ -10,17 +10,17 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- range $id, $own := $values.perWorker.overrides }}
 {{- $_ := set $labels (printf "perWorker.overrides.%s.labels" $id) ($own.labels | default dict) }}
 {{- end }}
-{{- range $path, $map := $labels }}
-{{- range $key, $_ := $map }}
-{{- if regexMatch "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|helm[.]sh/chart|t2-.*|twister2-job/.*|(statefulset|apps)[.]kubernetes[.]io/.*|controller-revision-hash)$" $key }}
-{{- $_ := set $problems (printf "%s: %s is the chart's own, by which the job's objects are found; leave it out" $path $key) true }}
+{{- range $rule := list
+  (dict "maps" $labels "own" "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|helm[.]sh/chart|t2-.*|twister2-job/.*|(statefulset|apps)[.]kubernetes[.]io/.*|controller-revision-hash)$" "whose" "the chart's own, by which the job's objects are found")
+  (dict "maps" (include "twister2-job.annotationValues" . | fromJson) "own" "^(twister2-job|meta[.]helm[.]sh)/" "whose" "the chart's or Helm's own")
+}}
+{{- range $path, $map := $rule.maps }}
+{{- range $key, $value := $map }}
+{{- if regexMatch $rule.own $key }}
+{{- $_ := set $problems (printf "%s: %s is %s; leave it out" $path $key $rule.whose) true }}
+{{- else if not (kindIs "string" $value) }}
+{{- $_ := set $problems (printf "%s: the value of %s is no text; put quotes around it" $path $key) true }}
 {{- end }}
-{{- end }}
-{{- end }}
-{{- range $path, $map := include "twister2-job.annotationValues" . | fromJson }}
-{{- range $key, $_ := $map }}
-{{- if regexMatch "^(twister2-job|meta[.]helm[.]sh)/" $key }}
-{{- $_ := set $problems (printf "%s: %s is the chart's or Helm's own; leave it out" $path $key) true }}
 {{- end }}
 {{- end }}
 {{- end }}
