@@ -37,17 +37,32 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
     found = output.narrowed(report, worker=worker, port=port).all()
     usable = [a.address for a in found if a.state == "available" and a.address]
     if not found:
-        what = " ".join(
-            [report.job, *([f"worker {worker}"] if worker is not None else []), *([f"port {port}"] if port else [])]
-        )
-        raise NotExposedError(
-            f"There is no address of {what} outside the cluster.",
-            f"`twister2-job address {report.job}` shows what is exposed; "
-            f"`twister2-job upgrade {report.job} --set nodePort.enabled=true` exposes the job.",
-        )
+        raise _none(report, worker, port)
     if not usable:
         raise PendingError(f"Job {report.job}: {found[0].state}, {found[0].reason}.", "Try again in a moment.")
     print("\n".join(usable[:1] if first or worker is not None else usable))
+
+
+def _none(report: JobAddresses, worker: int | None, port: str) -> NotExposedError:
+    """Return the error for a job, a worker or a port without an address, with what gives it one."""
+    from .model import exposing
+
+    job, ids = report.job, [one.id for one in report.workers]
+    if worker is not None and worker not in ids:
+        has = f"It has the workers {ids[0]} to {ids[-1]}." if ids else "It has no workers."
+        return NotExposedError(f"The job {job} has no worker {worker}.", has)
+    whose = job if worker is None else f"worker {worker} of {job}"
+    hints = []
+    if report.all():
+        hints.append(f"`twister2-job address {job}` shows what is exposed.")
+    if worker is None:
+        hints += [] if report.all() else [f"{exposing(job)} exposes the job."]
+    elif any(one.addresses for one in report.workers):
+        hints.append("`perWorker.ports` and `perWorker.count` say which ports of which workers are.")
+    else:
+        hints.append(f"{exposing(job, 'perWorker')} gives each worker an address of its own.")
+    what = f"port {port} of {whose}" if port else whose
+    return NotExposedError(f"There is no address of {what} outside the cluster.", " ".join(hints))
 
 
 def run(arguments: argparse.Namespace) -> int:

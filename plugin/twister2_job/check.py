@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import NotExposedError, PendingError, UnansweredError
 from .judges import Judges
-from .model import SCHEMA_VERSION, Address, JobAddresses
+from .model import SCHEMA_VERSION, Address, JobAddresses, exposing
 from .network import NO_ROUTE, REFUSED, TIMED_OUT
 from .nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
 from .output import columns
@@ -126,7 +126,7 @@ async def check(
     if not asked:
         raise NotExposedError(
             f"Job {report.job} has no address to check: it is not exposed.",
-            f"`twister2-job upgrade {report.job} --set nodePort.enabled=true` exposes it.",
+            f"{exposing(report.job)} exposes it.",
         )
     skipped = [_skip(address, report.mode, worker_port) for _, address in asked]
     echo = report.mode == "echo"

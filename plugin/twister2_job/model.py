@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "v1"
 
 
+def exposing(job: str, block: str = "nodePort") -> str:
+    """Return the command, in a sentence's quotes, that switches a way in on and keeps all other values of a job."""
+    return f"`twister2-job upgrade {job} --reset-then-reuse-values --set {block}.enabled=true`"
+
+
 class Address(NamedTuple):
     """One way to reach a worker (or, for shared ways, the job).
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .model import Address, JobAddresses, JobStatus, Release
+from .model import Address, JobAddresses, JobStatus, Release, exposing
 
 READABLE = 200_000
 """Characters of JSON up to which it is indented."""
@@ -57,8 +57,7 @@ def addresses_table(report: JobAddresses) -> str:
     rows = [_row("any", address) for address in report.shared]
     rows += [_row(str(worker.id), address) for worker in report.workers for address in worker.addresses]
     if not rows:
-        expose = f"twister2-job upgrade {report.job} --set nodePort.enabled=true"
-        return f"Job {report.job}: no worker is exposed; `{expose}` exposes them."
+        return f"Job {report.job}: no worker is exposed; {exposing(report.job)} exposes them."
     return columns(("WORKER", "PORT", "ADDRESS", "PROTOCOL", "VIA", "NODE", "SOURCE"), rows)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .addresses import EXPOSURE, WORKER
 from .errors import NotExposedError, OutOfTimeError, UsageError
-from .model import JobAddresses
+from .model import JobAddresses, exposing
 from .release import live_release
 from .sources import descriptor
 from .workers import Object, number, of_kind, table
@@ -87,7 +87,7 @@ def require_numbers(job: str, values: Values) -> None:
     if not values:
         raise NotExposedError(
             f"The job {job} has no node port to pin.",
-            f"`twister2-job upgrade {job} --set nodePort.enabled=true` (or perWorker.enabled=true) opens some.",
+            f"{exposing(job)} (or perWorker.enabled=true) opens some.",
         )
 
 

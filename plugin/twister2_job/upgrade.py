@@ -9,10 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import chart as charts
-from . import preflight, strays, trial
-from .errors import BusyError, JobError, JobLostError, JobNotFoundError, OutOfTimeError, PortTakenError
+from . import dropped, preflight, strays, trial
+from .errors import (
+    BusyError,
+    JobError,
+    JobLostError,
+    JobNotFoundError,
+    OutOfTimeError,
+    PortTakenError,
+    UsageError,
+    ValuesError,
+)
 from .guards import check_chart_of, check_name, check_running, reuse_hint
-from .helm import Applied, Revision
+from .helm import Applied, Revision, current
 from .install import Ready
 from .manifests import documents
 from .operation import PENDING, Outcome, Request, Tools, within
@@ -55,14 +64,18 @@ class Upgrade:
                 f"There is no job {self.name} in this namespace.", f"`twister2-job install {self.name}` makes it."
             )
         self.live = next((r.number for r in reversed(history) if r.status in ("deployed", "superseded")), 0)
-        if self.live:  # Else there is nothing that runs: what an install has left, or one that has failed.
-            check_running(self.name, prepared.live, rendered)
         values, objects, self.built_on = prepared.given, prepared.live, newest.number
         if newest.status in PENDING:
             objects = await self._repair(newest)
             if self._anew:
                 values = prepared.values or {}  # Helm has forgotten them with the release.
-        await preflight.check(self.kubectl, objects, rendered, self.name)
+        try:
+            if self.live:  # Else there is nothing that runs: what an install has left, or one that has failed.
+                check_running(self.name, prepared.live, rendered)
+            await preflight.check(self.kubectl, objects, rendered, self.name)
+        except (UsageError, ValuesError) as error:
+            why = dropped.HINT if dropped.resets(self.request) else ""
+            raise type(error)(error.message, " ".join(filter(None, [error.hint, why]))) from None
         if self.live:
             await trial.check(self.kubectl, self.helm, prepared.by_server, prepared.manifest, rendered)
         for sentence in preflight.given_up(objects, rendered):
@@ -103,6 +116,13 @@ class Upgrade:
             + (f"went back to revision {self.live}." if self.live else "removed the remnant.")
         )
         return (await self.kubectl.cluster(self.name, nodes=False)).objects if self.live else []
+
+    async def dropped(self, revision: int) -> str:
+        """Return a sentence for the values that went back to their defaults with the revision that was made."""
+        history = self.prepared.history if self.prepared and not self._anew else []
+        if not history or not dropped.resets(self.request):
+            return ""
+        return await dropped.told(self.helm, self.name, current(history).number, revision)
 
     async def require_next(self, revision: int) -> None:
         """Check that this run's revision came right after the one that it was built on.
@@ -239,6 +259,8 @@ async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied
         objects = await asyncio.to_thread(documents, applied.manifest)
         if swept := await work.swept(objects, revision, revision, strays.SWEEP):
             tools.say(swept)
+        if told := await work.dropped(revision):
+            tools.say(told)
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if ready:
             await ready(sets, deadline)

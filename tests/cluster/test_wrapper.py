@@ -106,6 +106,23 @@ def test_out_of_time_with_rollback_leaves_nothing(command, job, left):
 
 
 @only_newest_helm
+def test_what_an_upgrade_does_not_give_is_named_and_the_hints_keep_it(command, job):
+    """The commands that messages print are followed here as they stand."""
+    assert command("install", job, "--set", "podLabels.a=b,instances=1").returncode == 0
+    hint = re.search(r"`twister2-job (upgrade [^`]+)`", command("address", job).stdout)[1].split()
+    result = command(*hint)
+    assert result.returncode == 0 and "Not given" not in result.stderr, result.stderr
+    refused(command("address", job, "--worker", "1"), 4, f"The job {job} has no worker 1. It has the workers 0 to 0.")
+    missing = command("address", job, "--worker", "0")
+    refused(missing, 4, "gives each worker an address of its own")
+    assert command(*re.search(r"`twister2-job (upgrade [^`]+)`", missing.stderr)[1].split()).returncode == 0
+    assert command("address", job, "--worker", "0").returncode == 0
+    result = command("upgrade", job, "--set", "nodePort.enabled=true,instances=1")
+    assert result.returncode == 0
+    assert "back at the chart's defaults: perWorker, podLabels." in result.stderr, result.stderr
+
+
+@only_newest_helm
 def test_a_crashing_worker_is_named_with_its_last_words(command, job):
     # Without a probe Kubernetes calls a worker ready for the moment between start and crash.
     values = "image.repository=docker.io/library/python,image.tag=3.11-slim-bookworm,instances=1"
