@@ -40,6 +40,9 @@ ADDRESS_TYPES = ("InternalIP", "ExternalIP")
 # Pods that go at once: what test_drain.py is about would cost every other test 3 seconds for each pod that ends.
 QUICK = ("--set", "drainSeconds=0")
 # For what no version of Helm can make different: how packets go.
+# Values that the chart takes and Kubernetes refuses: a mount without a volume, in a container that is not the chart's.
+MOUNT = "sidecars[0].volumeMounts[0].name=none,sidecars[0].volumeMounts[0].mountPath=/x"
+BAD = ("--set", f"sidecars[0].name=a,sidecars[0].image=b,{MOUNT}")
 only_newest_helm = pytest.mark.parametrize("helm", HELM_VERSIONS[-1:], indirect=True)
 
 

@@ -2,8 +2,7 @@
 
 import json
 
-from tests.cluster.conftest import eventually, only_newest_helm
-from tests.cluster.test_strays import BAD
+from tests.cluster.conftest import BAD, eventually, only_newest_helm
 
 BUDGET = ("--set", "podDisruptionBudget.enabled=true,podDisruptionBudget.maxUnavailable=0")
 MINE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"a": "{{ on }}"}}

@@ -6,11 +6,10 @@ import sys
 
 import pytest
 
-from tests.cluster.conftest import COMMAND, eventually, only_newest_helm, refused
+from tests.cluster.conftest import BAD, COMMAND, eventually, only_newest_helm, refused
 from tests.conftest import run as run_command
 
 ON = ("--set", "nodePort.enabled=true,instances=1")
-BAD = ("--set", "extraVolumeMounts[0].name=none,extraVolumeMounts[0].mountPath=/x")  # There is no such volume.
 MARK = "import json; from twister2_job import marks; print(json.dumps(marks.new(300).labels({revision})))"
 
 

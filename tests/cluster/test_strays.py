@@ -3,10 +3,9 @@
 import json
 import re
 
-from tests.cluster.conftest import only_newest_helm, refused
+from tests.cluster.conftest import BAD, only_newest_helm, refused
 
 ON = ("--set", "nodePort.enabled=true")
-BAD = ("--set", "extraVolumeMounts[0].name=none,extraVolumeMounts[0].mountPath=/x")  # There is no such volume.
 NODE_PORT = "nodeport"
 
 
