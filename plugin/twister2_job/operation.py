@@ -145,9 +145,14 @@ class Tools:
         return await newest(self.helm, self.kubectl, name)
 
     async def claimed(self, name: str, mark: Mark) -> bool:
-        """Take on what another run has left of a release; tell whether nobody else has done so meanwhile."""
+        """Take on what another run has left of a release; tell whether nobody else has done so meanwhile.
+
+        Who looks late sees another run's claim, or what that has made of the release already.
+        """
         stored = await self.newest(name)
-        return stored is not None and await claim(self.kubectl, stored, mark)
+        if stored is None or stored.status not in PENDING or remaining(stored.labels, stored.since, stored.number):
+            return False
+        return await claim(self.kubectl, stored, mark)
 
     async def still(self, name: str, mark: Mark, revision: int) -> None:
         """Raise JobNotFoundError if the revision that this run made is gone; a cluster that is silent says nothing."""

@@ -1,11 +1,13 @@
 """Where Helm keeps a release: a fake kubectl, since a release that comes between two looks can't be ordered."""
 
 import asyncio
+import time
 
 import pytest
+from twister2_job import marks, operation
 from twister2_job.errors import BusyError, RefusedError
 from twister2_job.process import Result
-from twister2_job.stored import place_of
+from twister2_job.stored import Stored, place_of
 from twister2_job.strays import require_nobodys
 
 SECRET, CONFIGMAP = "secret/sh.helm.release.v1.job.v1", "configmap/sh.helm.release.v1.job.v1"
@@ -46,3 +48,25 @@ def test_a_release_that_has_just_come_is_another_runs_and_is_in_no_wrong_store(m
         return
     with pytest.raises(error, match="in this moment" if error is BusyError else "HELM_DRIVER"):
         asyncio.run(check)
+
+
+@pytest.mark.parametrize(
+    ("status", "claimed", "expected"),
+    [("pending-upgrade", False, True), ("pending-upgrade", True, False), ("deployed", False, False), ("", True, False)],
+)
+def test_a_remnant_is_taken_on_by_one_run_alone(monkeypatch, status, claimed, expected):
+    """Who looks late sees another's claim, or a revision that is no remnant any more, or none."""
+    long_ago = time.time() - 10_000
+    labels = marks.new(300).claim(2) if claimed else {}
+    stored = Stored(2, status, labels, long_ago, "secrets sh.helm.release.v1.job.v2") if status else None
+
+    async def newest(*_):
+        return stored
+
+    async def claim(*_):
+        return True
+
+    monkeypatch.setattr(operation, "newest", newest)
+    monkeypatch.setattr(operation, "claim", claim)
+    tools = operation.Tools(None, None, print)
+    assert asyncio.run(tools.claimed("job", marks.new(300))) is expected
