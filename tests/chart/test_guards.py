@@ -126,6 +126,14 @@ def test_an_odd_entry_of_a_list_is_no_raw_error_without_the_schema(newest, path)
             assert not any(text in result.stderr for text in (*RAW, "%!", "<nil>")), f"[{entry!r}]: {result.stderr}"
 
 
+@pytest.mark.parametrize("resources", [{"limits": "a"}, {"limits": None}, {"limits": {"memory": []}}, {"requests": 7}])
+def test_odd_resources_of_a_group_are_no_raw_error_without_the_schema(newest, resources):
+    groups = ("--set-json", f"computeResources={json.dumps([{'resources': resources}])}")
+    for more in ((), ("--set", "job.class=a.B,job.jar.url=https://example.org/a.jar")):
+        said = newest.run(SKIP, *groups, *more).stderr
+        assert not any(text in said for text in RAW), said
+
+
 @BOTH
 @pytest.mark.parametrize("probe", ["tcpSocket=x", "httpGet=null", "grpc.port=null", "exec=7"])
 def test_an_odd_probe_breaks_no_template(helm, probe):

@@ -100,8 +100,13 @@
 {{- $heaps = append $heaps (dict "path" (print .path "resources") "resources" .resources "heap" .heap "from" (ternary (print .path "ram") "job.ram" (ne .path "")) "fraction" (printf " x job.jvmMemoryFraction %v" $job.jvmMemoryFraction)) }}
 {{- end }}
 {{- range $heaps }}
-{{- $limits := .resources.limits | default dict }}
-{{- $limit := toString (ternary (get $limits "memory") "" (kindIs "map" $limits)) }}
+{{- $limit := "" }}
+{{- if kindIs "map" .resources }}
+{{- $limits := index .resources "limits" }}
+{{- if kindIs "map" $limits }}
+{{- $limit = get $limits "memory" | toString }}
+{{- end }}
+{{- end }}
 {{- $bytes := include "twister2-job.quantity" $limit }}
 {{- if and $bytes (lt (divf (float64 $bytes) 1048576) (float64 .heap)) }}
 {{- $problems = append $problems (printf "%s.limits.memory: %s is less than the heap of the JVM, %d MiB (%s%s), so the container would be killed once it is in use; raise the limit or lower %s" .path $limit (int .heap) .from .fraction .from) }}
