@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import JobError, ValuesError
 from .kube import Kubectl
 from .resources import selector
+from .words import listed
 from .workers import Object, own_sets
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 TEMPLATES = "volumeClaimTemplates"
 NAME = "persistent-volume"
 """Name of the chart's claim template: a claim is NAME-POD."""
+SIZES = ("size", "jobMasterSize")
+"""Values of `persistence` that are sizes."""
 _THOUSANDTHS: dict[str, int] = {
     "": 1000, "m": 1, **{unit: 1000 * 1000**power for power, unit in enumerate("kMGTPE", 1)},
     **{f"{unit}i": 1000 * 1024**power for power, unit in enumerate("KMGTPE", 1)},
@@ -78,7 +81,7 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
             )
         elif before:
             for key, value in before.items():
-                same = size(value) == size(after[key]) if key.lower().endswith("size") else value == after[key]
+                same = size(value) == size(after[key]) if key in SIZES else value == after[key]
                 if not same:
                     problems.setdefault(key, _differs(name, key, value, after[key], anew))
     return [f"persistence.{key}: {text}" for key, text in problems.items()]
@@ -87,7 +90,7 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
 def _differs(name: str, key: str, before: object, after: object, anew: str) -> str:
     """Return what is wrong with a value that would be another one."""
     larger = ""
-    if key.lower().endswith("size"):
+    if key in SIZES:
         larger = "; to have larger volumes raise spec.resources.requests.storage of the claims themselves"
     return (
         f"{before or 'nothing'} of StatefulSet {name}, which is there, would become {after or 'nothing'}, and "
@@ -124,7 +127,7 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
         facts = sets.get(name.removeprefix(f"{NAME}-").rpartition("-")[0], {})
         for key, value in facts.items():
             spec: Mapping[str, Any] = claim["spec"]
-            if key.lower().endswith("size"):
+            if key in SIZES:
                 has = spec.get("resources", {}).get("requests", {}).get("storage")
                 wrong = _less(has, value)
             else:
@@ -165,6 +168,5 @@ async def kept(kubectl: Kubectl, job: str) -> str:
     names = [m["name"] for m in metadata if not m.get("ownerReferences") and not m.get("deletionTimestamp")]
     if not names:
         return ""
-    told = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    command = await _deletion(kubectl, job)
-    return f"Kept, with what is in them, for the next job of this name: the claims {told}. To delete them: {command}"
+    told = f"Kept, with what is in them, for the next job of this name: the claims {listed(names)}."
+    return f"{told} To delete them: {await _deletion(kubectl, job)}"

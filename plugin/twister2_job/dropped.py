@@ -8,19 +8,10 @@ from typing import Any
 
 from .errors import JobError
 from .helm import Helm
-from .operation import Request
-from .prepare import KEEP, RESET
+from .prepare import KEEP
+from .words import listed
 
-MOST = 5
-"""Values that are named."""
 HINT = f"What an upgrade with values does not give goes back to the chart's defaults; with {KEEP} it stays as it is."
-
-
-def resets(request: Request) -> bool:
-    """Tell whether values go back to their defaults without anybody having asked for that."""
-    return (
-        request.values is None and bool(request.arguments) and not any(a.startswith(RESET) for a in request.arguments)
-    )
 
 
 def gone(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -48,8 +39,8 @@ async def told(helm: Helm, name: str, before: int, after: int) -> str:
     paths = list(gone(old, new))
     if not paths:
         return ""
-    named = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
     return (
-        f"Not given, and so back at the chart's defaults: {named}. `helm get values {name} --revision {before}` shows "
-        f"what they were; with {KEEP} an upgrade keeps what it does not give."
+        f"Not given, and so back at the chart's defaults: {listed(paths)}. "
+        f"`helm get values {name} --revision {before}` shows what they were; "
+        f"with {KEEP} an upgrade keeps what it does not give."
     )

@@ -64,8 +64,9 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark, job: str) -> str:
         return ""
     there = [o for o in await kubectl.items(KINDS) if not _goes(o["metadata"])]
     claims = [o["metadata"]["name"] for o in there if _is_claim_of(job, o)]
-    others = [f"{o['kind']}/{o['metadata']['name']}" for o in there if not _is_claim_of(job, o)]
-    others = [one for one in others if one not in OWN]
+    names = [f"{o['kind']}/{o['metadata']['name']}" for o in there]
+    mine = [*OWN, *(f"PersistentVolumeClaim/{name}" for name in claims)]
+    others = [name for name in names if name not in mine]
     if others or await helm.releases(all_namespaces=False):
         what = f" ({', '.join(others[:3])})" if others else ""
         raise RefusedError(f"The namespace {name} stays: others have put something into it meanwhile{what}.")

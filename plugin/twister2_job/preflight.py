@@ -19,6 +19,7 @@ from .errors import JobError, NoRightsError, PortTakenError, RefusedError, Value
 from .kube import Kubectl
 from .messages import Step, translate
 from .resources import LIMIT
+from .words import listed
 from .workers import FIRST_WORKER, INSTANCES, WORKERS_PER_POD, Object, group_path, number, of_kind, worker_sets
 
 _SERVICE = re.compile(r'(?:Service|services) "([^"]+)" is (?:invalid|forbidden)')
@@ -119,8 +120,7 @@ def given_up(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
     if shared:
         told.append(f"{', '.join(shared)}: this way in is given up; nobody holds its numbers for a later one.")
     if own:
-        named = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")
-        told.append(f"{named}: these Services and their node ports are given up; perWorker.count keeps them.")
+        told.append(f"{listed(own)}: these Services and their node ports are given up; perWorker.count keeps them.")
     return told
 
 

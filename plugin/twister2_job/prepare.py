@@ -51,6 +51,12 @@ def keeps_values(request: Request) -> bool:
     return request.values is None and (reuses or not request.arguments)
 
 
+def resets_values(request: Request) -> bool:
+    """Tell whether values go back to the chart's defaults without anybody having asked for that."""
+    asked = any(a.startswith(RESET) for a in request.arguments)
+    return request.values is None and bool(request.arguments) and not asked
+
+
 def to_apply(request: Request, kept: dict[str, Any] | None) -> tuple[Sequence[str], dict[str, Any]]:
     """Return Helm's options and the values for its standard input.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .kube import Kubectl
-from .words import short
+from .words import listed, short
 from .workers import Object, number, of_kind, pod_ready, reason_of, replicas
 
 LOG_LINES = 5
@@ -58,9 +58,7 @@ class Cause:
         """Return the cause with those that have it."""
         if len(self.names) == 1:
             return f"{self.kind} {self.names[0]}: {self.text}"
-        rest = len(self.names) - NAMED
-        named = ", ".join(self.names[:NAMED]) + (f" and {rest} more" if rest else "")
-        return f"{len(self.names)} {self.kind}s ({named}): {self.text}"
+        return f"{len(self.names)} {self.kind}s ({listed(self.names, NAMED)}): {self.text}"
 
 
 async def reasons(kubectl: Kubectl, job: str, names: Sequence[str], *, logs: bool) -> list[str]:

@@ -20,6 +20,7 @@ from .messages import Step, translate
 from .operation import Tools, within
 from .resources import selector
 from .stored import place_of
+from .words import listed
 from .workers import Object, number
 
 KINDS = {
@@ -64,7 +65,7 @@ def names(objects: Iterable[Object], most: int = 5) -> str:
     """Return the kinds and names of objects for a sentence: what has pods first, and always in the same order."""
     order = ["StatefulSet", *KINDS]
     found = [f"{o['kind']} {o['metadata']['name']}" for o in sorted(objects, key=lambda o: _place(o, order))]
-    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+    return listed(found, most)
 
 
 def _place(item: Object, order: Sequence[str]) -> tuple[int, str]:

@@ -25,7 +25,7 @@ from .helm import Applied, Revision, current
 from .install import Ready
 from .manifests import documents
 from .operation import PENDING, Outcome, Request, Tools, within
-from .prepare import RESET, Prepared, prepare
+from .prepare import RESET, Prepared, prepare, resets_values
 from .stored import revisions
 from .undo import LATE, Undo, undoing
 from .wait import Watcher
@@ -74,7 +74,7 @@ class Upgrade:
                 check_running(self.name, prepared.live, rendered)
             await preflight.check(self.kubectl, objects, rendered, self.name)
         except (UsageError, ValuesError) as error:
-            why = dropped.HINT if dropped.resets(self.request) else ""
+            why = dropped.HINT if resets_values(self.request) else ""
             raise type(error)(error.message, " ".join(filter(None, [error.hint, why]))) from None
         if self.live:
             await trial.check(self.kubectl, self.helm, prepared.by_server, prepared.manifest, rendered)
@@ -120,7 +120,7 @@ class Upgrade:
     async def dropped(self, revision: int) -> str:
         """Return a sentence for the values that went back to their defaults with the revision that was made."""
         history = self.prepared.history if self.prepared and not self._anew else []
-        if not history or not dropped.resets(self.request):
+        if not history or not resets_values(self.request):
             return ""
         return await dropped.told(self.helm, self.name, current(history).number, revision)
 
@@ -257,9 +257,8 @@ async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied
     try:
         await within(max(deadline, time.monotonic() + LATE), work.require_next(revision), check)
         objects = await asyncio.to_thread(documents, applied.manifest)
-        if swept := await work.swept(objects, revision, revision, strays.SWEEP):
-            tools.say(swept)
-        if told := await work.dropped(revision):
+        swept = work.swept(objects, revision, revision, strays.SWEEP)
+        for told in filter(None, await asyncio.gather(swept, work.dropped(revision))):
             tools.say(told)
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if ready:

@@ -114,6 +114,11 @@ def own_words(stderr: str) -> str:
     return "\n  ".join(lines)
 
 
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return names for a sentence: the first `most`, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def short(text: str, most: int = 200) -> str:
     """Return a text of at most `most` characters: what is too much is cut out of its middle, at blanks."""
     text = " ".join(text.split())

@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from twister2_job.dropped import gone, resets, told
+from twister2_job.dropped import gone, told
 from twister2_job.errors import NoClusterError
 from twister2_job.operation import Request
+from twister2_job.prepare import resets_values
 
 
 class Helm:
@@ -49,7 +50,7 @@ def test_values_that_are_not_given_any_more_are_named(before, after, paths):
     ],
 )
 def test_only_who_did_not_ask_for_it_is_told(arguments, values, expected):
-    assert resets(Request("job", arguments, values)) is expected
+    assert resets_values(Request("job", arguments, values)) is expected
 
 
 def test_the_sentence_names_some_and_the_way_back():
