@@ -21,7 +21,7 @@ LEFT = "import json; from twister2_job import marks; print(json.dumps(marks.new(
 
 job_package = jobpackage.script(CHART)
 VALUES = {
-    "image": {"repository": "localhost/twister2-job/contract-worker", "tag": "2"},
+    "image": {"repository": "localhost/twister2-job/contract-worker", "tag": "3"},
     "instances": 2,
     "job": {"cpu": 0.05, "ram": 64, "master": {"cpu": 0.05, "ram": 64}},
 }

@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY, run
 PACKAGE = "edu.iu.dsc.tws.examples"
 SMALL = {
     "job": {"cpu": 0.1, "ram": 160, "master": {"cpu": 0.1, "ram": 128}},
-    "image": {"repository": "localhost/twister2-job/twister2", "tag": "0.3.0-2"},
+    "image": {"repository": "localhost/twister2-job/twister2", "tag": "0.3.0-3"},
 }
 
 

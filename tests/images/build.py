@@ -26,19 +26,22 @@ from cluster import images, install, settings  # noqa: E402
 from cluster.processes import DevclusterError, run  # noqa: E402
 
 IMAGES = {
-    "twister2": "localhost/twister2-job/twister2:0.3.0-2",
-    "contract-worker": "localhost/twister2-job/contract-worker:2",
+    "twister2": "localhost/twister2-job/twister2:0.3.0-3",
+    "contract-worker": "localhost/twister2-job/contract-worker:3",
 }
 # The files that make an image, besides the Python image it stands on.
 SOURCES = {
-    "twister2": (HERE / "twister2", HERE / "unpack.sh"),
+    "twister2": (HERE / "twister2", HERE / "zookeeper", HERE / "unpack.sh"),
     "contract-worker": (
         HERE / "contract_worker",
         HERE / "unpack.sh",
         REPOSITORY / "charts/twister2-job/files/echo_worker.py",
     ),
 }
-PACKAGES = {"twister2": ("bash", "libtinfo6", "libstdc++6"), "contract-worker": ("bash", "libtinfo6")}  # Java is C++.
+PACKAGES = {
+    "twister2": ("bash", "libtinfo6", "libstdc++6"),  # Java is C++.
+    "contract-worker": ("bash", "libtinfo6", "python3-kazoo", "python3-six"),
+}
 # Of busybox; the Python image has the others.
 MORE_TOOLS = ("basename", "cut", "dirname", "find", "gunzip", "gzip", "ln", "mktemp", "readlink", "seq", "sort", "tr")
 EXAMPLES = "examples-java-0.3.0.jar"  # The job: it isn't part of the image, as in Twister2's own.
@@ -55,6 +58,8 @@ JAVA_MODULES = (
     "java.net.http",  # From here on for the adapter.
     "jdk.httpserver",
     "jdk.crypto.ec",
+    "java.management",  # From here on for ZooKeeper.
+    "java.security.sasl",
 )
 
 
@@ -87,11 +92,16 @@ def job_jar() -> Path:
     return archive("twister2").with_suffix(f".{EXAMPLES}")
 
 
+def get_jars(source: Path, target: Path) -> None:
+    """Get the jars that a folder's pom.xml names from Maven Central."""
+    pom = ("--batch-mode", "--quiet", "--strict-checksums", "--file", source / "pom.xml")
+    run("mvn", *pom, "dependency:copy-dependencies", f"-DoutputDirectory={target}", seconds=900)
+
+
 def java_files(folder: Path) -> Path:
     """Get what Twister2 0.3.0 needs from Maven Central and add what we wrote; return the folder of the jars."""
     source, jars, classes = HERE / "twister2", folder / "jars", folder / "classes"
-    pom = ("--batch-mode", "--quiet", "--strict-checksums", "--file", source / "pom.xml")
-    run("mvn", *pom, "dependency:copy-dependencies", f"-DoutputDirectory={jars}", seconds=900)
+    get_jars(source, jars)
     protoc = jars / "protoc-3.9.0-linux-x86_64.exe"
     protoc.chmod(0o755)
     (folder / "java").mkdir()
@@ -107,7 +117,7 @@ def java_files(folder: Path) -> Path:
 
 
 def fill_twister2(root: Path) -> None:
-    """Put Java, Twister2 0.3.0 and the entry script into an image's files."""
+    """Put Java, Twister2 0.3.0 and the entry script into an image's files, and ZooKeeper, which nothing there starts."""
     java = root / "opt/java"
     java.parent.mkdir()
     jlink = (
@@ -127,6 +137,7 @@ def fill_twister2(root: Path) -> None:
         jars = java_files(Path(folder))
         shutil.move(jars / EXAMPLES, job_jar())
         shutil.copytree(jars, root / "twister2/lib")
+    get_jars(HERE / "zookeeper", root / "opt/zookeeper")
 
 
 def fill_contract_worker(root: Path) -> None:

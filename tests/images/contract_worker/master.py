@@ -8,7 +8,7 @@ import threading
 import time
 from typing import NoReturn
 
-from . import kube
+from . import kube, zookeeper
 from .job import Job
 from .link import LOST, Link, Message, preferred_address
 from .log import log
@@ -176,6 +176,8 @@ def main(job: Job) -> int:
     log("INFO", f"JobMaster is starting. Current time: {time.time() * 1000:.0f}")
     if kube.count_restart(job, "JOB_MASTER"):
         terminate(job)  # The job has failed, and no log line says so.
+        return 0
+    if not zookeeper.begins(job):
         return 0
     address = preferred_address(socket.gethostname())
     master = JobMaster(job, address)
