@@ -115,7 +115,7 @@ async def rerun(
     live = await live_release(job.connection, job.name, chart)
     again = "`twister2-job upgrade` or `kubectl rollout restart` starts its workers anew."
     require_twister2(job.name, live.objects, again)
-    if told := zookeeper(job.name, live.values):
+    if told := zookeeper(job.name, (live.values.get("job") or {}).get("config") or {}):
         job.say(told)
     if not is_suspended(job.name, live.objects):
         job.say("suspending the job: its pods end, its Services and ports stay")

@@ -89,17 +89,22 @@ def submission_time() -> str:
     return str(time.time_ns() // 1_000_000)
 
 
-def zookeeper(job: str, given: Mapping[str, Any]) -> str:
+def zookeeper(job: str, settings: Mapping[str, Any], *, packaged: bool = False) -> str:
     """Return what becomes of a job's state in ZooKeeper when it runs again; empty if its settings name no ZooKeeper.
 
     Args:
         job: Name of the job.
-        given: The values of its release.
+        settings: Twister2's settings: those of the values, or of a package.
+        packaged: They are a package's, which is run as it is.
     """
-    settings = (given.get("job") or {}).get("config") or {}
     if not settings.get(f"{ZOOKEEPER}.server.addresses"):
         return ""
     root = str(settings.get(f"{ZOOKEEPER}.root.node.path") or "/twister2").rstrip("/")
+    if packaged:
+        return (
+            f"the package names a ZooKeeper: this run's state stays there at {root}/{job}, and Twister2 starts no run "
+            f"where there is one; delete it before each rerun (`deleteall {root}/{job}` in zkCli.sh)"
+        )
     return (
         f"the job keeps its state in ZooKeeper: this run at {root}/TIME/{job}, where TIME is its job.submissionTime; "
         "what earlier runs have left stays there until somebody deletes it"

@@ -72,6 +72,8 @@ async def prepare(
         remedy = "" if given.url_secret else remedy
         content = await jar.read(given.package, "package", remedy, limit=limit, deadline=deadline)
         package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace(), content=content)
+        if told := submission.zookeeper(job.name, package.settings, packaged=True):
+            job.say(told)
     elif given.local:
         content = await jar.read_jar(given.jar, given.worker_class, job.say, deadline=deadline)
     else:

@@ -99,7 +99,7 @@ def test_a_value_of_another_type_is_a_sentence_without_the_schema_too(newest, va
         ("--set perWorker.enabled=true,perWorker.count=1000000000", "perWorker.count: it is 1000000000"),
         ("--set perWorker.enabled=true,perWorker.maxServices=1000000000", "perWorker.maxServices: it is 1000000000"),
         ("--set additionalPorts[0]=a", "additionalPorts[0]: it is text, and must be a map"),
-        ("--set-json commonAnnotations={\"a\":{}}", "commonAnnotations: the value of a is no text"),
+        ('--set-json commonAnnotations={"a":{}}', "commonAnnotations: the value of a is no text"),
         ("--set podLabels.a=1", "podLabels: the value of a is no text; put quotes around it"),
         ("--set perWorker.overrides.1.annotations.a=true", "perWorker.overrides.1.annotations: the value of a"),
         ("--set additionalPorts[0].protocol=UDP", "additionalPorts[0].name: it is null, and must be text"),
@@ -132,6 +132,25 @@ def test_odd_resources_of_a_group_are_no_raw_error_without_the_schema(newest, re
     for more in ((), ("--set", "job.class=a.B,job.jar.url=https://example.org/a.jar")):
         said = newest.run(SKIP, *groups, *more).stderr
         assert not any(text in said for text in RAW), said
+
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+GROUP_KEYS = [*SCHEMA["properties"]["computeResources"]["items"]["properties"]]
+
+
+@pytest.mark.parametrize("key", GROUP_KEYS)
+def test_a_value_of_a_group_is_of_the_kind_of_group_0s_without_the_schema_too(newest, key):
+    default = DEFAULTS.get(key, DEFAULTS["job"].get(key))
+    number = isinstance(default, int | float)
+    for value in ({"a": 1}, ["a"], "false", 7, True):
+        fits = (number and value == 7 and value is not True) or (key in ("cpu", "disk") and value == "false")
+        if type(value) is type(default) or fits:
+            continue
+        for more in ((), ("--set", "job.class=a.B,job.jar.url=https://example.org/a.jar")):
+            told = newest.refuses(SKIP, *more, "--set-json", f"computeResources={json.dumps([{key: value}])}")
+            assert f"computeResources[0].{key}: it is " in told and "must be" in told, told
+    group = json.dumps([{key: None, "instances": 2}]) if key != "instances" else "[{}]"
+    assert newest.objects(SKIP, "--set-json", f"computeResources={group}")
 
 
 @BOTH

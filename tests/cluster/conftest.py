@@ -39,10 +39,10 @@ OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)} if WHEELS.is_dir(
 ADDRESS_TYPES = ("InternalIP", "ExternalIP")
 # Pods that go at once: what test_drain.py is about would cost every other test 3 seconds for each pod that ends.
 QUICK = ("--set", "drainSeconds=0")
-# For what no version of Helm can make different: how packets go.
 # Values that the chart takes and Kubernetes refuses: a mount without a volume, in a container that is not the chart's.
 MOUNT = "sidecars[0].volumeMounts[0].name=none,sidecars[0].volumeMounts[0].mountPath=/x"
 BAD = ("--set", f"sidecars[0].name=a,sidecars[0].image=b,{MOUNT}")
+# For what no version of Helm can make different: how packets go.
 only_newest_helm = pytest.mark.parametrize("helm", HELM_VERSIONS[-1:], indirect=True)
 
 

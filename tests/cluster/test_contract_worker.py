@@ -170,26 +170,6 @@ def test_kill_ends_the_job_and_rerun_brings_new_pods_at_the_same_node_ports(serv
     assert served.worker_ports() == ports and not set(pods.values()) & set(served.uids().values())
 
 
-@only_newest_helm
-def test_each_run_has_a_znode_of_its_own_and_rerun_says_so_first(submit, command, release, job):
-    """Of what the pods are given; the contract worker talks to no ZooKeeper."""
-    zookeeper = "twister2.resource.zookeeper"
-
-    def root():
-        core = "/twister2-memory-dir/twister2-job/kubernetes/core.yaml"
-        words = ("exec", f"{job}-jm-0", "-c", "twister2-job-master-0", "--", "cat", core)
-        return yaml.safe_load(release.kube("-n", release.namespace, *words))[f"{zookeeper}.root.node.path"]
-
-    result = submit("Serve", "--detach", "--config", f"{zookeeper}.server.addresses=zookeeper:2181")
-    assert result.returncode == 0, result.stderr
-    before = eventually(root)
-    result = command("rerun", job, "--detach")
-    assert result.returncode == 0, result.stderr
-    told = result.stderr.splitlines()
-    assert f"this run at /twister2/TIME/{job}" in told[0] and "suspending the job" in told[1], told
-    assert before != eventually(root) and re.fullmatch(r"/twister2/\d{13}", root())
-
-
 def test_uninstall_by_bare_helm_leaves_nothing(served, left):
     assert any("-jar-" in name for name in left())
     served.helm("uninstall", "--wait", "--timeout", "60s")

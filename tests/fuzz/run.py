@@ -21,6 +21,7 @@ REFUSERS = {
     "schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "raw error": "a raw error",
 }  # fmt: skip
 
+
 @dataclass
 class Found:
     """One kind of fault, with the smallest case that shows it."""

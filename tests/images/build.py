@@ -117,7 +117,7 @@ def java_files(folder: Path) -> Path:
 
 
 def fill_twister2(root: Path) -> None:
-    """Put Java, Twister2 0.3.0 and the entry script into an image's files, and ZooKeeper, which nothing there starts."""
+    """Put Java, Twister2 0.3.0 and the entry script into an image's files, and ZooKeeper, which a test starts."""
     java = root / "opt/java"
     java.parent.mkdir()
     jlink = (

@@ -145,6 +145,7 @@ def test_words_that_mean_nothing_are_refused(words, capsys):
     ],
 )
 def test_where_the_next_run_keeps_its_state(settings, path):
-    told = zookeeper("job", {"job": {"config": {f"twister2.resource.zookeeper.{k}": v for k, v in settings.items()}}})
+    given = {f"twister2.resource.zookeeper.{key}": value for key, value in settings.items()}
+    told = zookeeper("job", given)
     assert path in told and bool(told) == bool(path)
-    assert zookeeper("job", {}) == zookeeper("job", {"job": {"package": {"url": "http://a/b"}}}) == ""
+    assert path.replace("/TIME/job,", "/job,") in zookeeper("job", given, packaged=True)

@@ -63,7 +63,15 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- include "twister2-job.fill" (dict "values" .Values "defaults" $defaults "path" "" "problems" $problems) }}
 {{- include "twister2-job.refuse" $problems }}
 {{- range $index, $group := .Values.computeResources }}
-{{- $_ := include "twister2-job.typed" (dict "value" $group "kind" "map" "path" (printf "computeResources[%d]" $index) "problems" $problems) }}
+{{- if not (include "twister2-job.typed" (dict "value" $group "kind" "map" "path" (printf "computeResources[%d]" $index) "problems" $problems)) }}
+{{- /* What a group has of its own is of the kind of what group 0 has. */}}
+{{- range $key, $value := $group }}
+{{- $default := index (ternary $defaults $defaults.job (hasKey $defaults $key)) $key }}
+{{- if not (or (kindIs "invalid" $value) (kindIs "invalid" $default)) }}
+{{- $_ := include "twister2-job.typed" (dict "value" $value "kind" (kindOf $default) "path" (printf "computeResources[%d].%s" $index $key) "problems" $problems) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $index, $port := .Values.additionalPorts }}
 {{- if not (include "twister2-job.typed" (dict "value" $port "kind" "map" "path" (printf "additionalPorts[%d]" $index) "problems" $problems)) }}
