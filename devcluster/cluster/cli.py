@@ -118,7 +118,10 @@ def command_shell(_: argparse.Namespace) -> int:
     """Open a shell in the cluster's network."""
     require_up()
     command = in_namespace(settings.FABRIC, os.environ.get("SHELL", "/bin/bash"))
-    os.execvpe(command[0], command, {**environment(), "PS1": "devcluster \\w \\$ "})
+    prompt = "devcluster \\w \\$ "
+    # The second one because the user's .bashrc sets the first anew.
+    prompts = {"PS1": prompt, "PROMPT_COMMAND": f"PS1='{prompt}'; unset PROMPT_COMMAND"}
+    os.execvpe(command[0], command, {**environment(), **prompts})
 
 
 def command_kubeconfig(_: argparse.Namespace) -> int:

@@ -49,18 +49,6 @@ class Applied:
     manifest: str
 
 
-def current(history: Sequence[Revision]) -> Revision:
-    """Return the revision whose values an upgrade keeps: the deployed one, as Helm does it.
-
-    Under a pending revision, which is undone first, it is the newest that was deployed before; without any the last.
-    """
-    pending = history[-1].status.startswith("pending")
-    for status in ("deployed", *(["superseded"] if pending else [])):
-        if found := [revision for revision in history if revision.status == status]:
-            return found[-1]
-    return history[-1]
-
-
 class Helm:
     """Helm for one connection.
 

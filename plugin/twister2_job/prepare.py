@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import JobNotFoundError
-from .helm import Revision, current
+from .helm import Revision
 from .operation import Request, Tools
+from .release import current
 from .workers import Object
 
 KEEP = "--reset-then-reuse-values"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from . import joblogs, strays
 from .addresses import report
 from .guards import check_chart_of
-from .helm import Helm, Revision, current
+from .helm import Helm, Revision
 from .jobstate import TWISTER2
 from .kube import Kubectl
 from .model import JobStatus, Release
 from .operation import PENDING
+from .release import current
 
 if TYPE_CHECKING:
     from .job import AsyncJob

@@ -21,11 +21,12 @@ from .errors import (
     ValuesError,
 )
 from .guards import check_chart_of, check_name, check_running, reuse_hint
-from .helm import Applied, Revision, current
+from .helm import Applied, Revision
 from .install import Ready
 from .manifests import documents
 from .operation import PENDING, Outcome, Request, Tools, within
 from .prepare import RESET, Prepared, prepare, resets_values
+from .release import current
 from .stored import revisions
 from .undo import LATE, Undo, undoing
 from .wait import Watcher

@@ -7,11 +7,12 @@ import pytest
 from twister2_job import marks
 from twister2_job.errors import BusyError, JobExistsError, OutOfTimeError, PortTakenError, ValuesError
 from twister2_job.guards import reuse_hint
-from twister2_job.helm import Revision, current
+from twister2_job.helm import Revision
 from twister2_job.messages import translate
 from twister2_job.operation import Request, Tools
 from twister2_job.prepare import keeps_values
 from twister2_job.process import Result
+from twister2_job.release import current
 from twister2_job.stored import Stored
 from twister2_job.upgrade import Upgrade
 

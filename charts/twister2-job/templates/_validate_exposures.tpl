@@ -96,7 +96,7 @@
 {{- if $exposure.enabled }}
 {{- range $k, $name := $exposure.ports }}
 {{- if not (has $name $names) }}
-{{- $problems = append $problems (printf "%s.ports[%d]: the workers have no port %v; take names out of %s" $block $k $name (join ", " $names)) }}
+{{- $problems = append $problems (printf "%s.ports[%d]: the workers have no port %s; take names out of %s" $block $k $name (join ", " $names)) }}
 {{- end }}
 {{- end }}
 {{- $exposed := list }}
