@@ -94,7 +94,7 @@ image-test: images  ## Run the tests of the images that Twister2 jobs run in, in
 cluster-test: images  ## Run the tests on the development cluster
 	$(DEVCLUSTER) up
 	$(DEVCLUSTER) load $$(python3 tests/images/build.py)
-	$(DEVCLUSTER) exec -- $(PYTEST) -n 2 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
+	$(DEVCLUSTER) exec -- $(PYTEST) -n 3 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 devcluster-test: images  ## Run the tests of the development cluster itself; it is down afterwards
 	$(DEVCLUSTER) down

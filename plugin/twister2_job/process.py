@@ -247,10 +247,12 @@ async def run(
 
 async def _end(process: Process, talk: asyncio.Future[None], grace: float) -> None:
     """End a process before its time; what it still prints is read, lest it waits for a reader."""
-    await stop(process, grace)
-    talk.cancel()
-    await asyncio.gather(talk, return_exceptions=True)
-    process.close()
+    try:
+        await stop(process, grace)
+        talk.cancel()
+        await asyncio.gather(talk, return_exceptions=True)
+    finally:
+        process.close()
 
 
 @contextlib.asynccontextmanager

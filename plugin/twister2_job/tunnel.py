@@ -127,15 +127,17 @@ class Tunnel:
     async def close(self) -> None:
         """End kubectl with its whole process group: it may be a script around the real one."""
         gone = asyncio.ensure_future(self._process.wait())
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            # When the whole program is ending, asyncio has cancelled `ended` before kubectl has ended.
-            if not (self.ended.done() and self._process.returncode is not None):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._process.pid, number)
-                await asyncio.wait({self.ended, gone}, timeout=GRACE)
-        await gone
-        self.ended.cancel()
-        self._process.close()
+        try:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                # When the whole program is ending, asyncio has cancelled `ended` before kubectl has ended.
+                if not (self.ended.done() and self._process.returncode is not None):
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(self._process.pid, number)
+                    await asyncio.wait({self.ended, gone}, timeout=GRACE)
+            await gone
+        finally:  # Also when this is cancelled itself.
+            self.ended.cancel()
+            self._process.close()
 
 
 @contextlib.contextmanager

@@ -46,8 +46,14 @@ BAD = ("--set", f"sidecars[0].name=a,sidecars[0].image=b,{MOUNT}")
 only_newest_helm = pytest.mark.parametrize("helm", HELM_VERSIONS[-1:], indirect=True)
 
 
+@pytest.hookimpl(trylast=True)  # After pytest's own order, by fixtures.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder; without a cluster they skip and say what they lack, except in CI."""
+    """Mark the tests of this folder; without a cluster they skip and say what they lack, except in CI.
+
+    Tests of one command after the other, which take a minute and more, come first: at the end the other processes would
+    wait for them.
+    """
+    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_demo.py"))
     missing = not config.getoption("kubeconfig", default=None) and not os.environ.get("CI")
     for item in items:
         if "/tests/cluster/" in str(item.path):
