@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     )
     from .job import AsyncJob, list_jobs_async
     from .jobstate import JobState, WorkerProgress
-    from .model import Address, JobAddresses, JobStatus, Release, Worker
+    from .model import Address, JobAddresses, Worker
+    from .releasedata import Release
+    from .status import JobStatus
     from .sync import Job, list_jobs
 
 __version__ = "0.1.0"
@@ -94,8 +96,8 @@ _HOME = {
     "list_jobs": "sync",
     "Address": "model",
     "JobAddresses": "model",
-    "JobStatus": "model",
-    "Release": "model",
+    "JobStatus": "status",
+    "Release": "releasedata",
     "Worker": "model",
 }
 

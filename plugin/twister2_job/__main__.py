@@ -86,16 +86,20 @@ def _run(words: list[str], parsed: list[str]) -> int:
             from . import addressing
 
             return addressing.run(arguments)
-        from . import ahead
+        from . import prestarted
 
         if arguments.command == "install":
-            ahead.install(arguments)
+            from . import ahead
+            from .settings import Connection
+
+            connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
+            ahead.begin(connection, arguments.name, arguments.arguments or [], arguments.chart)
         try:
             from . import cli  # Behind the parser: help and usage errors need nothing of it.
 
             return cli.run(arguments)
         finally:
-            ahead.end()
+            prestarted.end()
     except JobError as error:
         _tell(str(error))
         return error.exit_code

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from . import nodes as node_table
 from . import workers as worker_table
+from .mode import MODE
 from .model import Address, JobAddresses, Worker
 from .nodes import NodeAddress, family, host_port
 from .resources import Cluster
@@ -16,7 +17,6 @@ WORKER = "twister2-job/worker"
 ADVERTISED_HOST = "twister2-job/advertised-host"
 ADVERTISED_PORT = "twister2-job/advertised-port"
 ADDRESS_TYPE = "twister2-job/address-type"
-MODE = "twister2-job/mode"
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 REVISION = "twister2-job/revision"
 NODES_FORBIDDEN = (

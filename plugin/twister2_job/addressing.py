@@ -70,6 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     from .settings import Connection
     from .snapshot import addresses
 
+    def import_forms() -> None:
+        """Import what prints addresses: it takes as long as kubectl takes to answer."""
+        from . import output  # noqa: F401
+
     connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
-    print_addresses(addresses(connection, arguments.name, address_type=arguments.address_type), arguments)
+    chosen = arguments.address_type
+    report = addresses(connection, arguments.name, address_type=chosen, meanwhile=import_forms)
+    print_addresses(report, arguments)
     return 0

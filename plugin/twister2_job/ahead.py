@@ -4,44 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-from .children import CAN_SPAWN, Child
+from . import prestarted
+from .children import CAN_SPAWN
 from .errors import JobError
 from .manifests import template_words
 from .resources import presence_words, short_lived
 from .settings import Connection, find_helm, find_kubectl
 
-if TYPE_CHECKING:
-    import argparse
-
 SMALL = 2**20
 """Bytes of a values file that is read ahead; a larger one may be refused."""
 _PLAIN = ("--set", "--set-string", "--set-json", "--set-literal")
-_started: dict[tuple[str, ...], Child] = {}
 
 
-def install(arguments: argparse.Namespace) -> None:
-    """Start the look at the cluster and the rendering of the chart; what is wrong is told by who asks for them."""
-    if not CAN_SPAWN or os.environ.get("HELM_KUBETOKEN") or not arguments.name[:1].isalpha():
+def begin(connection: Connection, name: str, options: Sequence[str], chart: str) -> None:
+    """Start the look at the cluster and the rendering of the chart; what is wrong is told by who asks for them.
+
+    Args:
+        connection: Cluster and namespace.
+        name: Name of the job.
+        options: Helm's value options, as the user gave them.
+        chart: Path of another chart; empty means the packaged one.
+    """
+    if not CAN_SPAWN or os.environ.get("HELM_KUBETOKEN") or not name[:1].isalpha():
         return  # A token is handed on by a descriptor, which goes with its command.
-    connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
     with contextlib.suppress(JobError, OSError):
         from .environment import of_helm, of_kubectl
 
         connection.check()
-        look = [find_kubectl(), *presence_words(arguments.name), *connection.kubectl_arguments()]
-        _start(look, short_lived(of_kubectl()))
-        if arguments.arguments and _stored(arguments.arguments):
+        look = [find_kubectl(), *presence_words(name), *connection.kubectl_arguments()]
+        prestarted.start(look, short_lived(of_kubectl()))
+        if options and _stored(options):
             from .chart import find
 
-            words = template_words(arguments.name, str(find(arguments.chart)), arguments.arguments)
-            _start([find_helm(), *words, *connection.helm_arguments()], short_lived(of_helm()))
-
-
-def _start(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    _started[tuple(argv)] = Child(argv, env=env)
+            words = template_words(name, str(find(chart)), options)
+            prestarted.start([find_helm(), *words, *connection.helm_arguments()], short_lived(of_helm()))
 
 
 def _stored(options: Iterable[str]) -> bool:
@@ -55,16 +53,3 @@ def _stored(options: Iterable[str]) -> bool:
         elif option not in _PLAIN:
             return False
     return True
-
-
-def taken(argv: Sequence[str]) -> Child | None:
-    """Return the program if it was started with these words; it is the caller's from now on."""
-    return _started.pop(tuple(argv), None)
-
-
-def end() -> None:
-    """End what was started and that nobody has taken."""
-    while _started:
-        _, child = _started.popitem()
-        child.kill()
-        child.close()

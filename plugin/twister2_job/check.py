@@ -12,7 +12,6 @@ from .judges import Judges
 from .model import SCHEMA_VERSION, Address, JobAddresses, exposing
 from .network import NO_ROUTE, REFUSED, TIMED_OUT
 from .nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
-from .output import columns
 from .probe import ANSWERED, UNRESOLVED, WRONG, Prober, Question
 
 LIMIT = 3.0
@@ -74,6 +73,11 @@ class CheckResult:
     def silent(self) -> list[AddressResult]:
         """Return those that were asked in vain, were answered by the wrong worker, or can't be asked as they failed."""
         return [r for r in self.results if r.state not in (ANSWERED, SKIPPED) or r.address.state == "failed"]
+
+    @property
+    def skipped(self) -> int:
+        """Return how many addresses were not asked."""
+        return sum(result.state == SKIPPED for result in self.results)
 
     @property
     def pending(self) -> list[AddressResult]:
@@ -162,30 +166,6 @@ def _skip(address: Address, mode: str, worker_port: bool) -> str:
     if mode == "twister2" and address.port == "worker" and not worker_port:
         return "a stray connection can kill a Twister2 worker; --worker-port connects all the same"
     return ""
-
-
-def table(result: CheckResult) -> str:
-    """Return the result for a person: a row for each address, and below what all of them come to."""
-    rows = [
-        [
-            "any" if r.worker < 0 else str(r.worker),
-            r.address.port,
-            r.address.address,
-            r.address.via,
-            r.state,
-            f"{r.milliseconds:.1f}" if r.milliseconds else "",
-            str(r.answered_by) if r.answered_by >= 0 else "",
-            r.reason,
-        ]
-        for r in result.results
-    ]
-    head = ("WORKER", "PORT", "ADDRESS", "VIA", "STATE", "MS", "ANSWERED BY", "REASON")
-    skipped = sum(r.state == SKIPPED for r in result.results)
-    last = f"{result.answered} of {len(result.results)} addresses answer from {result.origin}"
-    last += f", {skipped} skipped." if skipped else "."
-    if result.identity == "not checked":
-        last += " Identity not checked: --expect REGEX compares what the workers say."
-    return "\n".join([columns(head, rows), "", last, *result.warnings])
 
 
 def require(result: CheckResult) -> None:

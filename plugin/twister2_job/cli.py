@@ -118,7 +118,7 @@ async def command_check(job: AsyncJob, arguments: argparse.Namespace) -> int:
         report, expect=arguments.expect, timeout=arguments.timeout, worker_port=arguments.worker_port
     )
     table = arguments.output == "table"
-    print(check.table(result) if table else output.structured(result.to_dict(), arguments.output))
+    print(output.check_table(result) if table else output.structured(result.to_dict(), arguments.output))
     check.require(result)
     return 0
 
@@ -158,7 +158,9 @@ async def dispatch(arguments: argparse.Namespace) -> int:
     elif arguments.command == "forward":
         from .forward import forward
 
-        await forward(job, worker=arguments.worker, port=arguments.port, local=arguments.local, say=say)
+        await forward(
+            job.connection, job.name, worker=arguments.worker, port=arguments.port, local=arguments.local, say=say
+        )
     elif arguments.command == "status":
         status = await job.status()
         table = arguments.output == "table"

@@ -9,20 +9,19 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .addresses import report
 from .errors import PendingError
-from .forward import Forward, live
+from .forward import Forward
 from .interrupt import interruptible
 from .kube import Kubectl
+from .livejob import read_cluster
 from .model import Address, JobAddresses
 from .network import resolve
 from .nodes import INSIDE_ONLY, host_port
+from .settings import Connection
 from .tunnel import GRACE
-
-if TYPE_CHECKING:
-    from .job import AsyncJob
 
 T = TypeVar("T")
 
@@ -63,14 +62,15 @@ class Endpoint(_Pair):
 
 
 @contextlib.asynccontextmanager
-async def connect(job: AsyncJob, worker: int | None, port: str, say: Callable[[str], None]) -> AsyncIterator[Endpoint]:
+async def connect(
+    connection: Connection, job: str, worker: int | None, port: str, say: Callable[[str], None]
+) -> AsyncIterator[Endpoint]:
     """Yield where to connect to; see `AsyncJob.connect`."""
-    kubectl = Kubectl(job.connection)
-    cluster = await live(kubectl, job.name, nodes=True)
-    if address := await choose(report(job.name, cluster), worker, port):
+    cluster = await read_cluster(Kubectl(connection), job)
+    if address := await choose(report(job, cluster), worker, port):
         yield Endpoint(address.host, address.number, address.via)
         return
-    async with Forward(job.connection, job.name, worker=worker, port=port, say=say, cluster=cluster) as way:
+    async with Forward(connection, job, worker=worker, port=port, say=say, cluster=cluster) as way:
         try:
             yield Endpoint(way.host, way.port, "portForward")
         except OSError as error:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from . import workers as worker_table
 from .errors import (
@@ -19,15 +19,13 @@ from .errors import (
     RefusedError,
     UsageError,
 )
-from .jobstate import TWISTER2, mode
 from .kube import Kubectl
+from .livejob import read_cluster
+from .mode import TWISTER2, mode
 from .model import Worker
 from .resources import Cluster
 from .settings import Connection
 from .tunnel import HOST, Tunnel, held, pod_gone
-
-if TYPE_CHECKING:
-    from .job import AsyncJob
 
 RECONNECT_LIMIT = 60.0
 """Seconds without success after which a broken forward is given up: a pod is replaced well within them."""
@@ -52,19 +50,6 @@ class Target:
     uid: str
     port: str
     number: int
-
-
-async def live(kubectl: Kubectl, job: str, *, nodes: bool = False) -> Cluster:
-    """Return the objects of `job`, and the nodes if asked for.
-
-    Raises:
-        JobNotFoundError: There is no such job.
-        JobError: The objects can't be read.
-    """
-    cluster = await kubectl.cluster(job, nodes=nodes)
-    if not cluster.objects:
-        raise await kubectl.missing(job)
-    return cluster
 
 
 def find(job: str, cluster: Cluster, worker: int | None, port: str) -> Target:
@@ -185,7 +170,7 @@ class Forward:
             LocalPortError: The local port is taken.
             JobError: The API refuses or can't be reached.
         """
-        cluster = self._cluster or await live(self._kubectl, self._job)
+        cluster = self._cluster or await read_cluster(self._kubectl, self._job, nodes=False)
         try:
             await self._start(find(self._job, cluster, self._worker, self._name))
         except BaseException:
@@ -251,7 +236,8 @@ class Forward:
             try:
                 with held(self.port):
                     await asyncio.sleep(pause)
-                    target = find(self._job, await live(self._kubectl, self._job), self._worker, self._name)
+                    cluster = await read_cluster(self._kubectl, self._job, nodes=False)
+                    target = find(self._job, cluster, self._worker, self._name)
                 await self._start(target)
                 return min(2 * pause, LONGEST_PAUSE)
             except PASSING as error:
@@ -270,12 +256,19 @@ class Forward:
 
 
 async def forward(
-    job: AsyncJob, *, worker: int | None = None, port: str = "", local: int = 0, say: Callable[[str], None]
+    connection: Connection,
+    job: str,
+    *,
+    worker: int | None = None,
+    port: str = "",
+    local: int = 0,
+    say: Callable[[str], None],
 ) -> NoReturn:
     """Forward a local port to a worker until cancelled.
 
     Args:
-        job: The job.
+        connection: Cluster and namespace.
+        job: Name of the job.
         worker: Worker ID; None means the first worker that is ready.
         port: Name of the worker's port; empty means `worker`.
         local: Local port; 0 means a free one.
@@ -286,10 +279,8 @@ async def forward(
         JobError: As for `Forward`.
     """
     port = port or "worker"
-    cluster = await live(Kubectl(job.connection), job.name)
-    if port == "worker" and mode(job.name, cluster.objects) == TWISTER2:
+    cluster = await read_cluster(Kubectl(connection), job, nodes=False)
+    if port == "worker" and mode(job, cluster.objects) == TWISTER2:
         say(STRANGERS)
-    async with Forward(
-        job.connection, job.name, worker=worker, port=port, local=local, say=say, cluster=cluster
-    ) as way:
+    async with Forward(connection, job, worker=worker, port=port, local=local, say=say, cluster=cluster) as way:
         await way.ended()

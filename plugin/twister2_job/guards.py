@@ -1,4 +1,4 @@
-"""What is refused before anything is done: names, other charts, changes that a running job can't follow."""
+"""What is refused before anything is done: names that can't be a job's, and releases of other charts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from . import chart as charts
 from .errors import JobError, JobNotFoundError, NameRefusedError, UsageError, ValuesError
 from .helm import Revision
 from .operation import Request
-from .workers import Object, group_path, number, sizes
 
 
 def check_name(name: str) -> None:
@@ -49,41 +48,6 @@ def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None
             f"The job {name} was made with the chart {history[-1].chart}, and this command brings {own}.",
             f"`twister2-job upgrade {name}` first, or give --chart.",
         )
-
-
-def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object]) -> None:
-    """Raise UsageError for an upgrade to a Twister2 job that pods which run would not follow, or be broken by.
-
-    Args:
-        name: Name of the job.
-        live: Its objects in the cluster.
-        rendered: Those of the upgrade.
-    """
-    from . import jobpackage
-    from .jobstate import TWISTER2, mode
-
-    before, after = sizes(live), sizes(rendered)
-    if mode(name, rendered) != TWISTER2 or not any(before.values()) or not any(after.values()):
-        return
-    if (runs := mode(name, live)) not in ("", TWISTER2):
-        raise UsageError(
-            f"The job {name} runs {'the echo worker' if runs == 'echo' else 'a command'}, and Kubernetes replaces no "
-            "pod of a Twister2 job: its workers would stay what they are.",
-            "Submit it under another name, or uninstall this one first.",
-        )
-    for group in sorted(before.keys() | after.keys()):
-        pods, wanted = before.get(group, 0), after.get(group, 0)
-        if pods != wanted:
-            path = group_path(number(group.rpartition("-")[2]), "instances")
-            remedy = f"End it first: `twister2-job kill {name}`."
-            # A package says by itself how many pods the job begins with.
-            if pods and wanted and jobpackage.plan(name, rendered)["source"] == "jar":
-                remedy = f"Set it to {pods} (`twister2-job upgrade {name}`), or end it: `twister2-job kill {name}`."
-            raise UsageError(
-                f"{path}: group {group} of the running job has {pods} pods, and would get {wanted}; only the job's "
-                "driver may change that before the job is run again.",
-                remedy,
-            )
 
 
 def reuse_hint(error: JobError, request: Request) -> JobError:

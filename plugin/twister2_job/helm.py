@@ -17,8 +17,8 @@ from .errors import HelmMissingError, JobError, JobNotFoundError, NoClusterError
 from .helmversion import helm_version
 from .manifests import documents, template_words
 from .messages import Step, log_command, translate
-from .model import Release
 from .process import Result, run
+from .releasedata import Release
 from .resources import short_lived
 from .settings import Connection, find_helm
 

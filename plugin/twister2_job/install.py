@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +27,13 @@ from .guards import check_chart_of, check_name
 from .helm import Applied, Revision
 from .manifests import documents
 from .messages import Step, translate
-from .operation import Companion, Outcome, Request, Tools, within
+from .operation import Outcome, Request, Tools, within
 from .resources import presence_words
 from .stored import labelled
 from .undo import LATE, Undo, undoing
 from .wait import Watcher
 from .workers import Object, own_sets
-
-Ready = Callable[[list[str], float], Awaitable[None]]
-"""Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
+from .workload import Workload
 
 TRIES = 5
 """How often an install begins anew after it has cleared its name of a remnant."""
@@ -44,11 +42,11 @@ TRIES = 5
 class Install:
     """One install of one job, until Helm has made its release."""
 
-    def __init__(self, tools: Tools, request: Request, chart: Path, companion: Companion | None) -> None:
+    def __init__(self, tools: Tools, request: Request, chart: Path, workload: Workload) -> None:
         """Keep what it is made of; nothing is contacted yet."""
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
-        self.request, self.mark, self.chart, self.companion = request, request.mark, chart, companion
+        self.request, self.mark, self.chart, self.workload = request, request.mark, chart, workload
         self.name, self.deadline = request.name, request.ends()
         self.undo = Undo()
         self.watcher = Watcher(self.kubectl, self.name)
@@ -90,15 +88,13 @@ class Install:
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
-        if self.companion:
-            self.companion.check(self.rendered or [])
+        self.workload.check_install(self.rendered or [])
         if not present:
             return False
         if history := await self.helm.history(self.name):
             return await self._existing(history)
-        from . import jar
-
-        await jar.remove_leftovers(self.kubectl, self.name, await jar.present(self.kubectl, self.name), self.say)
+        sent = await self.workload.sent(self.tools, self.name)
+        await self.workload.remove_sent(self.tools, self.name, sent, released=False)
         rendered = self.rendered if self.rendered is not None else await self._template()
         try:
             await strays.clear(self.tools, self.name, rendered)
@@ -165,9 +161,9 @@ class Install:
                 if history := await self.helm.history(self.name):
                     await self._existing(history)
                 raise
-        if self.companion:
-            self.undo.add(self._without_companion)
-            await self.companion.make()
+        if self.workload.sends:
+            self.undo.add(self._without_files)
+            await self.workload.send()
         self.undo.add(self._without_release)
         self._made = True
 
@@ -186,10 +182,9 @@ class Install:
     async def _without_namespace(self, _: float) -> str:
         return await namespaces.remove(self.kubectl, self.helm, self.mark, self.name)
 
-    async def _without_companion(self, _: float) -> str:
-        """Remove the companion, unless there is a release that may need it: another run's, or one that had to stay."""
-        assert self.companion
-        return "" if await self.tools.newest(self.name) else await self.companion.remove()
+    async def _without_files(self, _: float) -> str:
+        """Remove what was sent, unless there is a release that may need it: another run's, or one that had to stay."""
+        return "" if await self.tools.newest(self.name) else await self.workload.take_back()
 
     async def _without_release(self, seconds: float) -> str:
         """Remove the release if it is the one that this run made: another run may have been quicker, or come after."""
@@ -234,41 +229,37 @@ class Install:
         return error
 
 
-async def install(
-    tools: Tools, request: Request, companion: Companion | None = None, ready: Ready | None = None
-) -> Outcome:
+async def install(tools: Tools, request: Request, workload: Workload) -> Outcome:
     """Install a job and wait for its workers; see `Lifecycle.install`."""
     check_name(request.name)
     request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
     async with tools.readable(request) as wanted:
-        work = Install(tools, wanted, chart, companion)
+        work = Install(tools, wanted, chart, workload)
         try:
             what = f"The install of {request.name} was not done within {request.timeout:.0f} s."
             try:
-                applied = await within(work.deadline, work.run(follow=ready is None), what)
+                applied = await within(work.deadline, work.run(follow=workload.ready is None), what)
             except (Exception, asyncio.CancelledError) as error:
                 raise await work.undone(error) from None
             work.require_own(applied.revision)
-            return await _ready(tools, wanted, work, applied, ready)
+            return await _ready(tools, wanted, work, applied)
         finally:
             await work.watcher.close()
 
 
-async def _ready(tools: Tools, request: Request, work: Install, applied: Applied, ready: Ready | None) -> Outcome:
+async def _ready(tools: Tools, request: Request, work: Install, applied: Applied) -> Outcome:
     """Wait for the workers of a release that was made; it stays, unless asked otherwise."""
     name, mark, deadline = request.name, work.mark, work.deadline
     stays = f"The release stays: `twister2-job status {name}` shows it, `twister2-job uninstall {name}` removes it."
     try:
-        if ready is None:
+        if work.workload.ready is None:
             work.watcher.read_rest()
-        if work.companion:
-            own = work.companion.own()
-            await within(max(deadline, time.monotonic() + LATE), own, f"The jar of {name} could not be given to it.")
+        await work.workload.give(max(deadline, time.monotonic() + LATE))
         objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
-        if ready:
-            await ready(sets, deadline)
+        if work.workload.ready:
+            await work.workload.ready(sets, deadline)
             return Outcome(applied.revision)
 
         async def still() -> None:

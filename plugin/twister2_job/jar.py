@@ -17,6 +17,7 @@ from .kube import Kubectl
 from .marks import Mark, remaining
 from .messages import Step, translate
 from .operation import Say
+from .resources import FILE, file_selector
 from .sources import look
 from .sources import read as read_bounded
 from .stored import Row, rows
@@ -31,7 +32,7 @@ SEND_LIMIT = 120.0
 """Seconds that sending a piece may take, over a slow line too."""
 GOING = 10.0
 """Seconds that pieces of a job which was just uninstalled get to disappear: they go by themselves."""
-KEY, LABEL = "jar", "twister2-job/jar"
+KEY = "jar"
 
 
 async def read(path: str, what: str, remedy: str, *, limit: int = LIMIT, deadline: float | None = None) -> bytes:
@@ -155,7 +156,7 @@ def manifest(job: str, name: str, index: int, content: bytes, mark: Mark) -> dic
         "app.kubernetes.io/name": "twister2-job",
         "app.kubernetes.io/instance": job,
         "app.kubernetes.io/managed-by": "twister2-job",
-        LABEL: str(index),
+        FILE: str(index),
     }
     return {
         "apiVersion": "v1",
@@ -174,8 +175,7 @@ async def present(kubectl: Kubectl, job: str) -> list[Row]:
     Raises:
         JobError: The API refuses or can't be reached.
     """
-    chosen = f"{LABEL},app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance={job}"
-    words = ("get", "configmaps", "-l", chosen, "--no-headers", "--show-labels", "--ignore-not-found")
+    words = ("get", "configmaps", "-l", file_selector(job), "--no-headers", "--show-labels", "--ignore-not-found")
     result = await kubectl.run(*words)
     if result.code:
         raise translate(result.err, "kubectl", Step.READ)

@@ -8,14 +8,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from . import options
-from .errors import JobError
-from .model import JobAddresses, JobStatus, Release
 from .runs import Runs
 
 if TYPE_CHECKING:
     from .client import Endpoint
+    from .lifecycle import Lifecycle
+    from .model import JobAddresses
     from .operation import Outcome, Request
     from .options import StrPath
+    from .releasedata import Release
+    from .status import JobStatus
 
 
 def silent(text: str) -> None:
@@ -91,10 +93,7 @@ class AsyncJob(Runs):
             self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
             create_namespace=create_namespace, rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
         )  # fmt: skip
-        from .lifecycle import Lifecycle
-
-        outcome = await Lifecycle(self.connection, self.say).install(wanted)
-        return await self._changed(outcome, publish)
+        return await self._changed(await self._lifecycle().install(wanted), publish)
 
     async def upgrade(
         self,
@@ -123,13 +122,18 @@ class AsyncJob(Runs):
             self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
             rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
         )  # fmt: skip
-        return await self.upgraded(wanted, publish=publish)
+        return await self._upgraded(wanted, publish=publish)
 
-    async def upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
-        """Do an upgrade that was checked; for this package's own use."""
+    async def _upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
+        """Do an upgrade that was checked."""
+        return await self._changed(await self._lifecycle().upgrade(wanted), publish)
+
+    def _lifecycle(self) -> Lifecycle:
+        """Return what changes the release."""
         from .lifecycle import Lifecycle
+        from .twister2workload import Twister2Workload
 
-        return await self._changed(await Lifecycle(self.connection, self.say).upgrade(wanted), publish)
+        return Lifecycle(self.connection, self.say, Twister2Workload())
 
     async def _changed(self, outcome: Outcome, publish: bool) -> JobAddresses:
         """Return the addresses after a change of the release: from what was seen while it was waited for, if enough."""
@@ -163,7 +167,8 @@ class AsyncJob(Runs):
 
         options.flag("publish", publish)
         wanted = options.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
-        return await pin(self, wanted, file=options.path("file", file), publish=publish)
+        upgrade = functools.partial(self._upgraded, publish=publish)
+        return await pin(self.connection, wanted, upgrade, self.say, file=options.path("file", file))
 
     async def unpin(
         self, *, chart: StrPath = "", timeout: float = 300, rollback_on_failure: bool = False, publish: bool = True
@@ -173,7 +178,7 @@ class AsyncJob(Runs):
 
         options.flag("publish", publish)
         wanted = options.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
-        return await unpin(self, wanted, publish=publish)
+        return await unpin(self.connection, wanted, functools.partial(self._upgraded, publish=publish))
 
     async def publish(self, report: JobAddresses | None = None) -> JobAddresses:
         """Write the addresses into the ConfigMap that the workers have mounted; they see it within about a minute.
@@ -193,10 +198,9 @@ class AsyncJob(Runs):
 
     async def try_publish(self, report: JobAddresses) -> None:
         """Publish after a change; a failure is told, and is none of the change's."""
-        try:
-            await self.publish(report)
-        except JobError as error:
-            self.say(f"The workers are not told their addresses: {error}")
+        from .publish import try_publish
+
+        await try_publish(self.connection, report, self.say)
 
     async def follow(self, *, address_type: str = "") -> AsyncIterator[JobAddresses]:
         """Yield the addresses as they are, then each time they have changed, until the caller stops.
@@ -225,14 +229,10 @@ class AsyncJob(Runs):
             JobNotFoundError: There is no such job.
         """
         options.text("address_type", address_type)
-        from .addresses import report
         from .kube import Kubectl
+        from .livejob import read_addresses
 
-        kubectl = Kubectl(self.connection)
-        cluster = await kubectl.cluster(self.name)
-        if not cluster.objects:
-            raise await kubectl.missing(self.name)
-        return report(self.name, cluster, address_type=address_type)
+        return await read_addresses(Kubectl(self.connection), self.name, address_type=address_type)
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
         """Return a context manager that yields (host, port) of a worker: an exposure that answers, else a forward.
@@ -248,7 +248,7 @@ class AsyncJob(Runs):
         options.text("port", port)
         from .client import connect
 
-        return connect(self, worker, port, self.say)
+        return connect(self.connection, self.name, worker, port, self.say)
 
     async def status(self) -> JobStatus:
         """Return release, workers and exposures as they are.
@@ -258,7 +258,7 @@ class AsyncJob(Runs):
         """
         from .status import status
 
-        return await status(self)
+        return await status(self.connection, self.name)
 
     async def uninstall(self, *, wait: bool = False, timeout: float = 300) -> None:
         """Remove the job.
@@ -272,9 +272,7 @@ class AsyncJob(Runs):
         """
         options.flag("wait", wait)
         limit = options.seconds("timeout", timeout)
-        from .lifecycle import Lifecycle
-
-        await Lifecycle(self.connection, self.say).uninstall(self.name, wait=wait, timeout=limit)
+        await self._lifecycle().uninstall(self.name, wait=wait, timeout=limit)
 
 
 async def list_jobs_async(

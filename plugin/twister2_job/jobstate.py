@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import signs
-from .addresses import MODE
 from .model import Worker
 from .signs import Progress
 from .workers import CONTAINER, Object, number, of_kind, reason_of, replicas, table
 
-TWISTER2 = "twister2"
 MASTER = "twister2-job-master-0"
 """Name of the job master's container."""
 MASTER_COUNT = "RESTART_COUNT_FOR_JOB_MASTER"
@@ -78,12 +76,6 @@ def advice(told: Progress) -> str:
 def master_name(job: str) -> str:
     """Return the name of the job master's StatefulSet; its one pod has `-0` behind it."""
     return f"{job}-jm"
-
-
-def mode(job: str, objects: Sequence[Object]) -> str:
-    """Return what a job's workers run: twister2, echo or command; empty if its headless Service is missing."""
-    found = [s for s in of_kind(objects, "Service") if s["metadata"]["name"] == job]
-    return str((found[0]["metadata"].get("annotations") or {}).get(MODE, "")) if found else ""
 
 
 def master_set(job: str, objects: Sequence[Object]) -> Object | None:

@@ -60,6 +60,7 @@ class Follower:
             say: Is told in sentences what happens and why nothing happens.
         """
         self._kubectl, self._job, self._say = kubectl, job, say
+        self.job = job
         self.state = JobState(UNKNOWN)
         self.failures: dict[tuple[str, ...], str] = {}
         self._objects: Sequence[Object] = []

@@ -19,8 +19,8 @@ from .errors import (
     OutOfTimeError,
     RefusedError,
 )
-from .messages import Step
 from .rules import Verdict, first, rule
+from .step import Step
 from .words import Said, own_words, read, short
 
 _UNREACHABLE = re.compile(r"\A(?:cluster reachability check failed: )?[Kk]ubernetes cluster unreachable: ")

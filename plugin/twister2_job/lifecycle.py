@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .helm import Helm
 from .kube import Kubectl
-from .operation import Companion, Outcome, Request, Say, Tools
+from .operation import Outcome, Request, Say, Tools
 from .settings import Connection
-
-if TYPE_CHECKING:
-    from .install import Ready
+from .workload import Workload
 
 
 class Lifecycle:
     """Changes one job; `say` is told in sentences what happens meanwhile."""
 
-    def __init__(self, connection: Connection, say: Say) -> None:
-        """Find both programs before anything is changed."""
-        self._tools = Tools(Helm(connection), Kubectl(connection), say)
+    def __init__(self, connection: Connection, say: Say, workload: Workload) -> None:
+        """Find both programs before anything is changed.
 
-    async def install(
-        self, request: Request, companion: Companion | None = None, ready: Ready | None = None
-    ) -> Outcome:
+        Args:
+            connection: Cluster and namespace.
+            say: Is told in sentences what happens meanwhile.
+            workload: What the job adds to Helm's work; what it sends goes again with an install that is undone.
+        """
+        self._tools, self._workload = Tools(Helm(connection), Kubectl(connection), say), workload
+
+    async def install(self, request: Request) -> Outcome:
         """Install a job and wait for its workers.
 
         Whatever ends it before its release is made, an error, the time or Ctrl-C, takes back what this very run made,
@@ -30,8 +30,6 @@ class Lifecycle:
 
         Args:
             request: What to install.
-            companion: What belongs to it and is not made by Helm; it goes again with an install that is undone.
-            ready: Waits in the place of our own waiting.
 
         Raises:
             JobExistsError: There is a release of this name.
@@ -41,14 +39,13 @@ class Lifecycle:
         """
         from .install import install
 
-        return await install(self._tools, request, companion, ready)
+        return await install(self._tools, request, self._workload)
 
-    async def upgrade(self, request: Request, ready: Ready | None = None) -> Outcome:
+    async def upgrade(self, request: Request) -> Outcome:
         """Upgrade a job and wait for its workers.
 
         Args:
             request: What to upgrade to.
-            ready: Waits in the place of our own waiting.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -58,7 +55,7 @@ class Lifecycle:
         """
         from .upgrade import upgrade
 
-        return await upgrade(self._tools, request, ready)
+        return await upgrade(self._tools, request, self._workload)
 
     async def uninstall(self, name: str, *, wait: bool, timeout: float) -> None:
         """Remove a job.
@@ -75,4 +72,4 @@ class Lifecycle:
         """
         from .uninstall import uninstall
 
-        await uninstall(self._tools, name, wait=wait, timeout=timeout)
+        await uninstall(self._tools, name, self._workload, wait=wait, timeout=timeout)

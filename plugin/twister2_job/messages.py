@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from .errors import JobError
+from .step import Step
 
 if TYPE_CHECKING:
     from .rules import Verdict
 
-
-class Step(Enum):
-    """What a program was asked to do."""
-
-    RENDER = "helm template: it works offline, and speaks of values and charts only"
-    READ = "helm history, list, get; kubectl get, logs, wait"
-    APPLY = "helm install, upgrade, rollback"
-    REMOVE = "helm uninstall; kubectl delete"
-    WRITE = "kubectl create, patch, replace"
+__all__ = ["Step", "classify", "log_command", "own_words", "translate"]
 
 
 def translate(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> JobError:

@@ -5,10 +5,7 @@ These are named tuples: the module of data classes takes a third as long to impo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from .jobstate import JobState
+from typing import Any, NamedTuple
 
 SCHEMA_VERSION = "v1"
 
@@ -110,56 +107,4 @@ class JobAddresses(NamedTuple):
             "shared": [address.to_dict() for address in self.shared],
             "workers": [worker.to_dict() for worker in self.workers],
             "warnings": list(self.warnings),
-        }
-
-
-class Release(NamedTuple):
-    """A Helm release of this chart."""
-
-    name: str
-    namespace: str
-    revision: int
-    status: str
-    chart: str
-    app_version: str = ""
-    updated: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready data."""
-        return {
-            "name": self.name,
-            "namespace": self.namespace,
-            "revision": self.revision,
-            "status": self.status,
-            "chart": self.chart,
-            "appVersion": self.app_version,
-            "updated": self.updated,
-        }
-
-
-class JobStatus(NamedTuple):
-    """A job as it is: its release, its workers, its exposures; `job` is how far a Twister2 job is, None of others."""
-
-    release: Release
-    mode: str
-    workers: tuple[Worker, ...]
-    addresses: JobAddresses
-    job: JobState | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether every worker is ready."""
-        return all(worker.ready for worker in self.workers)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the versioned report."""
-        return {
-            "schemaVersion": SCHEMA_VERSION,
-            "release": self.release.to_dict(),
-            "mode": self.mode,
-            "ready": self.ready,
-            **({"job": self.job.to_dict()} if self.job else {}),
-            "workers": [worker.to_status() for worker in self.workers],
-            "exposures": [address.to_dict() for address in self.addresses.all()],
-            "warnings": list(self.addresses.warnings),
         }

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from . import inputs, marks
 from .errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
@@ -18,7 +18,6 @@ from .marks import Mark, remaining
 from .process import to_its_end
 from .resources import Cluster
 from .stored import Stored, claim, labelled, newest, revisions
-from .workers import Object
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -67,22 +66,6 @@ class Outcome:
 
     revision: int
     cluster: Cluster | None = None
-
-
-class Companion(Protocol):
-    """What belongs to a release and is not made by Helm: a jar."""
-
-    def check(self, rendered: Sequence[Object]) -> None:
-        """Raise JobError if it doesn't fit to the objects that Helm would make."""
-
-    async def make(self) -> None:
-        """Make it, before Helm makes the release."""
-
-    async def own(self) -> None:
-        """Give it to the release that was made."""
-
-    async def remove(self) -> str:
-        """Remove what was made, all or a part of it; return what that was, empty if nothing."""
 
 
 class Tools:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .model import Address, JobAddresses, JobStatus, Release, exposing
+from .model import Address, JobAddresses, exposing
+
+if TYPE_CHECKING:
+    from .check import CheckResult
+    from .releasedata import Release
+    from .status import JobStatus
 
 READABLE = 200_000
 """Characters of JSON up to which it is indented."""
@@ -109,3 +114,26 @@ def releases_table(releases: Iterable[Release]) -> str:
     return (
         columns(("NAME", "NAMESPACE", "REVISION", "STATUS", "CHART", "UPDATED"), rows) if rows else "There are no jobs."
     )
+
+
+def check_table(result: CheckResult) -> str:
+    """Return the result for a person: a row for each address, and below what all of them come to."""
+    rows = [
+        [
+            "any" if r.worker < 0 else str(r.worker),
+            r.address.port,
+            r.address.address,
+            r.address.via,
+            r.state,
+            f"{r.milliseconds:.1f}" if r.milliseconds else "",
+            str(r.answered_by) if r.answered_by >= 0 else "",
+            r.reason,
+        ]
+        for r in result.results
+    ]
+    head = ("WORKER", "PORT", "ADDRESS", "VIA", "STATE", "MS", "ANSWERED BY", "REASON")
+    last = f"{result.answered} of {len(result.results)} addresses answer from {result.origin}"
+    last += f", {result.skipped} skipped." if result.skipped else "."
+    if result.identity == "not checked":
+        last += " Identity not checked: --expect REGEX compares what the workers say."
+    return "\n".join([columns(head, rows), "", last, *result.warnings])

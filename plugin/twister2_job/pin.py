@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,13 @@ from .sources import descriptor
 from .workers import Object, number, of_kind, table
 
 if TYPE_CHECKING:
-    from .job import AsyncJob
-    from .operation import Request
+    from .operation import Request, Say
+    from .settings import Connection
 
 HEADER = "# Written by `twister2-job pin`: the node ports of job"
 Values = dict[str, Any]
+Upgrade = Callable[["Request"], Awaitable[JobAddresses]]
+"""Upgrades the job, and returns its addresses."""
 
 
 def live_numbers(objects: Sequence[Object]) -> Values:
@@ -135,30 +137,31 @@ def changed(request: Request, values: Values) -> Request:
     return replace(request, arguments=["--reset-values"], values=values)
 
 
-async def pin(job: AsyncJob, request: Request, *, file: str, publish: bool) -> JobAddresses:
+async def pin(connection: Connection, request: Request, upgrade: Upgrade, say: Say, *, file: str) -> JobAddresses:
     """Make the live node ports values of the release; see `AsyncJob.pin`."""
-    live = await live_release(job.connection, job.name, request.chart)
+    name = request.name
+    live = await live_release(connection, name, request.chart)
     numbers = live_numbers(live.objects)
-    require_numbers(job.name, numbers)
+    require_numbers(name, numbers)
     if file:
-        check_file(Path(file), job.name)
+        check_file(Path(file), name)
     late: OutOfTimeError | None = None
     try:
-        report = await job.upgraded(changed(request, merged(live.values, numbers)), publish=publish)
+        report = await upgrade(changed(request, merged(live.values, numbers)))
     except OutOfTimeError as error:  # The workers are late, but the numbers are values of the release by now.
         if request.rollback_on_failure:
             raise
         late = error
     if file:
-        write_file(Path(file), job.name, numbers)
-        job.say(f"the node ports are in {file}")
+        write_file(Path(file), name, numbers)
+        say(f"the node ports are in {file}")
     if late:
         raise late
     return report
 
 
-async def unpin(job: AsyncJob, request: Request, *, publish: bool) -> JobAddresses:
+async def unpin(connection: Connection, request: Request, upgrade: Upgrade) -> JobAddresses:
     """Take every fixed node port out of the release's values; see `AsyncJob.unpin`."""
-    live = await live_release(job.connection, job.name, request.chart)
+    live = await live_release(connection, request.name, request.chart)
     values = unpinned(live.values, len(table(live.objects)))
-    return await job.upgraded(changed(request, values), publish=publish)
+    return await upgrade(changed(request, values))

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from . import ahead
+from . import prestarted
 from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
 
 __all__ = ["GRACE", "Process", "Result", "heard", "run", "stop", "stream", "to_its_end"]
@@ -228,7 +228,7 @@ async def run(
 
         return await run_elsewhere(argv, env=env, stdin=data, timeout=timeout)
     given, apart = data is not None, UNDOING.get()
-    child = None if given or pass_fds or apart or lasting else ahead.taken(argv)
+    child = None if given or pass_fds or apart or lasting else prestarted.taken(argv)
     process = Process(argv, env=env, stdin=given, pass_fds=pass_fds, session=apart, lasting=lasting, child=child)
     texts = (bytearray(), bytearray())
     talk = asyncio.ensure_future(_talk(process, argv[0], data, texts))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
-from .errors import JobNotFoundError, RefusedError
+from .errors import JobError, JobNotFoundError, RefusedError
 from .kube import Kubectl
 from .messages import Step, translate
 from .model import Address, JobAddresses
+from .settings import Connection
 
 KEY = "addresses.json"
 LIMIT = 1_000_000
@@ -71,3 +73,11 @@ async def publish(kubectl: Kubectl, report: JobAddresses) -> None:
         )
     if result.code:
         raise translate(result.err, "kubectl", Step.WRITE)
+
+
+async def try_publish(connection: Connection, report: JobAddresses, say: Callable[[str], None]) -> None:
+    """Publish after a change; a failure is told, and is none of the change's."""
+    try:
+        await publish(Kubectl(connection), report)
+    except JobError as error:
+        say(f"The workers are not told their addresses: {error}")

@@ -25,6 +25,8 @@ LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
 _INSTANCE = "app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance"
 _COMPONENT = "app.kubernetes.io/component"
+FILE = "twister2-job/jar"
+"""Label of the ConfigMaps that hold a file for a job's pods, in pieces, and are no part of its release."""
 
 
 def short_lived(env: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +37,16 @@ def short_lived(env: Mapping[str, str]) -> dict[str, str]:
 def selector(job: str) -> str:
     """Return the label selector of everything that belongs to `job`, but for the pod that `helm test` leaves."""
     return f"{_INSTANCE}={job},{_COMPONENT}!=test"
+
+
+def release_selector(job: str) -> str:
+    """Return the label selector of what a release of `job` has: without files in pieces, which are large."""
+    return f"{selector(job)},!{FILE}"
+
+
+def file_selector(job: str) -> str:
+    """Return the label selector of the ConfigMaps that hold a file for the pods of `job`."""
+    return f"{FILE},{_INSTANCE}={job}"
 
 
 def presence_words(job: str) -> tuple[str, ...]:

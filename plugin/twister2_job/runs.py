@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from . import options
 
 if TYPE_CHECKING:
-    from .job import AsyncJob
     from .jobstate import JobState
     from .model import JobAddresses
+    from .operation import Say
     from .options import StrPath
+    from .settings import Connection
 
     OnReady = Callable[[JobAddresses], None]
 
 
 class Runs:
-    """What `AsyncJob` can do with a Twister2 job."""
+    """What `AsyncJob` can do with a Twister2 job.
+
+    Attributes:
+        name: Name of the job: the Helm release.
+        connection: Cluster and namespace.
+        say: Is told in sentences what happens meanwhile.
+    """
+
+    name: str
+    connection: Connection
+    say: Say
 
     async def submit(
         self,
@@ -73,7 +84,7 @@ class Runs:
         options.flag("publish", publish)
         options.flag("detach", detach)
         wanted = options.request(
-            self._whole.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
+            self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
             create_namespace=create_namespace, rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
         )  # fmt: skip
         if on_ready is not None:
@@ -86,7 +97,9 @@ class Runs:
             options.settings("config", {} if config is None else config), options.path("package", package),
             options.text("url_secret", url_secret),
         )  # fmt: skip
-        return await submit(self._whole, given, wanted, detach=detach, publish=publish, on_ready=on_ready)
+        return await submit(
+            self.connection, given, wanted, self.say, detach=detach, publish=publish, on_ready=on_ready
+        )
 
     async def wait(self, *, timeout: float | None = None) -> JobState:
         """Wait for the end of a Twister2 job and return its state: completed.
@@ -103,7 +116,7 @@ class Runs:
         limit = None if timeout is None else options.seconds("timeout", timeout)
         from .submit import wait
 
-        return await wait(self._whole, limit)
+        return await wait(self.connection, self.name, self.say, limit)
 
     async def kill(self, *, logs: StrPath = "", timeout: float = 300, chart: StrPath = "") -> str:
         """End a Twister2 job: no pod is left; its Services, their ports and its release stay.
@@ -123,7 +136,7 @@ class Runs:
         limit = options.seconds("timeout", timeout)
         from .jobrun import kill
 
-        return await kill(self._whole, logs=folder, timeout=limit, chart=found)
+        return await kill(self.connection, self.name, self.say, logs=folder, timeout=limit, chart=found)
 
     async def rerun(
         self,
@@ -150,8 +163,7 @@ class Runs:
         limit, found = options.seconds("timeout", timeout), options.path("chart", chart)
         from .jobrun import rerun
 
-        return await rerun(self._whole, detach=detach, publish=publish, on_ready=on_ready, timeout=limit, chart=found)
-
-    @property
-    def _whole(self) -> AsyncJob:
-        return cast("AsyncJob", self)
+        return await rerun(
+            self.connection, self.name, self.say,
+            detach=detach, publish=publish, on_ready=on_ready, timeout=limit, chart=found,
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import resources
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from .model import JobAddresses
 
 
-def addresses(connection: Connection, job: str, *, address_type: str = "") -> JobAddresses:
+def addresses(
+    connection: Connection, job: str, *, address_type: str = "", meanwhile: Callable[[], object] | None = None
+) -> JobAddresses:
     """Return the addresses of a job's workers, read live, as `AsyncJob.addresses` does.
 
     Args:
         connection: Cluster and namespace.
         job: Name of the job.
         address_type: Type of node address to prefer, such as InternalIP.
+        meanwhile: Is called while kubectl runs, to import what the caller needs next.
 
     Raises:
         JobNotFoundError: There is no such job.
@@ -32,9 +36,10 @@ def addresses(connection: Connection, job: str, *, address_type: str = "") -> Jo
         env = resources.short_lived(own.env)
         with running(commands, env=env, timeout=resources.LIMIT, pass_fds=own.descriptors) as finish:
             # What is needed next takes as long to import as kubectl takes to answer.
-            from . import output  # noqa: F401
             from .addresses import report
 
+            if meanwhile:
+                meanwhile()
             results = finish()
     cluster = resources.cluster(wanted, results, connection.kubeconfig)
     if not cluster.objects:

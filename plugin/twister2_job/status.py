@@ -4,39 +4,67 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from . import joblogs, strays
 from .addresses import report
 from .guards import check_chart_of
 from .helm import Helm, Revision
-from .jobstate import TWISTER2
+from .jobstate import JobState
 from .kube import Kubectl
-from .model import JobStatus, Release
+from .mode import TWISTER2
+from .model import SCHEMA_VERSION, JobAddresses, Worker
 from .operation import PENDING
 from .release import current
+from .releasedata import Release
+from .settings import Connection
 
-if TYPE_CHECKING:
-    from .job import AsyncJob
+
+class JobStatus(NamedTuple):
+    """A job as it is: its release, its workers, its exposures; `job` is how far a Twister2 job is, None of others."""
+
+    release: Release
+    mode: str
+    workers: tuple[Worker, ...]
+    addresses: JobAddresses
+    job: JobState | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every worker is ready."""
+        return all(worker.ready for worker in self.workers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the versioned report."""
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "release": self.release.to_dict(),
+            "mode": self.mode,
+            "ready": self.ready,
+            **({"job": self.job.to_dict()} if self.job else {}),
+            "workers": [worker.to_status() for worker in self.workers],
+            "exposures": [address.to_dict() for address in self.addresses.all()],
+            "warnings": list(self.addresses.warnings),
+        }
 
 
-async def status(job: AsyncJob) -> JobStatus:
+async def status(connection: Connection, name: str) -> JobStatus:
     """Return the status of a job; see `AsyncJob.status`."""
-    helm, kubectl = Helm(job.connection), Kubectl(job.connection)
+    helm, kubectl = Helm(connection), Kubectl(connection)
     history, cluster, namespace = await asyncio.gather(
-        helm.history(job.name), kubectl.cluster(job.name), kubectl.namespace()
+        helm.history(name), kubectl.cluster(name), kubectl.namespace()
     )
-    check_chart_of(job.name, history)
+    check_chart_of(name, history)
     if not history:
-        raise await kubectl.missing(job.name)
+        raise await kubectl.missing(name)
     newest = history[-1]
-    addresses = report(job.name, cluster)._replace(revision=newest.number, namespace=namespace)
+    addresses = report(name, cluster)._replace(revision=newest.number, namespace=namespace)
     release = Release(
-        job.name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
+        name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
     )
-    addresses = addresses._replace(warnings=(*addresses.warnings, *await _strays(helm, kubectl, job.name, history)))
+    addresses = addresses._replace(warnings=(*addresses.warnings, *await _strays(helm, kubectl, name, history)))
     workers = tuple(w for w in addresses.workers if not w.reserved)
-    progress = await joblogs.state(kubectl, job.name, cluster) if addresses.mode == TWISTER2 else None
+    progress = await joblogs.state(kubectl, name, cluster) if addresses.mode == TWISTER2 else None
     return JobStatus(release, addresses.mode, workers, addresses, progress)
 
 

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import BusyError, JobError, OutOfTimeError, RefusedError
-from .jar import LABEL as JAR
 from .kube import Kubectl
 from .messages import Step, translate
 from .operation import Tools, within
-from .resources import selector
+from .resources import release_selector
 from .stored import place_of
 from .words import listed
 from .workers import Object, number
@@ -80,9 +79,8 @@ async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -
         JobError: The API can't be reached.
     """
     listed = ",".join(f"{KINDS[kind][1]}{_group(kind)}" for kind in kinds)
-    # Without the pieces of a jar: they are large, and go their own way.
-    chosen = f"{selector(job)},!{JAR}"
-    result = await kubectl.run("get", listed, "-l", chosen, "--chunk-size=0", "-o", "json")
+    words = ("get", listed, "-l", release_selector(job), "--chunk-size=0", "-o", "json")
+    result = await kubectl.run(*words)
     try:
         found: list[Object] = json.loads(result.out).get("items", [])  # Of the kinds that may be listed.
     except ValueError:

@@ -6,105 +6,96 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import chart as charts
 from . import jar, jobpackage, marks, signs, submission
 from .errors import JobFailedError, JobKilledError, JobLostError, UsageError
 from .guards import check_name
 from .joblogs import failed_for_good, last_words
-from .jobstate import TWISTER2, JobState, mode
+from .jobstate import JobState
 from .jobwait import Follower
 from .kube import Kubectl
 from .lifecycle import Lifecycle
+from .livejob import read_addresses, read_cluster
 from .marks import Mark
+from .mode import TWISTER2, mode
 from .model import JobAddresses
-from .operation import Request
+from .operation import Request, Say
+from .publish import try_publish
+from .settings import Connection
 from .submission import Submission
+from .twister2workload import Upload
 from .workers import CONTAINER, Object
-
-if TYPE_CHECKING:
-    from .job import AsyncJob
+from .workload import Ready
 
 OnReady = Callable[[JobAddresses], None]
 
 
-class Upload:
-    """The jar or package of a job, as a companion of its release."""
-
-    def __init__(self, job: AsyncJob, pieces: jar.Pieces | None, package: jobpackage.JobPackage | None) -> None:
-        """Keep what to send, if anything, and what the values must fit to."""
-        self._job, self._pieces, self._package = job, pieces, package
-
-    def check(self, rendered: Sequence[Object]) -> None:
-        """Raise ValuesError unless the values make a Twister2 job, and the one of the package."""
-        plan = jobpackage.plan(self._job.name, rendered)
-        if self._package:
-            jobpackage.check(self._package, plan)
-
-    async def make(self) -> None:
-        """Send the pieces."""
-        if self._pieces:
-            await self._pieces.make()
-
-    async def own(self) -> None:
-        """Give them to the job's Service."""
-        if self._pieces:
-            await jar.try_own(self._pieces, self._job.say)
-
-    async def remove(self) -> str:
-        """Remove them."""
-        return await self._pieces.remove() if self._pieces else ""
-
-
 async def prepare(
-    job: AsyncJob, given: Submission, chart: Path, mark: Mark, deadline: float
+    kubectl: Kubectl, job: str, given: Submission, chart: Path, mark: Mark, deadline: float, say: Say, ready: Ready
 ) -> tuple[dict[str, Any], Upload]:
     """Return the values of a job and what has to be sent for it; nothing is sent yet.
 
     Raises:
         UsageError: The jar or package can't be used.
     """
-    kubectl, package = Kubectl(job.connection), None
+    package = None
     if given.package:
         remedy = "Put it on a server that the pods reach, its URL into a Secret, and add --url-secret NAME."
         limit = jobpackage.LIMIT if given.url_secret else jar.LIMIT
         remedy = "" if given.url_secret else remedy
         content = await jar.read(given.package, "package", remedy, limit=limit, deadline=deadline)
-        package = jobpackage.read(given.package, chart, job.name, await kubectl.namespace(), content=content)
-        if told := submission.zookeeper(job.name, package.settings, packaged=True):
-            job.say(told)
+        package = jobpackage.read(given.package, chart, job, await kubectl.namespace(), content=content)
+        if told := submission.zookeeper(job, package.settings, packaged=True):
+            say(told)
     elif given.local:
-        content = await jar.read_jar(given.jar, given.worker_class, job.say, deadline=deadline)
+        content = await jar.read_jar(given.jar, given.worker_class, say, deadline=deadline)
     else:
-        return submission.values(given, [], ""), Upload(job, None, None)
-    pieces = jar.Pieces(kubectl, job.name, content, mark)
+        return submission.values(given, [], ""), Upload(job, say, None, None, ready)
+    pieces = jar.Pieces(kubectl, job, content, mark)
     if package:
         values = jobpackage.values(package, given.source(pieces.names, pieces.sha256))
-        return values, Upload(job, pieces if given.local else None, package)
-    return submission.values(given, pieces.names, pieces.sha256), Upload(job, pieces, None)
+        return values, Upload(job, say, pieces if given.local else None, package, ready)
+    return submission.values(given, pieces.names, pieces.sha256), Upload(job, say, pieces, None, ready)
 
 
 async def submit(
-    job: AsyncJob, given: Submission, request: Request, *, detach: bool, publish: bool, on_ready: OnReady | None
+    connection: Connection,
+    given: Submission,
+    request: Request,
+    say: Say,
+    *,
+    detach: bool,
+    publish: bool,
+    on_ready: OnReady | None,
 ) -> JobState:
     """Submit a job; see `AsyncJob.submit`."""
     given.check()
     check_name(request.name)
     mark, deadline = marks.new(request.timeout), request.ends()
-    values, upload = await prepare(job, given, charts.find(request.chart), mark, deadline)
-    follower = Follower(Kubectl(job.connection), job.name, job.say)
+    chart, kubectl = charts.find(request.chart), Kubectl(connection)
+    follower = Follower(kubectl, request.name, say)
+    values, upload = await prepare(kubectl, request.name, given, chart, mark, deadline, say, follower.ready)
     try:
-        lifecycle = Lifecycle(job.connection, job.say)
         wanted = replace(request, values=values, mark=mark, deadline=deadline)
-        outcome = await lifecycle.install(wanted, upload, follower.ready)
-        return await to_the_end(job, follower, outcome.revision, detach=detach, publish=publish, on_ready=on_ready)
+        outcome = await Lifecycle(connection, say, upload).install(wanted)
+        return await to_the_end(
+            kubectl, follower, outcome.revision, say, detach=detach, publish=publish, on_ready=on_ready
+        )
     finally:
         await follower.close()
 
 
 async def to_the_end(
-    job: AsyncJob, follower: Follower, revision: int, *, detach: bool, publish: bool, on_ready: OnReady | None
+    kubectl: Kubectl,
+    follower: Follower,
+    revision: int,
+    say: Say,
+    *,
+    detach: bool,
+    publish: bool,
+    on_ready: OnReady | None,
 ) -> JobState:
     """Hand out the addresses of a job whose pods run, and follow it to its end, unless that is not wanted.
 
@@ -113,27 +104,25 @@ async def to_the_end(
         JobKilledError: It was killed.
         JobLostError: It can't end any more, or nobody can tell how it ended.
     """
-    report = (await job.addresses())._replace(revision=revision)
+    report = (await read_addresses(kubectl, follower.job))._replace(revision=revision)
     if on_ready:
         on_ready(report)
     if publish:
-        await job.try_publish(report)
+        await try_publish(kubectl.connection, report, say)
     if detach:
         return follower.state
-    return await require_completed(Kubectl(job.connection), job.name, await follower.end(), follower.failures)
+    return await require_completed(kubectl, follower.job, await follower.end(), follower.failures)
 
 
-async def wait(job: AsyncJob, timeout: float | None) -> JobState:
+async def wait(connection: Connection, name: str, say: Say, timeout: float | None) -> JobState:
     """Wait for the end of a job; see `AsyncJob.wait`."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    kubectl = Kubectl(job.connection)
-    cluster = await kubectl.cluster(job.name, nodes=False)
-    if not cluster.objects:
-        raise await kubectl.missing(job.name)
-    require_twister2(job.name, cluster.objects, "There is no end to wait for.")
-    follower = Follower(kubectl, job.name, job.say)
+    kubectl = Kubectl(connection)
+    cluster = await read_cluster(kubectl, name, nodes=False)
+    require_twister2(name, cluster.objects, "There is no end to wait for.")
+    follower = Follower(kubectl, name, say)
     try:
-        return await require_completed(kubectl, job.name, await follower.end(deadline), follower.failures)
+        return await require_completed(kubectl, name, await follower.end(deadline), follower.failures)
     finally:
         await follower.close()
 

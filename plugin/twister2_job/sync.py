@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .interrupt import run_sync
 from .job import AsyncJob, list_jobs_async, silent
-from .model import Release
 
 if TYPE_CHECKING:
     from .client import Endpoint
     from .options import StrPath
+    from .releasedata import Release
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,36 +6,37 @@ import asyncio
 import contextlib
 import time
 
-from . import claims, jar, strays
+from . import claims, strays
 from .errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
 from .guards import check_chart_of, check_name
 from .helm import Revision
 from .operation import Tools, within
 from .resources import selector, test_selector
+from .workload import Workload
 
 TRIES = 5
 """How often Helm is asked to remove a release to which others add revisions."""
 
 
-async def uninstall(tools: Tools, name: str, *, wait: bool, timeout: float) -> None:
+async def uninstall(tools: Tools, name: str, workload: Workload, *, wait: bool, timeout: float) -> None:
     """Remove a job; see `Lifecycle.uninstall`."""
     check_name(name)
     deadline = time.monotonic() + timeout
     late = f"The uninstall of {name} was not done within {timeout:.0f} s; the same command again goes on with it."
-    await within(deadline, _remove(tools, name, deadline), late)
+    await within(deadline, _remove(tools, name, workload, deadline), late)
     if wait:
         await _gone(tools, name, max(1.0, deadline - time.monotonic()), timeout)
 
 
-async def _remove(tools: Tools, name: str, deadline: float) -> None:
+async def _remove(tools: Tools, name: str, workload: Workload, deadline: float) -> None:
     """Remove the release, and all that belongs to the job."""
-    history, pieces = await asyncio.gather(tools.helm.history(name), jar.present(tools.kubectl, name))
+    history, sent = await asyncio.gather(tools.helm.history(name), workload.sent(tools, name))
     check_chart_of(name, history)
     if history:
         await _remove_release(tools, name, history, deadline)
-        await jar.remove(tools.kubectl, [piece.name.rpartition("/")[2] for piece in pieces])
-    elif pieces:
-        await jar.remove_leftovers(tools.kubectl, name, pieces, tools.say)
+        await workload.remove_sent(tools, name, sent, released=True)
+    elif sent:
+        await workload.remove_sent(tools, name, sent, released=False)
     try:
         gone, stay = await strays.sweep(tools, name, [], 0)
     except JobError as error:
@@ -51,7 +52,7 @@ async def _remove(tools: Tools, name: str, deadline: float) -> None:
     kept, _ = await asyncio.gather(claims.kept(tools.kubectl, name), test)
     if kept:
         tools.say(kept)
-    if not (history or pieces or gone):
+    if not (history or sent or gone):
         raise await tools.kubectl.missing(name)
 
 

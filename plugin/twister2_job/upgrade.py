@@ -20,9 +20,8 @@ from .errors import (
     UsageError,
     ValuesError,
 )
-from .guards import check_chart_of, check_name, check_running, reuse_hint
+from .guards import check_chart_of, check_name, reuse_hint
 from .helm import Applied, Revision
-from .install import Ready
 from .manifests import documents
 from .operation import PENDING, Outcome, Request, Tools, within
 from .prepare import RESET, Prepared, prepare, resets_values
@@ -31,16 +30,17 @@ from .stored import revisions
 from .undo import LATE, Undo, undoing
 from .wait import Watcher
 from .workers import Object, own_sets, resizes
+from .workload import Workload
 
 
 class Upgrade:
     """One upgrade of one job, until Helm has made its revision."""
 
-    def __init__(self, tools: Tools, request: Request, chart: Path) -> None:
+    def __init__(self, tools: Tools, request: Request, chart: Path, workload: Workload) -> None:
         """Keep what it is made of; nothing is contacted yet."""
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
-        self.request, self.mark, self.chart = request, request.mark, chart
+        self.request, self.mark, self.chart, self.workload = request, request.mark, chart, workload
         self.name, self.deadline = request.name, request.ends()
         self.prepared: Prepared | None = None
         self.live = 0
@@ -72,7 +72,7 @@ class Upgrade:
                 values = prepared.values or {}  # Helm has forgotten them with the release.
         try:
             if self.live:  # Else there is nothing that runs: what an install has left, or one that has failed.
-                check_running(self.name, prepared.live, rendered)
+                self.workload.check_upgrade(self.name, prepared.live, rendered)
             await preflight.check(self.kubectl, objects, rendered, self.name)
         except (UsageError, ValuesError) as error:
             why = dropped.HINT if resets_values(self.request) else ""
@@ -232,22 +232,22 @@ class Upgrade:
         return "\n".join(filter(None, [swept, state + status]))
 
 
-async def upgrade(tools: Tools, request: Request, ready: Ready | None = None) -> Outcome:
+async def upgrade(tools: Tools, request: Request, workload: Workload) -> Outcome:
     """Upgrade a job and wait for its workers; see `Lifecycle.upgrade`."""
     check_name(request.name)
     request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
     async with tools.readable(request) as wanted:
-        work = Upgrade(tools, wanted, chart)
+        work = Upgrade(tools, wanted, chart, workload)
         try:
             what = f"The upgrade of {request.name} was not done within {request.timeout:.0f} s."
             applied = await within(work.deadline, work.run(), what)
         except (Exception, asyncio.CancelledError) as error:
             raise await work.failed(error) from None
-        return await _ready(tools, wanted, work, applied, ready)
+        return await _ready(tools, wanted, work, applied)
 
 
-async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied, ready: Ready | None) -> Outcome:
+async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied) -> Outcome:
     """Wait for the workers of a revision that was made; it stays, unless asked otherwise."""
     revision, name, deadline = applied.revision, request.name, work.deadline
     watcher, check = Watcher(tools.kubectl, name), f"What else happened to {name} could not be looked for."
@@ -262,8 +262,8 @@ async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied
         for told in filter(None, await asyncio.gather(swept, work.dropped(revision))):
             tools.say(told)
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
-        if ready:
-            await ready(sets, deadline)
+        if workload_ready := work.workload.ready:
+            await workload_ready(sets, deadline)
             return Outcome(revision)
         watcher.start()
         watcher.read_rest()

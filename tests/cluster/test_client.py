@@ -267,7 +267,9 @@ def test_forward_runs_until_it_is_cancelled(where):
     said = []
 
     async def main():
-        task = asyncio.ensure_future(forward(AsyncJob(**where), worker=1, port="", local=0, say=said.append))
+        job = AsyncJob(**where)
+        work = forward(job.connection, job.name, worker=1, port="", local=0, say=said.append)
+        task = asyncio.ensure_future(work)
         while not said:
             await asyncio.sleep(0.05)
         answer = await asyncio.to_thread(ask, "127.0.0.1", int(said[0].split(" ")[1].rsplit(":", 1)[1]))

@@ -15,11 +15,12 @@ import time
 
 import pytest
 from twister2_job import probe
-from twister2_job.check import check, require, table
+from twister2_job.check import check, require
 from twister2_job.errors import NotExposedError, PendingError, UnansweredError, UsageError
 from twister2_job.model import Address, JobAddresses, Worker
 from twister2_job.network import failed
 from twister2_job.nodes import host_port
+from twister2_job.output import check_table
 from twister2_job.probe import ask_all
 
 from tests.conftest import CHART
@@ -158,11 +159,11 @@ def test_the_right_workers_answer(echo_workers):
         for ports in echo_workers.values()
     ]
     result = run(report(*own, shared=[address(echo_workers[1]["worker"], via="nodePort")]))
-    assert [r.state for r in result.results] == ["answered"] * 7, table(result)
+    assert [r.state for r in result.results] == ["answered"] * 7, check_table(result)
     assert [(r.worker, r.answered_by) for r in result.results] == [(-1, 1), *[(0, 0)] * 3, *[(1, 1)] * 3]
     assert all(0 < r.milliseconds < 400 for r in result.results)
     assert result.ok and result.identity == "checked" and require(result) is None
-    assert "7 of 7 addresses answer" in table(result) and "not checked" not in table(result)
+    assert "7 of 7 addresses answer" in check_table(result) and "not checked" not in check_table(result)
 
 
 def test_the_report_has_the_documented_fields_and_no_null(echo_workers):
@@ -397,14 +398,14 @@ def test_expect_that_is_no_regular_expression():
 
 def test_expect_without_the_placeholder_is_warned_of(page):
     result = run(report(address(page), mode="command"), expect="Worker", timeout=1.5)
-    assert result.ok and "{worker}" in result.warnings[0] and result.warnings[0] in table(result)
+    assert result.ok and "{worker}" in result.warnings[0] and result.warnings[0] in check_table(result)
     assert not run(report(shared=[address(page)], mode="command", running=2), expect="Worker", timeout=1.5).warnings
 
 
 def test_without_echo_and_expect_the_identity_is_not_checked_and_that_is_said_once(page):
     result = run(report(address(page), address(page), mode="command"))
     assert result.ok and result.identity == "not checked" and result.results[0].answered_by == -1
-    assert table(result).lower().count("identity not checked") == 1
+    assert check_table(result).lower().count("identity not checked") == 1
 
 
 def test_udp_of_the_echo_worker(echo_workers):
@@ -450,7 +451,7 @@ def test_what_is_not_connected_to(monkeypatch, fields, mode, reason):
     result = asyncio.run(check(report(address(9000, **fields), mode=mode)))
     (one,) = result.results
     assert one.state == "skipped" and one.reason.startswith(reason) and not result.ok
-    assert "0 of 1 addresses answer" in table(result) and "1 skipped" in table(result)
+    assert "0 of 1 addresses answer" in check_table(result) and "1 skipped" in check_table(result)
 
 
 def test_other_ports_of_a_twister2_job_are_checked_and_the_worker_port_when_told_to():
@@ -484,7 +485,7 @@ def test_a_failed_address_is_no_success(echo_workers):
 
 def test_the_warnings_of_the_report_are_handed_on(echo_workers):
     result = run(report(address(echo_workers[0]["worker"]))._replace(warnings=("You may not read nodes.",)))
-    assert result.to_dict()["warnings"] == ["You may not read nodes."] and "You may not" in table(result)
+    assert result.to_dict()["warnings"] == ["You may not read nodes."] and "You may not" in check_table(result)
 
 
 def test_a_suspended_job_is_pending():

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from twister2_job import AsyncJob, Endpoint, Job
+from twister2_job import Endpoint, Job
 from twister2_job import client as client_module
 from twister2_job import forward as forward_module
 from twister2_job import tunnel as tunnel_module
@@ -274,7 +274,7 @@ def test_a_forward_to_a_jobs_own_worker_port_is_warned_of(kubectl, mode, port, w
     kubectl("exit 1", Cluster([stateful_set(), pod(0, ready=False), service], None))
     said = []
     with pytest.raises(PendingError):  # The worker is not ready, and all that is said comes before.
-        asyncio.run(forward_module.forward(AsyncJob("job"), port=port, say=said.append))
+        asyncio.run(forward_module.forward(Connection(), "job", port=port, say=said.append))
     assert said == ([forward_module.STRANGERS] if warned else [])
 
 

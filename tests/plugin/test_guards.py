@@ -2,9 +2,9 @@
 
 import pytest
 from twister2_job.errors import UsageError
-from twister2_job.guards import check_running
 from twister2_job.operation import Request
 from twister2_job.prepare import to_apply
+from twister2_job.twister2workload import check_running
 from twister2_job.workers import resizes
 
 from tests.conftest import HELM_VERSIONS, Template

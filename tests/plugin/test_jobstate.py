@@ -4,7 +4,8 @@ import json
 
 import pytest
 from twister2_job import JobAddresses, JobStatus, Release
-from twister2_job.jobstate import JobState, WorkerProgress, is_suspended, mode, state_of
+from twister2_job.jobstate import JobState, WorkerProgress, is_suspended, state_of
+from twister2_job.mode import mode
 from twister2_job.obstacles import of_pods, restarts, silent
 from twister2_job.output import status_table
 from twister2_job.signs import read

@@ -14,6 +14,7 @@ from twister2_job.prepare import keeps_values
 from twister2_job.process import Result
 from twister2_job.release import current
 from twister2_job.stored import Stored
+from twister2_job.twister2workload import Twister2Workload
 from twister2_job.upgrade import Upgrade
 
 
@@ -99,7 +100,7 @@ def failed(newest, error, *, live=1, built_on=1, rollback=False, applied=False):
     """Return what is told of a failed upgrade, and the revisions that were gone back to."""
     helm, said = FakeHelm(newest), []
     wanted = Request("job", rollback_on_failure=rollback, mark=MARK)
-    work = Upgrade(FakeTools(helm, FakeKubectl(), said.append), wanted, Path("chart"))
+    work = Upgrade(FakeTools(helm, FakeKubectl(), said.append), wanted, Path("chart"), Twister2Workload())
     work.live, work.built_on, work._begun = live, built_on, True
     told = asyncio.run(work.failed(error, applied=applied))
     return " ".join([str(told), *said]), helm.rolled_back
