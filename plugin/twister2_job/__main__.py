@@ -23,7 +23,7 @@ def _tell(text: str) -> None:
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
     words = sys.argv[1:] if words is None else words
-    from .signals import Once
+    from .clients.signals import Once
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Else whoever started us has it ignored.
         signal.signal(signal.SIGINT, Once(KeyboardInterrupt(), 130))
@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     """Run one command, tell what went wrong, and return the exit code."""
-    from .streams import prepare
+    from .cli.streams import prepare
 
     changes, parsed = bool(words) and words[0] in CHANGES, list[str]()
     output = prepare(goes_on=changes and words[0] != "wait")
@@ -78,26 +78,26 @@ def _run(words: list[str], parsed: list[str]) -> int:
         parsed: Gets the name of the job, once that is known.
     """
     try:
-        from .arguments import parse
+        from .cli.parser import parse
 
         arguments = parse(words)
         parsed.append(getattr(arguments, "name", ""))
         if arguments.command == "address" and not (arguments.watch or arguments.debug):
-            from . import addressing
+            from .cli import address
 
-            return addressing.run(arguments)
-        from . import prestarted
+            return address.run(arguments)
+        from .clients import prestarted
 
         if arguments.command == "install":
-            from . import ahead
-            from .settings import Connection
+            from .clients.connection import Connection
+            from .release import head_start
 
             connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
-            ahead.begin(connection, arguments.name, arguments.arguments or [], arguments.chart)
+            head_start.begin(connection, arguments.name, arguments.arguments or [], arguments.chart)
         try:
-            from . import cli  # Behind the parser: help and usage errors need nothing of it.
+            from .cli import commands  # Behind the parser: help and usage errors need nothing of it.
 
-            return cli.run(arguments)
+            return commands.run(arguments)
         finally:
             prestarted.end()
     except JobError as error:

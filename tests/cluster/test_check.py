@@ -5,9 +5,9 @@ import json
 
 import pytest
 from twister2_job import AsyncJob
-from twister2_job.check import check, require
+from twister2_job.cli.output import check_table
 from twister2_job.errors import NotExposedError, UnansweredError
-from twister2_job.output import check_table
+from twister2_job.reach.check import check, require
 
 from tests.cluster.conftest import eventually, only_newest_helm
 

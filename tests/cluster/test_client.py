@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from twister2_job import AsyncJob, Job
 from twister2_job.errors import ForwardLostError, JobNotFoundError, LocalPortError, NotExposedError
-from twister2_job.forward import Forward, forward
+from twister2_job.reach.forward import Forward, forward
 
 from tests.cluster.conftest import HELM_VERSIONS, ask, eventually
 from tests.conftest import REPOSITORY, helm_path, run

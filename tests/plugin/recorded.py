@@ -5,6 +5,7 @@ Those marked `source` are put together after the sources of Kubernetes 1.37.2 an
 them. Each entry: the rule, who speaks (`helm` or `kubectl`), in which step, the error's class, words of it, the text.
 """
 
+from twister2_job.clients.messages import Step
 from twister2_job.errors import (
     BusyError,
     JobExistsError,
@@ -18,7 +19,6 @@ from twister2_job.errors import (
     PortTakenError,
     RefusedError,
 )
-from twister2_job.messages import Step
 
 READ, APPLY, REMOVE, WRITE = Step.READ, Step.APPLY, Step.REMOVE, Step.WRITE
 H, K = "helm", "kubectl"

@@ -6,10 +6,10 @@ from importlib import resources
 
 import jsonschema
 import pytest
-from twister2_job.addresses import report
-from twister2_job.model import Address
-from twister2_job.output import addresses_env, addresses_table, narrowed
-from twister2_job.resources import Cluster
+from twister2_job.cli.output import addresses_env, addresses_table, narrowed
+from twister2_job.clients.resources import Cluster
+from twister2_job.exposure.addresses import report
+from twister2_job.exposure.model import Address
 
 SCHEMA = json.loads(resources.files("twister2_job").joinpath("address.schema.json").read_text())
 

@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from twister2_job import ahead
+from twister2_job.release import head_start
 
 from tests.conftest import HELM_VERSIONS, helm_path, run
 
@@ -108,8 +108,8 @@ def test_which_options_name_nothing_but_small_files(tmp_path, options, told):
     os.mkfifo(paths["fifo"])
     paths["folder"].mkdir()
     with paths["large"].open("wb") as file:
-        file.truncate(ahead.SMALL + 1)
-    assert ahead._stored(options.format(**paths).split()) is told
+        file.truncate(head_start.SMALL + 1)
+    assert head_start._stored(options.format(**paths).split()) is told
 
 
 @pytest.mark.parametrize("name", ["-x", "", "1", "\n"])

@@ -1,7 +1,7 @@
 """Why a JVM failed, from logs as Java and Twister2 write them."""
 
 import pytest
-from twister2_job.causes import cause, without_frames
+from twister2_job.twister2.stack_traces import cause, without_frames
 
 PREFIX = "[2026-11-28 09:10:11 +0000] [SEVERE] [-] [main] edu.iu.dsc.tws.rsched.K8sWorkerStarter: "
 UNCAUGHT = PREFIX + "Uncaught exception in the thread Thread[main,5,main]. Worker FAILED... "

@@ -14,14 +14,14 @@ import threading
 import time
 
 import pytest
-from twister2_job import probe
-from twister2_job.check import check, require
+from twister2_job.cli.output import check_table
 from twister2_job.errors import NotExposedError, PendingError, UnansweredError, UsageError
-from twister2_job.model import Address, JobAddresses, Worker
-from twister2_job.network import failed
-from twister2_job.nodes import host_port
-from twister2_job.output import check_table
-from twister2_job.probe import ask_all
+from twister2_job.exposure.model import Address, JobAddresses, Worker
+from twister2_job.exposure.nodes import host_port
+from twister2_job.reach import probe
+from twister2_job.reach.check import check, require
+from twister2_job.reach.probe import ask_all
+from twister2_job.reach.sockets import failed
 
 from tests.conftest import CHART
 
@@ -597,8 +597,8 @@ asyncio.run(main())
 """
 CHECK_MANY = """
 import asyncio, resource, sys, time
-from twister2_job.check import check
-from twister2_job.probe import most_open
+from twister2_job.reach.check import check
+from twister2_job.reach.probe import most_open
 from tests.plugin.test_check import many
 found = many(int(sys.argv[1]), "echo")
 resident = lambda: int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 2**20

@@ -5,9 +5,9 @@ import copy
 import json
 
 import pytest
-from twister2_job.claims import changed, kept, require_fitting, size, wanted
 from twister2_job.errors import NoRightsError, ValuesError
-from twister2_job.workers import own_sets
+from twister2_job.exposure.workers import own_sets
+from twister2_job.release.volume_claims import changed, kept, require_fitting, size, wanted
 
 from tests.conftest import HELM_VERSIONS, Template
 

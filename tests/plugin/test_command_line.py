@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from twister2_job import __version__
-from twister2_job.arguments import Commands, parse, parser, seconds
+from twister2_job.cli.parser import Commands, parse, parser, seconds
 from twister2_job.errors import EXIT_CODES, JobError
 
 from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_path, run
@@ -156,9 +156,10 @@ def test_only_the_parser_of_the_command_that_was_given_is_made():
 
 
 def test_reading_addresses_imports_nothing_heavy():
-    code = "import sys, twister2_job.cli, twister2_job.addresses, twister2_job.kube; print(*sys.modules)"
+    modules = "twister2_job.cli.commands, twister2_job.exposure.addresses, twister2_job.clients.kubectl"
+    code = f"import sys, {modules}; print(*sys.modules)"
     loaded = set(run(sys.executable, "-c", code).stdout.split())
-    assert not {"pyhelm3", "pydantic", "yaml", "rich"} & loaded and "twister2_job.cli" in loaded
+    assert not {"pyhelm3", "pydantic", "yaml", "rich"} & loaded and "twister2_job.cli.commands" in loaded
 
 
 def test_a_refused_value_is_told_in_one_line_without_the_schemas_branches(command):

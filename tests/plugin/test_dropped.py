@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from twister2_job.dropped import gone, told
 from twister2_job.errors import NoClusterError
-from twister2_job.operation import Request
-from twister2_job.prepare import resets_values
+from twister2_job.release.dropped_values import gone, told
+from twister2_job.release.operation import Request
+from twister2_job.release.plan import resets_values
 
 
 class Helm:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import twister2_job
-from twister2_job.environment import of_helm, of_kubectl
-from twister2_job.kube import Kubectl
-from twister2_job.model import JobAddresses
-from twister2_job.publish import publish
-from twister2_job.settings import Connection
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.environment import of_helm, of_kubectl
+from twister2_job.clients.kubectl import Kubectl
+from twister2_job.exposure.model import JobAddresses
+from twister2_job.exposure.publish import publish
 
 from tests.conftest import HELM_VERSIONS, helm_binaries, helm_path
 

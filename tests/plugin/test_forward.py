@@ -10,17 +10,17 @@ import time
 
 import pytest
 from twister2_job import Endpoint, Job
-from twister2_job import client as client_module
-from twister2_job import forward as forward_module
-from twister2_job import tunnel as tunnel_module
-from twister2_job.client import choose
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.resources import Cluster
+from twister2_job.clients.signals import until_signalled
 from twister2_job.errors import ForwardLostError, NoClusterError, NotExposedError, PendingError, UsageError
-from twister2_job.forward import Forward, find
-from twister2_job.model import Address, JobAddresses, Worker
-from twister2_job.resources import Cluster
-from twister2_job.settings import Connection
-from twister2_job.signals import until_signalled
-from twister2_job.tunnel import held
+from twister2_job.exposure.model import Address, JobAddresses, Worker
+from twister2_job.reach import connect as client_module
+from twister2_job.reach import forward as forward_module
+from twister2_job.reach import tunnel as tunnel_module
+from twister2_job.reach.connect import choose
+from twister2_job.reach.forward import Forward, find
+from twister2_job.reach.tunnel import held
 
 
 def stateful_set(instances=2, per_pod=2):

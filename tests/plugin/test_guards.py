@@ -2,10 +2,10 @@
 
 import pytest
 from twister2_job.errors import UsageError
-from twister2_job.operation import Request
-from twister2_job.prepare import to_apply
-from twister2_job.twister2workload import check_running
-from twister2_job.workers import resizes
+from twister2_job.exposure.workers import resizes
+from twister2_job.release.operation import Request
+from twister2_job.release.plan import to_apply
+from twister2_job.twister2.workload import check_running
 
 from tests.conftest import HELM_VERSIONS, Template
 

@@ -7,10 +7,10 @@ import shutil
 import time
 
 import pytest
-from twister2_job import helmversion
+from twister2_job.clients import helm_version as helmversion
+from twister2_job.clients.connection import find_helm
+from twister2_job.clients.helm_version import helm_version
 from twister2_job.errors import HelmMissingError
-from twister2_job.helmversion import helm_version
-from twister2_job.settings import find_helm
 
 from tests.conftest import HELM_VERSIONS, helm_path
 
@@ -74,7 +74,7 @@ def test_every_helm_says_its_version(version):
     ],
 )
 def test_a_helm_that_is_old_or_of_no_known_version_is_refused(text, words, tmp_path, monkeypatch, cache):
-    monkeypatch.setattr("twister2_job.process.MOST", 2**20)
+    monkeypatch.setattr("twister2_job.clients.process.MOST", 2**20)
     with pytest.raises(HelmMissingError) as error:
         asked(script(tmp_path / "helm", text))
     assert all(word in str(error.value) for word in (*words, str(tmp_path / "helm"), "HELM_BIN")), error.value

@@ -12,13 +12,13 @@ import sys
 import time
 
 import pytest
-from twister2_job import chart as charts
-from twister2_job import inputs as module
+from twister2_job.clients import value_files as module
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.helm import Helm
+from twister2_job.clients.value_files import LIMIT, check_kubeconfig, take
 from twister2_job.errors import ChartError, NoClusterError, OutOfTimeError, UsageError, ValuesError
-from twister2_job.helm import Helm
-from twister2_job.inputs import LIMIT, check_kubeconfig, take
-from twister2_job.joblogs import folder_for
-from twister2_job.settings import Connection
+from twister2_job.release import chart as charts
+from twister2_job.twister2.logs import folder_for
 
 from tests.conftest import CHART, OLDEST_AND_NEWEST, helm_path, run
 
@@ -26,7 +26,7 @@ PROGRAM = """
 import asyncio, json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 from twister2_job.errors import JobError
-from twister2_job.inputs import take
+from twister2_job.clients.value_files import take
 try:
     with asyncio.run(take(sys.argv[1:])) as inputs:
         content = [open(f"/dev/fd/{number}").read() for number in inputs.descriptors]
@@ -349,7 +349,7 @@ def has_open(pid, name):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it(folder, number):
     text = PROGRAM.replace("asyncio.run(take(sys.argv[1:]))", "asyncio.run(until_signalled(take(sys.argv[1:])))")
-    text = f"from twister2_job.signals import until_signalled\n{text}"
+    text = f"from twister2_job.clients.signals import until_signalled\n{text}"
     process = subprocess.Popen([sys.executable, "-c", text, "-f", "fifo"], stderr=subprocess.PIPE)
     until = time.monotonic() + 20
     while not has_open(process.pid, "fifo"):

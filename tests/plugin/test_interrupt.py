@@ -9,8 +9,8 @@ import threading
 import time
 
 import pytest
-from twister2_job import interrupt
-from twister2_job.interrupt import run_sync
+from twister2_job.clients import interrupt
+from twister2_job.clients.interrupt import run_sync
 
 from tests.conftest import helm_path
 
@@ -48,8 +48,8 @@ loop.run_until_complete(main())
 }
 
 UNDONE = """
-from twister2_job.interrupt import run_sync
-from twister2_job.process import run
+from twister2_job.clients.interrupt import run_sync
+from twister2_job.clients.process import run
 async def work():
     try:
         await run(["sh", "-c", "touch began; exec sleep 600"])
@@ -140,7 +140,7 @@ def test_a_second_ctrl_c_does_not_cut_the_undoing(caller, tmp_path):
 @pytest.mark.parametrize("caller", ["script", "cell"])
 def test_work_that_never_ends_is_given_up_by_a_later_ctrl_c(caller, tmp_path):
     stubborn = """
-from twister2_job import interrupt
+from twister2_job.clients import interrupt
 interrupt.PATIENCE = 0.5
 async def work():
     while True:
@@ -172,7 +172,7 @@ def call():
 def test_ctrl_c_is_not_lost_when_the_work_ends_or_fails_meanwhile(caller, tmp_path):
     for end, cause in (("return 1", ""), ("raise JobError('Undoing it failed.')", "Undoing it failed.")):
         script = Script(
-            "from twister2_job import JobError\nfrom twister2_job.interrupt import run_sync\n"
+            "from twister2_job import JobError\nfrom twister2_job.clients.interrupt import run_sync\n"
             "async def work():\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(0.2)\n    " + end + "\n"
             "def call():\n    run_sync(work())\n" + CALLERS[caller],
             tmp_path,
@@ -184,7 +184,7 @@ def test_ctrl_c_is_not_lost_when_the_work_ends_or_fails_meanwhile(caller, tmp_pa
 @pytest.mark.parametrize("caller", ["script", "cell"])
 def test_a_meaning_that_the_user_gave_to_ctrl_c_stays(caller, tmp_path):
     text = """
-from twister2_job.interrupt import run_sync
+from twister2_job.clients.interrupt import run_sync
 signal.signal(signal.SIGINT, lambda *_: Path("asked").touch())
 async def work():
     Path("began").touch()
@@ -266,7 +266,7 @@ def test_there_is_time_to_undo():
 
 
 def test_undoing_that_takes_long_goes_on_when_the_user_waits_no_longer(tmp_path):
-    text = "from twister2_job import interrupt\ninterrupt.PATIENCE = 0.2\n" + UNDONE
+    text = "from twister2_job.clients import interrupt\ninterrupt.PATIENCE = 0.2\n" + UNDONE
     after = "async def main():\n    try:\n        call()\n    except KeyboardInterrupt:\n        print(5, flush=True)\n"
     script = Script(text + after + "asyncio.new_event_loop().run_until_complete(main())\n", tmp_path)
     eventually((tmp_path / "began").exists)

@@ -12,18 +12,19 @@ import time
 import zipfile
 
 import pytest
-from twister2_job import jar, marks
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.kubectl import Kubectl
 from twister2_job.errors import BusyError, NoRightsError, OutOfTimeError, UsageError
-from twister2_job.jar import PIECE, Pieces, present, remove_leftovers
-from twister2_job.kube import Kubectl
-from twister2_job.marks import RUN, TIMEOUT
-from twister2_job.settings import Connection
-from twister2_job.stored import rows
+from twister2_job.release import run_mark
+from twister2_job.release.run_mark import RUN, TIMEOUT
+from twister2_job.release.storage import rows
+from twister2_job.twister2 import jar
+from twister2_job.twister2.jar import PIECE, Pieces, present, remove_leftovers
 
 from tests.conftest import run
 
 CLASS = "org.example.Main"
-MARK = marks.new(60)
+MARK = run_mark.new(60)
 
 
 def write(path, *names):
@@ -236,7 +237,7 @@ def test_a_refused_piece_is_an_error_and_all_are_removed(kubectl, tmp_path):
 
 
 def test_pieces_of_two_runs_never_meet(kubectl):
-    mine, theirs = (Pieces(kubectl, "job", b"x", marks.new(60)) for _ in range(2))
+    mine, theirs = (Pieces(kubectl, "job", b"x", run_mark.new(60)) for _ in range(2))
     assert set(mine.names).isdisjoint(theirs.names)
     asyncio.run(mine.remove())
     assert not set(theirs.names) & set(kubectl.runs("delete")[0].split())
@@ -272,7 +273,7 @@ def test_a_table_tells_names_labels_and_ages():
 
 def test_what_a_killed_submit_of_this_machine_left_is_removed_at_once(kubectl, tmp_path, monkeypatch):
     ended = subprocess.run(
-        [sys.executable, "-c", "from twister2_job import marks; print(marks.new(300).text)"],
+        [sys.executable, "-c", "from twister2_job.release import run_mark; print(run_mark.new(300).text)"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     (tmp_path / "configmaps").write_text(row("job-jar-7", labels={RUN: ended, TIMEOUT: "300"}))

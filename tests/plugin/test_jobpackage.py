@@ -13,9 +13,10 @@ import tarfile
 import time
 
 import pytest
-from twister2_job import jar, jobpackage
 from twister2_job.errors import ChartError, UsageError, ValuesError
-from twister2_job.jobpackage import check, plan, read, settings
+from twister2_job.twister2 import jar
+from twister2_job.twister2 import job_package as jobpackage
+from twister2_job.twister2.job_package import check, plan, read, settings
 
 from tests.conftest import CHART, run
 
@@ -149,7 +150,7 @@ if kind in ("settings", "jar", "name"):
 """
 LOOK = """
 import pathlib, resource, sys
-from twister2_job import jar, jobpackage
+from twister2_job.twister2 import jar, job_package as jobpackage
 from twister2_job.errors import UsageError
 resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))
 try:

@@ -4,12 +4,12 @@ import json
 
 import pytest
 from twister2_job import JobAddresses, JobStatus, Release
-from twister2_job.jobstate import JobState, WorkerProgress, is_suspended, state_of
-from twister2_job.mode import mode
-from twister2_job.obstacles import of_pods, restarts, silent
-from twister2_job.output import status_table
-from twister2_job.signs import read
-from twister2_job.workers import reason_of, table
+from twister2_job.cli.output import status_table
+from twister2_job.exposure.mode import mode
+from twister2_job.exposure.workers import reason_of, table
+from twister2_job.twister2.diagnosis import of_pods, restarts, silent
+from twister2_job.twister2.log_patterns import read
+from twister2_job.twister2.state import JobState, WorkerProgress, is_suspended, state_of
 
 from tests.plugin.test_signs import OLD
 from tests.plugin.twister2_objects import (

@@ -5,16 +5,16 @@ import json
 import time
 
 import pytest
-from twister2_job import jobwait
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.kubectl import Kubectl
 from twister2_job.errors import JobFailedError, JobLostError, JobNotFoundError, NoRightsError, OutOfTimeError
-from twister2_job.joblogs import Log, folder_for, of_pods, save
-from twister2_job.joblogs import state as read_state
-from twister2_job.jobwait import Follower
-from twister2_job.kube import Kubectl
-from twister2_job.narration import MOST_LINES, Narrator
-from twister2_job.settings import Connection
-from twister2_job.signs import Progress
-from twister2_job.submit import require_completed
+from twister2_job.twister2 import follower as jobwait
+from twister2_job.twister2.follower import Follower
+from twister2_job.twister2.log_patterns import Progress
+from twister2_job.twister2.logs import Log, folder_for, of_pods, save
+from twister2_job.twister2.logs import state as read_state
+from twister2_job.twister2.reporter import MOST_LINES, Narrator
+from twister2_job.twister2.submit import require_completed
 
 from tests.plugin.test_jobstate import BARRIER, BEGIN, CONTAINER, EXITED, JOINED, ZNODE
 from tests.plugin.test_signs import OLD
@@ -394,7 +394,7 @@ def test_an_exception_is_kept_when_its_log_is_gone(cluster):
 
 
 def state(cluster):
-    from twister2_job.addresses import Cluster as Read
+    from twister2_job.exposure.addresses import Cluster as Read
 
     objects = json.loads((cluster.folder / "objects").read_text())["items"]
     return asyncio.run(read_state(cluster.kubectl, "job", Read(objects, None)))

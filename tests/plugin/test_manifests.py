@@ -1,8 +1,8 @@
 """What Helm renders is read as Kubernetes reads it."""
 
 import pytest
+from twister2_job.clients.manifests import documents
 from twister2_job.errors import ChartError
-from twister2_job.manifests import documents
 
 from tests.conftest import HELM_VERSIONS, Template
 

@@ -7,10 +7,11 @@ import sys
 import time
 
 import pytest
-from twister2_job import marks
-from twister2_job.marks import DEFAULT_TIMEOUT, ENDING, RUN, TIMEOUT, new, remaining, time_of
+from twister2_job.release import run_mark
+from twister2_job.release.run_mark import DEFAULT_TIMEOUT, ENDING, RUN, TIMEOUT, new, remaining, time_of
 
-HERE = [sys.executable, "-c", "from twister2_job import marks; import json; print(json.dumps(marks.new(60).labels(3)))"]
+PRINT = "from twister2_job.release import run_mark; import json; print(json.dumps(run_mark.new(60).labels(3)))"
+HERE = [sys.executable, "-c", PRINT]
 
 
 def of_a_process_that_has_ended():
@@ -69,7 +70,7 @@ def test_a_process_that_was_killed_and_that_nobody_collected_has_ended():
 
 def test_of_other_machines_nobody_knows(monkeypatch):
     labels = of_a_process_that_has_ended()
-    monkeypatch.setattr(marks, "_machine", lambda: "0" * 8)
+    monkeypatch.setattr(run_mark, "_machine", lambda: "0" * 8)
     assert remaining(labels, time.time(), 3) == pytest.approx(60 + ENDING, abs=2)
 
 
@@ -97,7 +98,7 @@ def test_a_time_that_is_none_is_the_present():
 def test_a_process_that_we_may_not_see_has_not_ended(monkeypatch):
     """/proc hides those of other users with hidepid, which this machine can't be made to do: the reading is faked."""
     labels = new(60).labels(3)
-    monkeypatch.setattr(marks, "_started", lambda pid: 0)
+    monkeypatch.setattr(run_mark, "_started", lambda pid: 0)
     assert remaining(labels.copy(), time.time(), 3) == 0, "ours is seen: it is a zombie then"
 
     def refused(pid, number):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import twister2_job
-from twister2_job import errors, judging, ownership
+from twister2_job import errors
+from twister2_job.clients.messages import Step, classifier, classify, own_words, translate
+from twister2_job.clients.messages import conflicts as ownership
+from twister2_job.clients.messages.text import MOST_LINES, hidden, short
 from twister2_job.errors import EXIT_CODES, JobError, RefusedError, sentence
-from twister2_job.messages import Step, classify, own_words, translate
-from twister2_job.words import MOST_LINES, hidden, short
 
 from tests.plugin import recorded, test_messages_reaching, test_messages_rendering
 from tests.plugin.recorded import ANSWERS
@@ -32,7 +33,7 @@ def test_no_rule_is_without_a_case():
     cases = [case[0] for case in ANSWERS] + [case[1] for case in test_messages_rendering.VALUES]
     cases += [case[1] for case in test_messages_rendering.CHARTS] + [rule for rule, _ in test_messages_reaching.TOLD]
     cases += [case[2] for case in test_messages_reaching.FAULTS]
-    names = [rule.name for rule in judging.RULES]
+    names = [rule.name for rule in classifier.RULES]
     assert set(names) - set(cases) == set() and set(cases) <= set(names)
     assert len(names) == len(set(names))
 
@@ -83,7 +84,7 @@ def test_an_error_glues_no_two_sentences_together():
 
 def test_the_hints_of_the_package_begin_as_sentences():
     wrong = []
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
             if not isinstance(call, ast.Call) or not re.search(r"Error$", ast.unparse(call.func)) or len(call.args) < 2:
                 continue

@@ -1,8 +1,8 @@
 """What the real Helm and kubectl say about kubeconfig, login and the way to the API server, without a cluster."""
 
 import pytest
+from twister2_job.clients.messages import Step, classify
 from twister2_job.errors import HelmMissingError, LoginError, NoClusterError, NoRightsError
-from twister2_job.messages import Step, classify
 
 from tests.conftest import CHART, OLDEST_AND_NEWEST
 from tests.plugin.faults import (

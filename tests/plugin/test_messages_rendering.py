@@ -4,8 +4,8 @@ import io
 import tarfile
 
 import pytest
+from twister2_job.clients.messages import Step, classify
 from twister2_job.errors import ChartError, HelmMissingError, ValuesError
-from twister2_job.messages import Step, classify
 
 from tests.conftest import CHART, HELM_VERSIONS, OLDEST_AND_NEWEST
 from tests.plugin.faults import Server, closed_port, environment, helm

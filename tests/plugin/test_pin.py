@@ -5,7 +5,7 @@ import sys
 import pytest
 import yaml
 from twister2_job.errors import NotExposedError, UsageError
-from twister2_job.pin import HEADER, check_file, live_numbers, merged, require_numbers, unpinned, write_file
+from twister2_job.release.pin import HEADER, check_file, live_numbers, merged, require_numbers, unpinned, write_file
 
 from tests.conftest import HELM_VERSIONS, Template, run
 from tests.plugin.test_preflight import with_live_ports
@@ -97,7 +97,7 @@ NO_FILE = [
 CHECK = """
 import pathlib, resource, sys
 from twister2_job.errors import UsageError
-from twister2_job.pin import check_file
+from twister2_job.release.pin import check_file
 resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))
 try:
     check_file(pathlib.Path(sys.argv[1]), "job")

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from twister2_job.errors import PortTakenError, RefusedError, ValuesError
-from twister2_job.preflight import Findings, given_up, moved_workers, quantity, swapped
+from twister2_job.release.preflight import Findings, given_up, moved_workers, quantity, swapped
 
 from tests.conftest import HELM_VERSIONS, Template
 

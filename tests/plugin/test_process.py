@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 import twister2_job
-from twister2_job import process as process_module
-from twister2_job import reading
-from twister2_job.process import run, stop, stream
-from twister2_job.reading import running
+from twister2_job.clients import process as process_module
+from twister2_job.clients import process_sync
+from twister2_job.clients.process import run, stop, stream
+from twister2_job.clients.process_sync import running
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(twister2_job.__file__).parent.parent)}
 HEAD = """
 import asyncio, os, signal, sys, time
-from twister2_job import process, signals
-from twister2_job.reading import running
+from twister2_job.clients import process, signals
+from twister2_job.clients.process_sync import running
 SLEEP = ["sh", "-c", "echo $$ >> $0; exec sleep 600", sys.argv[1]]
 """
 WAYS = {
     "run": "asyncio.run(process.run(SLEEP, lasting=True))",
     "bound": """
-from twister2_job import children
+from twister2_job.clients import children
 children._leash = lambda *_: None  # As in the instant before it.
 asyncio.run(process.run(SLEEP, lasting=True))
 """,
@@ -153,7 +153,7 @@ def test_what_a_child_does_after_sigterm_is_waited_for(tmp_path):
 @pytest.mark.parametrize("which", ["", " >&2"])
 def test_a_program_that_prints_for_ever_is_ended_with_a_sentence(which, monkeypatch):
     monkeypatch.setattr(process_module, "MOST", 2**20)
-    monkeypatch.setattr(reading, "MOST", 2**20)
+    monkeypatch.setattr(process_sync, "MOST", 2**20)
     endless = ["sh", "-c", f"exec yes{which}"]
     with pytest.raises(OSError, match="printed more than"):
         asyncio.run(run(endless, timeout=60))
@@ -222,7 +222,7 @@ def test_reads_run_side_by_side_within_one_limit():
 def test_reading_needs_neither_asyncio_nor_subprocess():
     code = """
 import sys
-from twister2_job.reading import running
+from twister2_job.clients.process_sync import running
 with running([["true"]], timeout=9) as results:
     print(results()[0].code, *sys.modules)
 """
@@ -305,7 +305,7 @@ def test_a_stopped_process_is_gone_when_stop_returns():
 
 
 def test_where_children_cannot_be_spawned_they_run_without_a_leash(monkeypatch):
-    for module in (process_module, reading):
+    for module in (process_module, process_sync):
         monkeypatch.setattr(module, "CAN_SPAWN", False)
 
     async def work():

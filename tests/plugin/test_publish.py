@@ -4,9 +4,9 @@ import json
 
 import pytest
 from twister2_job.errors import RefusedError
-from twister2_job.follow import changes
-from twister2_job.model import Address, JobAddresses, Worker
-from twister2_job.publish import LIMIT, document
+from twister2_job.exposure.follow import changes
+from twister2_job.exposure.model import Address, JobAddresses, Worker
+from twister2_job.exposure.publish import LIMIT, document
 
 
 def address(number, host, port="worker"):

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from twister2_job.process import Result
-from twister2_job.reasons import causes, essence, reasons, warnings_of, why
-from twister2_job.resources import Cluster
+from twister2_job.clients.process import Result
+from twister2_job.clients.resources import Cluster
+from twister2_job.release.pod_reasons import causes, essence, reasons, warnings_of, why
 
 IMAGE = "registry.invalid/nothing:3.11"
 PULL = (

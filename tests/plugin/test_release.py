@@ -4,18 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from twister2_job import marks
+from twister2_job.clients.helm import Revision
+from twister2_job.clients.messages import translate
+from twister2_job.clients.process import Result
 from twister2_job.errors import BusyError, JobExistsError, OutOfTimeError, PortTakenError, ValuesError
-from twister2_job.guards import reuse_hint
-from twister2_job.helm import Revision
-from twister2_job.messages import translate
-from twister2_job.operation import Request, Tools
-from twister2_job.prepare import keeps_values
-from twister2_job.process import Result
-from twister2_job.release import current
-from twister2_job.stored import Stored
-from twister2_job.twister2workload import Twister2Workload
-from twister2_job.upgrade import Upgrade
+from twister2_job.release import run_mark
+from twister2_job.release.live import current
+from twister2_job.release.operation import Request, Tools
+from twister2_job.release.plan import keeps_values
+from twister2_job.release.storage import Stored
+from twister2_job.release.upgrade import Upgrade
+from twister2_job.release.validation import reuse_hint
+from twister2_job.twister2.workload import Twister2Workload
 
 
 def history(*states):
@@ -106,7 +106,7 @@ def failed(newest, error, *, live=1, built_on=1, rollback=False, applied=False):
     return " ".join([str(told), *said]), helm.rolled_back
 
 
-MARK = marks.new(60)
+MARK = run_mark.new(60)
 REFUSED, LATE = ValuesError("No.", "Do."), OutOfTimeError("Late.")
 
 
@@ -115,7 +115,7 @@ def mine(number, status):
 
 
 def theirs(number, status):
-    return Stored(number, status, marks.new(60).labels(number), 0)
+    return Stored(number, status, run_mark.new(60).labels(number), 0)
 
 
 def test_only_what_this_upgrade_made_is_gone_back_from():
@@ -147,7 +147,7 @@ def test_of_a_release_that_is_gone_it_is_said():
 
 
 def test_holders_are_named_once():
-    from twister2_job.preflight import with_holders
+    from twister2_job.release.preflight import with_holders
 
     error = PortTakenError("Node port 30001 is used: 30001 by a/b.")
     assert asyncio.run(with_holders(None, error)) is error

@@ -1,8 +1,8 @@
 """What a job master's log tells: every sign of both versions, in every form of log line, whole and cut."""
 
 import pytest
-from twister2_job import signs
-from twister2_job.signs import MASTER_SIGNS, Event, Progress, read, sign_of, trouble
+from twister2_job.twister2 import log_patterns
+from twister2_job.twister2.log_patterns import MASTER_SIGNS, Event, Progress, read, sign_of, trouble
 
 # A whole run of four workers, as 0.8.0 writes it with the chart's logger.properties.
 PREFIX = "[2026-11-25 07:14:14 +0000] [INFO] edu.iu.dsc.tws.master.server.WorkerMonitor: "
@@ -181,7 +181,7 @@ def test_a_worker_that_the_driver_took_away_waits_nowhere():
 
 
 def test_an_endless_line_is_looked_at_once_and_harms_nobody():
-    assert sign_of(("x" * 10**6 + " ")[-signs.LONGEST_LINE :])[0] == ""
+    assert sign_of(("x" * 10**6 + " ")[-log_patterns.LONGEST_LINE :])[0] == ""
     assert told(BEGIN, "x" * 10**6, *JOINED).joined == 4
 
 

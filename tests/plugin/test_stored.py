@@ -4,11 +4,11 @@ import asyncio
 import time
 
 import pytest
-from twister2_job import marks, operation
+from twister2_job.clients.process import Result
 from twister2_job.errors import BusyError, RefusedError
-from twister2_job.process import Result
-from twister2_job.stored import Stored, place_of
-from twister2_job.strays import require_nobodys
+from twister2_job.release import operation, run_mark
+from twister2_job.release.orphans import require_nobodys
+from twister2_job.release.storage import Stored, place_of
 
 SECRET, CONFIGMAP = "secret/sh.helm.release.v1.job.v1", "configmap/sh.helm.release.v1.job.v1"
 
@@ -57,7 +57,7 @@ def test_a_release_that_has_just_come_is_another_runs_and_is_in_no_wrong_store(m
 def test_a_remnant_is_taken_on_by_one_run_alone(monkeypatch, status, claimed, expected):
     """Who looks late sees another's claim, or a revision that is no remnant any more, or none."""
     long_ago = time.time() - 10_000
-    labels = marks.new(300).claim(2) if claimed else {}
+    labels = run_mark.new(300).claim(2) if claimed else {}
     stored = Stored(2, status, labels, long_ago, "secrets sh.helm.release.v1.job.v2") if status else None
 
     async def newest(*_):
@@ -69,4 +69,4 @@ def test_a_remnant_is_taken_on_by_one_run_alone(monkeypatch, status, claimed, ex
     monkeypatch.setattr(operation, "newest", newest)
     monkeypatch.setattr(operation, "claim", claim)
     tools = operation.Tools(None, None, print)
-    assert asyncio.run(tools.claimed("job", marks.new(300))) is expected
+    assert asyncio.run(tools.claimed("job", run_mark.new(300))) is expected

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from twister2_job.arguments import parse
+from twister2_job.cli.parser import parse
 from twister2_job.errors import UsageError
-from twister2_job.submission import Submission, check_url, config, submission_time, typed, values, zookeeper
+from twister2_job.twister2.submission import Submission, check_url, config, submission_time, typed, values, zookeeper
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from twister2_job import trial
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.kubectl import Kubectl
 from twister2_job.errors import RefusedError
-from twister2_job.kube import Kubectl
-from twister2_job.settings import Connection
+from twister2_job.release import dry_run
 
 
 def thing(kind, name, **more):
@@ -21,16 +21,16 @@ def test_only_what_is_added_or_changed_is_tried_workloads_first_and_no_rights():
         thing("StatefulSet", "b", spec=2),
         thing("Role", "c", rules=[]),
     ]
-    assert [o["metadata"]["name"] for o in trial.changed(before, after)] == ["b", "d"]
+    assert [o["metadata"]["name"] for o in dry_run.changed(before, after)] == ["b", "d"]
     many = [thing("Service", f"s{n}") for n in range(3000)]
-    assert len(trial.changed([], [*many, thing("StatefulSet", "b")])) == trial.MOST
-    assert trial.changed([], [*many, thing("StatefulSet", "b")])[0]["kind"] == "StatefulSet"
+    assert len(dry_run.changed([], [*many, thing("StatefulSet", "b")])) == dry_run.MOST
+    assert dry_run.changed([], [*many, thing("StatefulSet", "b")])[0]["kind"] == "StatefulSet"
 
 
 def test_the_users_own_objects_of_other_kinds_and_namespaces_are_left_to_helm():
     elsewhere = {**thing("ConfigMap", "a"), "metadata": {"name": "a", "namespace": "other"}}
     more = [{"apiVersion": "example.com/v1", "kind": "Odd", "metadata": {"name": "a"}}, elsewhere, thing("Secret", "a")]
-    assert trial.changed([], [*more, thing("ConfigMap", "a")]) == [thing("ConfigMap", "a")]
+    assert dry_run.changed([], [*more, thing("ConfigMap", "a")]) == [thing("ConfigMap", "a")]
 
 
 class Helm:
@@ -50,7 +50,7 @@ def attempt(tmp_path, monkeypatch):
         path.chmod(0o755)
         monkeypatch.setenv("TWISTER2_JOB_KUBECTL", str(path))
         before, after = [thing("StatefulSet", "job-0", spec=1)], [thing("StatefulSet", "job-0", spec=2)]
-        asyncio.run(trial.check(Kubectl(Connection(namespace="data")), Helm(), by_server, before, after))
+        asyncio.run(dry_run.check(Kubectl(Connection(namespace="data")), Helm(), by_server, before, after))
 
     return run
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from twister2_job.errors import NoClusterError
-from twister2_job.undo import Undo
+from twister2_job.release.undo import Undo
 
 
 def step(done, what, *, error=None, seconds=0.0):
@@ -72,8 +72,8 @@ def test_a_second_ctrl_c_of_the_terminal_does_not_reach_what_takes_back(tmp_path
     """A terminal sends the signal to every process of the command."""
     code = f"""
 import asyncio, signal
-from twister2_job.process import run
-from twister2_job.undo import Undo
+from twister2_job.clients.process import run
+from twister2_job.release.undo import Undo
 signal.signal(signal.SIGINT, lambda *_: None)
 async def step(seconds):
     print("begun", flush=True)

@@ -5,10 +5,10 @@ import json
 import time
 
 import pytest
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.kubectl import Kubectl
 from twister2_job.errors import JobNotFoundError, OutOfTimeError
-from twister2_job.kube import Kubectl
-from twister2_job.settings import Connection
-from twister2_job.wait import Watcher
+from twister2_job.release.rollout import Watcher
 
 
 def stateful_set(ready):
