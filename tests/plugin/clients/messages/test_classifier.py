@@ -14,8 +14,8 @@ from twister2_job.clients.messages import conflicts as ownership
 from twister2_job.clients.messages.text import MOST_LINES, hidden, short
 from twister2_job.errors import EXIT_CODES, JobError, RefusedError, sentence
 
-from tests.plugin import recorded, test_messages_reaching, test_messages_rendering
-from tests.plugin.recorded import ANSWERS
+from tests.plugin.clients.messages import recorded, test_access, test_rendering
+from tests.plugin.clients.messages.recorded import ANSWERS
 
 PACKAGE = Path(twister2_job.__file__).parent
 
@@ -30,9 +30,9 @@ def test_the_answers_of_the_api_server(rule, tool, step, kind, said, text):
 
 def test_no_rule_is_without_a_case():
     """Every case's own test asserts that its rule is the one that speaks."""
-    cases = [case[0] for case in ANSWERS] + [case[1] for case in test_messages_rendering.VALUES]
-    cases += [case[1] for case in test_messages_rendering.CHARTS] + [rule for rule, _ in test_messages_reaching.TOLD]
-    cases += [case[2] for case in test_messages_reaching.FAULTS]
+    cases = [case[0] for case in ANSWERS] + [case[1] for case in test_rendering.VALUES]
+    cases += [case[1] for case in test_rendering.CHARTS] + [rule for rule, _ in test_access.TOLD]
+    cases += [case[2] for case in test_access.FAULTS]
     names = [rule.name for rule in classifier.RULES]
     assert set(names) - set(cases) == set() and set(cases) <= set(names)
     assert len(names) == len(set(names))

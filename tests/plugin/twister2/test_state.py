@@ -11,8 +11,7 @@ from twister2_job.twister2.diagnosis import of_pods, restarts, silent
 from twister2_job.twister2.log_patterns import read
 from twister2_job.twister2.state import JobState, WorkerProgress, is_suspended, state_of
 
-from tests.plugin.test_signs import OLD
-from tests.plugin.twister2_objects import (
+from tests.plugin.twister2.objects import (
     MASTER,
     crashed,
     master,
@@ -23,6 +22,7 @@ from tests.plugin.twister2_objects import (
     whole_job,
     worker,
 )
+from tests.plugin.twister2.test_log_patterns import OLD
 
 BEGIN = "JobMaster [10.0.0.1] started and waiting worker messages on port: 11011"
 JOINED = ["Worker: 0 joined the job.", "Worker: 1 joined the job.", "All workers joined the job. Worker IDs: [0, 1]"]

@@ -8,7 +8,7 @@ from twister2_job.errors import NotExposedError, UsageError
 from twister2_job.release.pin import HEADER, check_file, live_numbers, merged, require_numbers, unpinned, write_file
 
 from tests.conftest import HELM_VERSIONS, Template, run
-from tests.plugin.test_preflight import with_live_ports
+from tests.plugin.release.test_preflight import with_live_ports
 
 VALUES = {"additionalPorts": [{"name": "ui"}], "perWorker": {"enabled": True}, "nodePort": {"enabled": True}}
 

@@ -16,9 +16,7 @@ from twister2_job.clients import value_files as module
 from twister2_job.clients.connection import Connection
 from twister2_job.clients.helm import Helm
 from twister2_job.clients.value_files import LIMIT, check_kubeconfig, take
-from twister2_job.errors import ChartError, NoClusterError, OutOfTimeError, UsageError, ValuesError
-from twister2_job.release import chart as charts
-from twister2_job.twister2.logs import folder_for
+from twister2_job.errors import NoClusterError, OutOfTimeError, ValuesError
 
 from tests.conftest import CHART, OLDEST_AND_NEWEST, helm_path, run
 
@@ -383,30 +381,3 @@ def test_a_kubeconfig_that_is_none(folder, monkeypatch):
         monkeypatch.setenv("KUBECONFIG", value)
         check_kubeconfig()
         check_kubeconfig("a.yaml")
-
-
-# Other paths of the user's.
-
-
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ("fifo", "The chart fifo is a device or a pipe, and Helm has to read it several times."),
-        ("/dev/zero", "The chart /dev/zero is a device or a pipe"),
-        ("missing", "There is no chart at missing."),
-        ("loop", "There is no chart at loop."),
-        ("~nobody-of-this-name/x", "There is no chart at ~nobody-of-this-name/x."),
-        ("a" * 300, "There is no chart at aaa"),
-    ],
-)
-def test_a_chart_that_is_no_file_or_folder(folder, path, said):
-    (folder / "loop").symlink_to("loop")
-    with pytest.raises(ChartError) as error:
-        charts.find(path)
-    assert said in str(error.value)
-
-
-def test_a_folder_for_logs_that_can_not_be_looked_into(folder):
-    for path, said in (("fifo", "exists already"), ("a" * 300, "can't be used for logs: File name too long")):
-        with pytest.raises(UsageError, match=said):
-            folder_for("job", path)
