@@ -9,9 +9,6 @@ import sys
 
 from .errors import JobError
 
-CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
-"""Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
-
 SIGNALLED = 128
 """Exit codes above it are those of signals."""
 
@@ -37,10 +34,12 @@ def main(words: list[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     """Run one command, tell what went wrong, and return the exit code."""
+    from .cli.registry import command_in
     from .cli.streams import prepare
 
-    changes, parsed = bool(words) and words[0] in CHANGES, list[str]()
-    output = prepare(goes_on=changes and words[0] != "wait")
+    given, parsed = command_in(words), list[str]()
+    changes = given is not None and given.changes
+    output = prepare(goes_on=given is not None and given.changes and given.name != "wait")
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Who started us may ignore it: then no exit code would reach us.
     try:
@@ -79,27 +78,11 @@ def _run(words: list[str], parsed: list[str]) -> int:
     """
     try:
         from .cli.parser import parse
+        from .cli.registry import COMMANDS
 
         arguments = parse(words)
         parsed.append(getattr(arguments, "name", ""))
-        if arguments.command == "address" and not (arguments.watch or arguments.debug):
-            from .cli import address
-
-            return address.run(arguments)
-        from .clients import prestarted
-
-        if arguments.command == "install":
-            from .clients.connection import Connection
-            from .release import head_start
-
-            connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
-            head_start.begin(connection, arguments.name, arguments.arguments or [], arguments.chart)
-        try:
-            from .cli import commands  # Behind the parser: help and usage errors need nothing of it.
-
-            return commands.run(arguments)
-        finally:
-            prestarted.end()
+        return COMMANDS[arguments.command].load().run(arguments)
     except JobError as error:
         _tell(str(error))
         return error.exit_code

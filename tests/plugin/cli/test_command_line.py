@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from twister2_job import __version__
-from twister2_job.cli.parser import Commands, parse, parser, seconds
+from twister2_job.cli.options import seconds
+from twister2_job.cli.parser import parse, parser
+from twister2_job.cli.registry import COMMANDS, GROUPS, command_in
 from twister2_job.errors import EXIT_CODES, JobError
 
 from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_path, run
@@ -152,14 +154,33 @@ def test_every_documented_command_is_one(line):
 
 def test_only_the_parser_of_the_command_that_was_given_is_made():
     assert list(commands(["wait", "job"])) == ["wait"]
-    assert list(commands(["fly"])) == list(commands()) == list(Commands.NAMES)
+    assert list(commands(["--debug", "-n", "a", "wait", "job"])) == ["wait"]
+    assert list(commands(["fly"])) == list(commands()) == list(COMMANDS)
+
+
+def test_options_of_all_commands_stand_before_the_command_or_after_it():
+    given = ["-n", "a", "--kube-context=b", "--kubeconfig", "c", "--debug"]
+    assert parse([*given, "list"]) == parse(["list", *given])
+    assert parse(["-n", "a", "list", "-n", "b"]).namespace == "b"
+    assert parse(["list"]).namespace == "" and parse(["list"]).debug is False
+    assert [getattr(command_in(words.split()), "name", None) for words in ("-na wait", "-n wait kill x", "x wait")] == [
+        "wait", "kill", None,
+    ]  # fmt: skip
+
+
+def test_the_help_lists_every_command_once_in_its_group():
+    text = parser().format_help()
+    sections = dict(re.findall(r"^([\w ]+):\n((?:  .*\n)+)", text, re.M))
+    listed = {group: re.findall(r"^  (\w+)", sections[group], re.M) for group in GROUPS}
+    assert listed == {group: [r.name for r in COMMANDS.values() if r.group == group] for group in GROUPS}
+    assert sum(map(len, listed.values())) == len(COMMANDS)
 
 
 def test_reading_addresses_imports_nothing_heavy():
-    modules = "twister2_job.cli.commands, twister2_job.exposure.addresses, twister2_job.clients.kubectl"
-    code = f"import sys, {modules}; print(*sys.modules)"
+    modules = [f"twister2_job.{name}" for name in "cli.addresses cli.loop exposure.addresses clients.kubectl".split()]
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     loaded = set(run(sys.executable, "-c", code).stdout.split())
-    assert not {"pyhelm3", "pydantic", "yaml", "rich"} & loaded and "twister2_job.cli.commands" in loaded
+    assert not {"pyhelm3", "pydantic", "yaml", "rich"} & loaded and "twister2_job.cli.addresses" in loaded
 
 
 def test_a_refused_value_is_told_in_one_line_without_the_schemas_branches(command):

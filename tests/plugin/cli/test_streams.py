@@ -89,13 +89,13 @@ def test_a_change_goes_on_without_its_output(shell):
     code = """
 import sys
 from twister2_job import __main__
-from twister2_job.cli import commands
-def run(words):
+from twister2_job.cli import loop
+def run(act, arguments):
     for _ in range(3):
         print('x' * 100000, flush=True)
     print('worked', file=sys.stderr)
     return 0
-commands.run = run
+loop.run = run
 sys.exit(__main__.main([sys.argv[1], 'job']))
 """
     for command, goes_on in (("install", True), ("submit", True), ("address", False)):
@@ -110,8 +110,8 @@ sys.exit(__main__.main([sys.argv[1], 'job']))
 def test_letters_that_the_encoding_lacks_are_spelt_out(shell, encoding):
     code = """
 from twister2_job import __main__
-from twister2_job.cli import commands
-commands.run = lambda arguments: print(arguments.name) or 0
+from twister2_job.cli import loop
+loop.run = lambda act, arguments: print(arguments.name) or 0
 __main__.main(['status', '\\u4e16\\udcff'])
 """
     told = shell(f'{sys.executable} -c "$code"', code=code, PYTHONIOENCODING=encoding)

@@ -1,4 +1,4 @@
-"""Prints addresses; `address` itself, which many scripts run, goes its whole way here without asyncio."""
+"""Prints addresses in the form that was asked for, and what is said beside a result."""
 
 from __future__ import annotations
 
@@ -65,17 +65,6 @@ def _none(report: JobAddresses, worker: int | None, port: str) -> NotExposedErro
     return NotExposedError(f"There is no address of {what} outside the cluster.", " ".join(hints))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run `address` without --watch and return its exit code."""
-    from ..clients.connection import Connection
-    from ..exposure.snapshot import addresses
-
-    def import_forms() -> None:
-        """Import what prints addresses: it takes as long as kubectl takes to answer."""
-        from . import output  # noqa: F401
-
-    connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
-    chosen = arguments.address_type
-    report = addresses(connection, arguments.name, address_type=chosen, meanwhile=import_forms)
-    print_addresses(report, arguments)
-    return 0
+def is_exposed(report: JobAddresses) -> bool:
+    """Tell whether an address of the job is available."""
+    return any(a.state == "available" and a.address for a in report.all())
