@@ -1,4 +1,5 @@
 """The command line's entry: `twister2-job` and `python -m twister2_job`. No traceback reaches a user."""
+# PYTHON_ARGCOMPLETE_OK
 
 from __future__ import annotations
 
@@ -20,6 +21,10 @@ def _tell(text: str) -> None:
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
     words = sys.argv[1:] if words is None else words
+    if "_ARGCOMPLETE" in os.environ:
+        from .cli.completion import from_shell
+
+        from_shell()
     from .clients.signals import Once
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Else whoever started us has it ignored.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from .. import __version__
 from .registry import COMMANDS, GROUPS, Row, command_in
@@ -45,11 +45,16 @@ class _Parser(argparse.ArgumentParser):
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser of the command that `words` give, else of all commands."""
     given = command_in(words)
-    return _made([given] if given else COMMANDS.values(), complete=True)
+    return made([given], [given]) if given else made(COMMANDS.values(), COMMANDS.values())
 
 
-def _made(rows: Iterable[Row], *, complete: bool) -> argparse.ArgumentParser:
-    """Return the parser of some commands; unless `complete`, one that knows no more than their names."""
+def made(rows: Iterable[Row], known: Collection[Row]) -> argparse.ArgumentParser:
+    """Return the parser of some commands.
+
+    Args:
+        rows: The commands.
+        known: Those that are imported for their options; of the others it knows no more than their names.
+    """
     top = _Parser(
         prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers.", allow_abbrev=False
     )
@@ -60,8 +65,8 @@ def _made(rows: Iterable[Row], *, complete: bool) -> argparse.ArgumentParser:
     )
     for row in rows:
         # Without abbreviations: `--force` would mean --force-conflicts today, and something else tomorrow.
-        added = commands.add_parser(row.name, description=row.summary, allow_abbrev=False)
-        if not complete:
+        added = commands.add_parser(row.name, help=row.summary, description=row.summary, allow_abbrev=False)
+        if row not in known:
             continue
         _add_common(added, before=False)
         command = row.load()
@@ -79,9 +84,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """
     given = command_in(words)
     if given:
-        top = _made([given], complete=True)
+        top = made([given], [given])
     else:  # Help, the version, or what makes no sense: the names are enough, unless a command stands somewhere.
-        top = _made(COMMANDS.values(), complete=not COMMANDS.keys().isdisjoint(words))
+        top = made(COMMANDS.values(), [row for row in COMMANDS.values() if row.name in words])
     arguments, rest = top.parse_known_args(words)
     command = COMMANDS[arguments.command].load()
     if rest := command.rest(arguments, rest):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # As in `typing`, whose import takes longer than all the rest of this module.
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,9 +33,9 @@ class Row:
 
     def load(self) -> Command:
         """Import the command."""
-        from importlib import import_module
-
-        made: Command = getattr(import_module(f".{self.module}", __package__), self.kind)()
+        name = f"{__package__}.{self.module}"
+        __import__(name)  # As importlib does it, which would have to be imported first.
+        made: Command = getattr(sys.modules[name], self.kind)()
         return made
 
 

@@ -23,7 +23,11 @@ NO_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "300MiB"}
 """Settings of the Go runtime: no garbage collection below this size."""
 LIMIT = 30.0
 """Seconds a read may take: kubectl itself would retry a silent server for minutes."""
-_INSTANCE = "app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance"
+ANY_JOB = "app.kubernetes.io/name=twister2-job"
+"""Label selector of everything that belongs to any job."""
+JOB_LABEL = r"app\.kubernetes\.io/instance"
+"""The label with a job's name, as a JSONPath has it."""
+_INSTANCE = f"{ANY_JOB},app.kubernetes.io/instance"
 _COMPONENT = "app.kubernetes.io/component"
 FILE = "twister2-job/jar"
 """Label of the ConfigMaps that hold a file for a job's pods, in pieces, and are no part of its release."""

@@ -8,10 +8,37 @@ from typing import TYPE_CHECKING
 from ..clients import resources
 from ..clients.connection import Connection, find_kubectl
 from ..clients.process_sync import running
+from ..clients.resources import LIMIT, Cluster
 from ..errors import JobNotFoundError
 
 if TYPE_CHECKING:
     from .model import JobAddresses
+
+
+def read_cluster(
+    connection: Connection, job: str, meanwhile: Callable[[], object], *, nodes: bool = True, limit: float = LIMIT
+) -> Cluster:
+    """Return a job's objects, read live; none if there is no such job.
+
+    Args:
+        connection: Cluster and namespace.
+        job: Name of the job.
+        meanwhile: Is called while kubectl runs, to import what is needed next.
+        nodes: Read the nodes as well.
+        limit: Seconds that it may take.
+
+    Raises:
+        JobError: The cluster can't be read.
+    """
+    connection.check()
+    path, wanted = find_kubectl(), resources.reads(connection.namespace, job, nodes=nodes)
+    commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
+    with resources.failures(path, limit), connection.kubectl_environment() as own:
+        env = resources.short_lived(own.env)
+        with running(commands, env=env, timeout=limit, pass_fds=own.descriptors) as finish:
+            meanwhile()
+            results = finish()
+    return resources.cluster(wanted, results, connection.kubeconfig)
 
 
 def addresses(
@@ -29,21 +56,19 @@ def addresses(
         JobNotFoundError: There is no such job.
         JobError: The cluster can't be read.
     """
-    connection.check()
-    path, wanted = find_kubectl(), resources.reads(connection.namespace, job, nodes=True)
-    commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
-    with resources.failures(path, resources.LIMIT), connection.kubectl_environment() as own:
-        env = resources.short_lived(own.env)
-        with running(commands, env=env, timeout=resources.LIMIT, pass_fds=own.descriptors) as finish:
-            # What is needed next takes as long to import as kubectl takes to answer.
-            from .addresses import report
 
-            if meanwhile:
-                meanwhile()
-            results = finish()
-    cluster = resources.cluster(wanted, results, connection.kubeconfig)
+    def import_report() -> None:
+        """Import what is needed next: it takes as long as kubectl takes to answer."""
+        from . import addresses  # noqa: F401
+
+        if meanwhile:
+            meanwhile()
+
+    cluster = read_cluster(connection, job, import_report)
     if not cluster.objects:
         raise _missing(connection, job)
+    from .addresses import report
+
     return report(job, cluster, address_type=address_type)
 
 

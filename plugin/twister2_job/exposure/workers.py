@@ -169,3 +169,13 @@ def _worker(worker: int, group: int, name: str, container: int, pod: Object | No
         restarts=number(mine[0].get("restartCount")) if mine else 0,
         reason="" if ready else reason_of(pod, wanted),
     )
+
+
+def port_names(objects: Iterable[Object]) -> list[str]:
+    """Return the names of the workers' ports: those of each first worker of a pod have nothing behind the name."""
+    found: dict[str, None] = {}
+    for group in worker_sets(objects):
+        containers = group["spec"].get("template", {}).get("spec", {}).get("containers") or []
+        first = [one for one in containers if one.get("name") == f"{CONTAINER}0"]
+        found |= {port["name"]: None for one in first for port in one.get("ports") or [] if port.get("name")}
+    return list(found)
