@@ -14,7 +14,7 @@ from typing import Any
 from . import prestarted
 from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
 
-__all__ = ["GRACE", "Process", "Result", "heard", "run", "stop", "stream", "to_its_end"]
+__all__ = ["GRACE", "Process", "Result", "await_uncancelled", "event_within", "run", "stop", "stream"]
 
 GRACE = 5.0
 """Seconds a process gets between SIGTERM and SIGKILL: Helm uses them to mark its release as failed."""
@@ -125,7 +125,7 @@ async def _has_ended(pid: int) -> bool:
     return True
 
 
-async def to_its_end(work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
+async def await_uncancelled(work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
     """Await `work` to its end, also when cancelled meanwhile; that takes effect afterwards."""
     task, cancelled = asyncio.ensure_future(work), False
     while not task.done():
@@ -138,7 +138,7 @@ async def to_its_end(work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> No
     task.result()
 
 
-async def heard(event: asyncio.Event, seconds: float) -> bool:
+async def event_within(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event for so many seconds and tell whether it came.
 
     Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with the event.
@@ -239,7 +239,7 @@ async def run(
         talk.result()
     finally:
         if not talk.done() or process.returncode is None:
-            await to_its_end(_end(process, talk, grace))
+            await await_uncancelled(_end(process, talk, grace))
         else:
             process.close()
     return result(process.returncode or 0, *texts)
@@ -279,6 +279,6 @@ async def stream(
         yield process.stdout
     finally:
         try:
-            await to_its_end(stop(process, 0))  # It only reads: there is nothing to finish.
+            await await_uncancelled(stop(process, 0))  # It only reads: there is nothing to finish.
         finally:
             process.close()

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ..clients.kubectl import Kubectl
-from ..clients.process import heard
+from ..clients.process import event_within
 from ..errors import NoClusterError
 from .model import JobAddresses
 
@@ -59,7 +59,7 @@ async def follow(
             if report != last:
                 last = report
                 yield report
-            if await heard(changed, NODES_EVERY):
+            if await event_within(changed, NODES_EVERY):
                 await asyncio.sleep(SETTLE)
     finally:
         for task in tasks:

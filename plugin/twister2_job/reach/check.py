@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import NotExposedError, PendingError, UnansweredError
 from ..exposure.model import SCHEMA_VERSION, Address, JobAddresses, exposing
 from ..exposure.nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
-from .identity import Judges
+from .identity import Matchers
 from .probe import ANSWERED, UNRESOLVED, WRONG, Prober, Question
 from .sockets import NO_ROUTE, REFUSED, TIMED_OUT
 
@@ -125,7 +125,7 @@ async def check(
         UsageError: `expect` is no regular expression.
         NotExposedError: The job has no address.
     """
-    judges = Judges(report, expect)
+    matchers = Matchers(report, expect)
     asked = [(-1, a) for a in report.shared] + [(w.id, a) for w in report.workers for a in w.addresses]
     if not asked:
         raise NotExposedError(
@@ -135,7 +135,7 @@ async def check(
     skipped = [_skip(address, report.mode, worker_port) for _, address in asked]
     echo = report.mode == "echo"
     questions = [
-        Question(address, judges.of(worker, address), first=echo)
+        Question(address, matchers.of(worker, address), first=echo)
         for (worker, address), why in zip(asked, skipped, strict=True)
         if not why
     ]
@@ -149,7 +149,7 @@ async def check(
         took = round(answer.seconds * 1000, 3)
         results.append(AddressResult(worker, address, answer.state, took, answer.worker, answer.reason))
     checked = "checked" if echo or expect else "not checked"
-    warnings = [*report.warnings, *judges.warnings]
+    warnings = [*report.warnings, *matchers.warnings]
     return CheckResult(
         report.job, report.namespace, socket.gethostname(), checked, tuple(results), warnings=tuple(warnings)
     )
@@ -207,22 +207,22 @@ def _causes(result: CheckResult) -> list[str]:
     left = [r for r in result.silent if r.state == WRONG or r.address.source not in INSIDE_ONLY]
     if len(left) < len(result.silent):
         inside = [r for r in result.silent if r.state != WRONG and r.address.source in INSIDE_ONLY]
-        lines.append(f"{_these(inside)}: they are meant for clients inside the cluster; {through}")
+        lines.append(f"{_described(inside)}: they are meant for clients inside the cluster; {through}")
     node_sources = (*ADDRESS_TYPES, POD_HOST_IP)
     nodes = [r for r in result.results if r.address.source in node_sources and r.state != SKIPPED]
     if nodes and all(r.state in (TIMED_OUT, NO_ROUTE) for r in nodes):
         lines.append(
-            f"{_these(nodes)}: no node is reachable from this machine (a firewall or security group, a private "
+            f"{_described(nodes)}: no node is reachable from this machine (a firewall or security group, a private "
             f"network, kind or minikube on a Mac); {through}"
         )
         left = [r for r in left if r.address.source not in node_sources or r.state == SKIPPED]
     for state, remedy in remedies.items():
         if found := [r for r in left if (r.address.state if r.state == SKIPPED else r.state) == state]:
-            lines.append(f"{_these(found)}: {remedy}")
+            lines.append(f"{_described(found)}: {remedy}")
     return lines
 
 
-def _these(found: Sequence[AddressResult]) -> str:
+def _described(found: Sequence[AddressResult]) -> str:
     """Return in words which addresses share a cause."""
     first = found[0]
     states = " or ".join(sorted({r.state for r in found if r.state != SKIPPED})) or "not asked"

@@ -6,12 +6,12 @@ import re
 
 from ..errors import UsageError
 from ..exposure.model import Address, JobAddresses
-from .probe import Heard, Judge, identity, shown
+from .probe import Matcher, Reply, identity, shown
 
 PLACEHOLDER = "{worker}"
 
 
-class Judges:
+class Matchers:
     """Makes what decides, for each address, whether the right one answers."""
 
     def __init__(self, report: JobAddresses, expect: str) -> None:
@@ -37,51 +37,51 @@ class Judges:
         whole = re.sub(r"(?<!\d)\{worker\}(?!\d)", PLACEHOLDER.join(("(?<![0-9])", "(?![0-9])")), self._expect)
         return re.compile(whole.replace(PLACEHOLDER, worker))
 
-    def of(self, worker: int, address: Address) -> Judge | None:
-        """Return the judge of one address; None if a connection is all there is to see."""
-        judges = [self._named(worker, address)] if self._echo else []
+    def of(self, worker: int, address: Address) -> Matcher | None:
+        """Return the matcher of one address; None if a connection is all there is to see."""
+        matchers = [self._echo_worker(worker, address)] if self._echo else []
         if self._expect:
             named = worker >= 0 and PLACEHOLDER in self._expect
-            judges.append(self._matching(self._compiled(re.escape(str(worker))) if named else self._any))
-        if not judges:
+            matchers.append(self._expected(self._compiled(re.escape(str(worker))) if named else self._any))
+        if not matchers:
             return None
 
-        def all_of_them(data: bytes, quiet: bool) -> Heard | None:
-            heard: Heard | None = None
-            for judge in judges:
-                if not (last := judge(data, quiet)) or last.wrong:
+        def all_match(data: bytes, quiet: bool) -> Reply | None:
+            reply: Reply | None = None
+            for matcher in matchers:
+                if not (last := matcher(data, quiet)) or last.wrong:
                     return last
-                heard = heard or last
-            return heard
+                reply = reply or last
+            return reply
 
-        return all_of_them
+        return all_match
 
-    def _named(self, worker: int, address: Address) -> Judge:
-        """Return the judge of an echo worker's answer: job, port and, unless the address is shared, worker."""
+    def _echo_worker(self, worker: int, address: Address) -> Matcher:
+        """Return the matcher of an echo worker's answer: job, port and, unless the address is shared, worker."""
         wanted: dict[str, str | int] = {"job": self._job, "portName": address.port}
         if worker >= 0:
             wanted["worker"] = worker
 
-        def judge(data: bytes, _quiet: bool) -> Heard | None:
+        def matcher(data: bytes, _quiet: bool) -> Reply | None:
             said = identity(data)
             if said is None:
                 return None
             by = said["worker"] if isinstance(said.get("worker"), int) else -1
             if all(said.get(key) == value for key, value in wanted.items()):
-                return Heard(by)
+                return Reply(by)
             if not {"job", "worker", "portName"} <= set(said):
-                return Heard(wrong=f"it says {shown(data)}")
-            return Heard(by, f"worker {by} of job {said['job']} answers, on its port {said['portName']}")
+                return Reply(wrong=f"it says {shown(data)}")
+            return Reply(by, f"worker {by} of job {said['job']} answers, on its port {said['portName']}")
 
-        return judge
+        return matcher
 
-    def _matching(self, pattern: re.Pattern[str]) -> Judge:
-        """Return the judge of what `expect` describes."""
+    def _expected(self, pattern: re.Pattern[str]) -> Matcher:
+        """Return the matcher of what `expect` describes."""
 
-        def judge(data: bytes, quiet: bool) -> Heard | None:
+        def matcher(data: bytes, quiet: bool) -> Reply | None:
             text = data.decode(errors="replace")
             found = pattern.search(text)
             # At the end of the data more of it could end the match: `worker 1` may become `worker 12`.
-            return Heard() if found and (quiet or found.end() < len(text)) else None
+            return Reply() if found and (quiet or found.end() < len(text)) else None
 
-        return judge
+        return matcher

@@ -1,6 +1,6 @@
-"""Connects to addresses from where the user stands, many side by side, and hears who answers.
+"""Connects to addresses from where the user stands, many side by side, and reads who answers.
 
-`install` and `check` share this: what an answer must say is the question's `judge`, how to get at it is here.
+`install` and `check` share this: what an answer must say is the question's `matcher`, how to get at it is here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST = 64
 SILENCE = 0.5
 """Seconds a server may stay silent before it is taken for one that waits for its client to speak first."""
 DATA = 2**16
-"""Bytes that are heard at most."""
+"""Bytes that are read of a reply at most."""
 FRESH = 8
 """Connections begun at once: with hundreds the latency would be our own queue (10 ms), not the network."""
 FRESH_SECONDS = 0.02
@@ -38,23 +38,23 @@ GET = b"GET / HTTP/1.0\r\nHost: twister2-job\r\n\r\n"
 
 
 @dataclass(frozen=True)
-class Heard:
+class Reply:
     """What an answer says: the worker's ID, -1 if it names none, and, unless it is the right one, why not."""
 
     worker: int = -1
     wrong: str = ""
 
 
-Judge = Callable[[bytes, bool], "Heard | None"]
+Matcher = Callable[[bytes, bool], "Reply | None"]
 """Takes all data so far, and whether the server has paused or ended; returns None if more is needed."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask one address; `judge` None: a connection is answer enough; `first`: speak before the server does."""
+    """What to ask one address; `matcher` None: a connection is answer enough; `first`: speak before the server does."""
 
     address: Address
-    judge: Judge | None = None
+    matcher: Matcher | None = None
     first: bool = False
 
 
@@ -82,10 +82,10 @@ def identity(data: bytes) -> dict[str, Any] | None:
     return None
 
 
-def anyone(data: bytes, _quiet: bool) -> Heard | None:
-    """Judge: any echo worker is right."""
+def anyone(data: bytes, _quiet: bool) -> Reply | None:
+    """Match any echo worker."""
     said = identity(data)
-    return Heard(said["worker"]) if said and isinstance(said.get("worker"), int) else None
+    return Reply(said["worker"]) if said and isinstance(said.get("worker"), int) else None
 
 
 class Prober:
@@ -152,9 +152,9 @@ class Prober:
         with socket.socket(kind, socket.SOCK_STREAM) as endpoint:
             endpoint.setblocking(False)
             seconds = await self._connect(endpoint, place, self._limit / shares)
-            if question.judge is None:
+            if question.matcher is None:
                 return Answer(question.address, seconds=seconds)
-            return await self._hear(question, question.judge, endpoint, seconds)
+            return await self._hear(question, question.matcher, endpoint, seconds)
 
     async def _connect(self, endpoint: socket.socket, place: Any, limit: float) -> float:
         """Connect and return the seconds it took; few at once, see `FRESH`."""
@@ -176,8 +176,8 @@ class Prober:
         finally:
             await _ended(task)
 
-    async def _hear(self, question: Question, judge: Judge, endpoint: socket.socket, seconds: float) -> Answer:
-        """Read until the judge is content, the server ends, `DATA` bytes are there or the time is over."""
+    async def _hear(self, question: Question, matcher: Matcher, endpoint: socket.socket, seconds: float) -> Answer:
+        """Read until the matcher is content, the server ends, `DATA` bytes are there or the time is over."""
         loop, address = asyncio.get_running_loop(), question.address
         until, data, spoken, ended = time.monotonic() + self._limit, b"", question.first, False
         if spoken:
@@ -197,9 +197,9 @@ class Prober:
                 if not data:
                     raise
                 quiet = ended = True
-            if data and (heard := judge(data, quiet)):
-                state = WRONG if heard.wrong else ANSWERED
-                return Answer(address, state, heard.worker, seconds, heard.wrong)
+            if data and (reply := matcher(data, quiet)):
+                state = WRONG if reply.wrong else ANSWERED
+                return Answer(address, state, reply.worker, seconds, reply.wrong)
         if data:
             return Answer(address, WRONG, -1, seconds, f"it says {shown(data)}")
         if time.monotonic() >= until:
@@ -208,7 +208,7 @@ class Prober:
 
     async def _datagrams(self, question: Question, kind: int, place: Any, _shares: int) -> Answer:
         """Ask over UDP: a datagram, and a second one in case the first or its answer was lost."""
-        loop, judge = asyncio.get_running_loop(), question.judge or anyone
+        loop, matcher = asyncio.get_running_loop(), question.matcher or anyone
         with socket.socket(kind, socket.SOCK_DGRAM) as endpoint:
             endpoint.setblocking(False)
             await loop.sock_connect(endpoint, place)
@@ -217,9 +217,9 @@ class Prober:
                 await loop.sock_sendall(endpoint, GET)
                 with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
                     data = await asyncio.wait_for(loop.sock_recv(endpoint, DATA), self._limit / 2)
-                    heard = judge(data, True) or Heard(wrong=f"it says {shown(data)}")
-                    state, seconds = WRONG if heard.wrong else ANSWERED, time.perf_counter() - began
-                    return Answer(question.address, state, heard.worker, seconds, heard.wrong)
+                    reply = matcher(data, True) or Reply(wrong=f"it says {shown(data)}")
+                    state, seconds = WRONG if reply.wrong else ANSWERED, time.perf_counter() - began
+                    return Answer(question.address, state, reply.worker, seconds, reply.wrong)
         raise TimeoutError
 
 

@@ -23,7 +23,7 @@ def gone(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") ->
             yield from gone(value, after[key], f"{path}{key}.")
 
 
-async def told(helm: Helm, name: str, before: int, after: int) -> str:
+async def described(helm: Helm, name: str, before: int, after: int) -> str:
     """Return a sentence for the values that went back to the chart's defaults with a revision; empty if none did.
 
     Args:

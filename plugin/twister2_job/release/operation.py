@@ -13,7 +13,7 @@ from ..clients import value_files
 from ..clients.helm import Helm, Revision
 from ..clients.helm_version import helm_version
 from ..clients.kubectl import Kubectl
-from ..clients.process import to_its_end
+from ..clients.process import await_uncancelled
 from ..clients.resources import Cluster
 from ..errors import BusyError, JobError, JobNotFoundError, OutOfTimeError
 from . import run_mark
@@ -171,7 +171,7 @@ async def within(deadline: float, work: Coroutine[Any, Any, T], what: str) -> T:
     finally:
         if not task.done():
             task.cancel()
-            await to_its_end(asyncio.wait({task}))  # What becomes of it stays in the task.
+            await await_uncancelled(asyncio.wait({task}))  # What becomes of it stays in the task.
     if not task.cancelled() and not task.exception():
         return task.result()  # It was done in the very moment.
     raise OutOfTimeError(what)

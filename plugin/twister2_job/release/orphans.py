@@ -44,7 +44,7 @@ SWEEP = 60.0
 
 
 @dataclass(frozen=True)
-class Strays:
+class Orphans:
     """Objects of a job without a place in its release.
 
     Attributes:
@@ -93,7 +93,7 @@ def _group(kind: str) -> str:
     return f".{prefix[1]}" if prefix[0] == "apis" else ""
 
 
-def strays(live: Iterable[Object], manifest: Iterable[Object], job: str, namespace: str) -> Strays:
+def find_orphans(live: Iterable[Object], manifest: Iterable[Object], job: str, namespace: str) -> Orphans:
     """Return the live objects that are not in a release's manifest.
 
     Those that are being deleted or belong to another object have their own way to go.
@@ -122,7 +122,7 @@ def strays(live: Iterable[Object], manifest: Iterable[Object], job: str, namespa
             and item["kind"] in KINDS
         )
         (helms if of_release else others).append(item)
-    return Strays(helms, others)
+    return Orphans(helms, others)
 
 
 async def require_nobodys(kubectl: Kubectl, job: str, objects: Iterable[Object], *, running: bool) -> None:
@@ -236,7 +236,7 @@ async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:
                 f"{names(going[:1])} of an earlier run is still being deleted.", "Wait, or take another job name."
             )
         await asyncio.sleep(1)
-    made = strays(live, [], job, await tools.kubectl.namespace()).helms
+    made = find_orphans(live, [], job, await tools.kubectl.namespace()).helms
     await require_nobodys(tools.kubectl, job, made, running=False)
     gone, stay = await sweep(tools, job, rendered, 0)
     for sentence in [*([f"Removed what an earlier run of {job} had left: {names(gone)}."] if gone else []), *stay]:
@@ -276,7 +276,7 @@ async def _sweep(tools: Tools, job: str, manifest: Sequence[Object], revision: i
     kubectl = tools.kubectl
     if revision and not manifest:
         return []  # A release that holds nothing is one that could not be read.
-    found = strays(await objects_of(kubectl, job), manifest, job, await kubectl.namespace())
+    found = find_orphans(await objects_of(kubectl, job), manifest, job, await kubectl.namespace())
     told = [f"{names(found.others)}: labelled as {job}'s, but not made by Helm for it."] if found.others else []
     if not found.helms:
         return told

@@ -110,7 +110,7 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
     return problems
 
 
-def given_up(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
+def lost_ports(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
     """Return a sentence for the node ports of the job that the upgrade gives up: a Service, or a port of it, goes."""
     kept = {s["metadata"]["name"]: s for s in of_kind(rendered, "Service")}
     own: list[str] = []

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from ..clients.kubectl import Kubectl
-from ..clients.process import heard
+from ..clients.process import event_within
 from ..clients.resources import Cluster
 from ..errors import JobError, OutOfTimeError
 from ..exposure.workers import Object, number, pod_ready, replicas
@@ -102,7 +102,7 @@ class Watcher:
             now = time.monotonic()
             if now >= deadline:
                 await self._give_up(names)
-            came = await heard(self._changed, min(deadline, said + SAY_WHY_AFTER) - now)
+            came = await event_within(self._changed, min(deadline, said + SAY_WHY_AFTER) - now)
             if not self._lost.isdisjoint(names):
                 self._lost.difference_update(names)
                 await still()
@@ -147,7 +147,7 @@ class Watcher:
             if ready >= sum(replicas(one) for one in sets):
                 objects = [*rest.objects, *self._seen["StatefulSet"].values(), *self._seen["Pod"].values()]
                 return Cluster(objects, rest.nodes)
-            if time.monotonic() >= until or not await heard(self._changed, until - time.monotonic()):
+            if time.monotonic() >= until or not await event_within(self._changed, until - time.monotonic()):
                 return None
 
     async def _why(self, names: list[str], *, logs: bool) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..clients.process import UNDOING, to_its_end
+from ..clients.process import UNDOING, await_uncancelled
 from ..errors import JobError
 from .operation import within
 
@@ -54,7 +54,7 @@ class Undo:
         """
         work = asyncio.ensure_future(self._run(limit))
         with contextlib.suppress(asyncio.CancelledError):  # It takes effect afterwards: the caller is ending already.
-            await to_its_end(work)
+            await await_uncancelled(work)
         return work.result()
 
     async def _run(self, limit: float) -> tuple[list[str], list[str]]:

@@ -79,7 +79,7 @@ class Upgrade:
             raise type(error)(error.message, " ".join(filter(None, [error.hint, why]))) from None
         if self.live:
             await dry_run.check(self.kubectl, self.helm, prepared.by_server, prepared.manifest, rendered)
-        for sentence in preflight.given_up(objects, rendered):
+        for sentence in preflight.lost_ports(objects, rendered):
             self.say(sentence)
         force = []
         if self.request.force_conflicts or resizes(objects, rendered):  # The number may be the driver's.
@@ -123,7 +123,7 @@ class Upgrade:
         history = self.prepared.history if self.prepared and not self._anew else []
         if not history or not resets_values(self.request):
             return ""
-        return await dropped_values.told(self.helm, self.name, current(history).number, revision)
+        return await dropped_values.described(self.helm, self.name, current(history).number, revision)
 
     async def require_next(self, revision: int) -> None:
         """Check that this run's revision came right after the one that it was built on.

@@ -17,7 +17,7 @@ PASSING = ("", "Terminating", "PodInitializing", "ContainerCreating", "not ready
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class Problem:
     """What keeps the job from going on.
 
     Attributes:
@@ -33,7 +33,7 @@ class Obstacle:
     log: tuple[str, ...] = ()
 
 
-def of_pods(job: str, objects: Sequence[Object]) -> list[Obstacle]:
+def of_pods(job: str, objects: Sequence[Object]) -> list[Problem]:
     """Return what keeps the job's pods from running.
 
     Args:
@@ -42,7 +42,7 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Obstacle]:
     """
     from ..release.pod_reasons import essence
 
-    found: list[Obstacle] = []
+    found: list[Problem] = []
     causes: dict[str, list[str]] = {}
     for pod in (p for p in of_kind(objects, "Pod") if _is_of_job(job, p)):
         if package := _package(pod):
@@ -54,7 +54,7 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Obstacle]:
             causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {essence(why)}")
     for cause, told in causes.items():
         more = f" (and {len(told) - 1} more pod{'s' if len(told) > 2 else ''})" if len(told) > 1 else ""
-        found.append(Obstacle(cause, told[0] + more))
+        found.append(Problem(cause, told[0] + more))
     return found
 
 
@@ -77,7 +77,7 @@ def _is_of_job(job: str, pod: Object) -> bool:
     return name == master_name(job) or name.rpartition("-")[0] == job
 
 
-def _package(pod: Object) -> Obstacle | None:
+def _package(pod: Object) -> Problem | None:
     """Return what the init container says that can't get the jar; None if it hasn't failed."""
     for status in pod.get("status", {}).get("initContainerStatuses") or []:
         if status.get("name") != PACKAGE or status.get("ready"):
@@ -90,7 +90,7 @@ def _package(pod: Object) -> Obstacle | None:
         told = last_word(failed) or f"exit code {failed['exitCode']}"
         text = f"the job's package can't be made in pod {pod['metadata']['name']}: {told.rstrip('.')}"
         fatal = times >= MOST_FAILURES
-        return Obstacle(f"package {'given up' if fatal else told}", text, fatal)
+        return Problem(f"package {'given up' if fatal else told}", text, fatal)
     return None
 
 
@@ -104,7 +104,7 @@ def packing(job: str, objects: Sequence[Object]) -> list[str]:
     return found
 
 
-def restarts(job: str, objects: Sequence[Object]) -> list[Obstacle]:
+def restarts(job: str, objects: Sequence[Object]) -> list[Problem]:
     """Return each restart of a worker's container, with the exit code or the reason that Kubernetes knows."""
     found = []
     pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
@@ -116,7 +116,7 @@ def restarts(job: str, objects: Sequence[Object]) -> list[Obstacle]:
         why = ended.get("reason") or "Error"
         why += f", exit code {ended['exitCode']}" if ended.get("exitCode") else ""
         text = f"worker {worker.id} (pod {worker.pod}) ended ({why}) and is started again; restart {worker.restarts}"
-        found.append(Obstacle(f"restart {worker.id} {worker.restarts}", text, log=(worker.pod, name)))
+        found.append(Problem(f"restart {worker.id} {worker.restarts}", text, log=(worker.pod, name)))
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from ..clients.kubectl import Kubectl
-from ..clients.process import heard, stream
+from ..clients.process import event_within, stream
 from ..clients.resources import selector
 from ..errors import JobError, JobLostError, JobNotFoundError, LoginError, NoRightsError, OutOfTimeError
 from ..exposure.workers import Object, number, of_kind, table
@@ -18,7 +18,7 @@ from . import diagnosis, log_patterns
 from . import state as job_state
 from .log_patterns import Progress
 from .logs import FAILURE, packing, restart_counts, text
-from .reporter import Narrator
+from .reporter import Reporter
 from .state import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
 
 LOOK, LOOK_AT_START = 3.0, 1.0
@@ -66,7 +66,7 @@ class Follower:
         self.failures: dict[tuple[str, ...], str] = {}
         self._objects: Sequence[Object] = []
         self._progress, self._previous, self._counts = Progress(), Progress(), dict[str, str]()
-        self._narrator = Narrator(say)
+        self._reporter = Reporter(say)
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: JobError | None = None
@@ -134,7 +134,7 @@ class Follower:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
                 return None
-            await heard(self._changed, left)
+            await event_within(self._changed, left)
 
     def _for(self, what: str, holds: object) -> float:
         """Return for how many seconds something has held without a break; 0 if it doesn't."""
@@ -163,7 +163,7 @@ class Follower:
             except JobError as error:
                 if isinstance(error, FINAL) or self._for("no answer", True) > NO_CLUSTER:
                     raise
-                self._narrator.once(f"no answer {error}", f"{error.message} Trying again.")
+                self._reporter.once(f"no answer {error}", f"{error.message} Trying again.")
             self._changed.set()
             pods = of_kind(self._objects, "Pod")
             settled = pods and all(has_run(pod, pod["spec"]["containers"][0]["name"]) for pod in pods)
@@ -191,7 +191,7 @@ class Follower:
             before = await text(self._kubectl, f"{master_name(self._job)}-0", MASTER, previous=True)
             self._previous = log_patterns.read(before)
         if self._run:
-            self._narrator.once(f"master {run}", "the job master was restarted")
+            self._reporter.once(f"master {run}", "the job master was restarted")
             if run[0] != self._run[0]:  # A new pod counts its restarts from 0, and Twister2 counts them a little later.
                 self._counts[MASTER_COUNT] = str(max(1, number(self._counts.get(MASTER_COUNT))))
             self._tasks[-1].cancel()
@@ -232,22 +232,22 @@ class Follower:
     async def _tell(self) -> None:
         """Tell why nothing happens, each cause once."""
         for found in [*diagnosis.of_pods(self._job, self._objects), *diagnosis.restarts(self._job, self._objects)]:
-            if found.fatal or not self._narrator.is_new(found.key):
+            if found.fatal or not self._reporter.is_new(found.key):
                 continue  # What is fatal is told as the reason of the end.
             why = await self._trouble(*found.log, previous=True) if found.log else ""
             if why:
                 self.failures[found.log] = why
-            self._narrator.once(found.key, f"{found.text}: {why}" if why else found.text)
+            self._reporter.once(found.key, f"{found.text}: {why}" if why else found.text)
         for item in of_kind(self._objects, "StatefulSet"):
             name = item["metadata"]["name"]
-            if self._for(f"pods of {name}", diagnosis.lacks_pods(item)) > ASK_EVERY and self._narrator.is_new(name):
+            if self._for(f"pods of {name}", diagnosis.lacks_pods(item)) > ASK_EVERY and self._reporter.is_new(name):
                 from ..release.pod_reasons import warnings_of
 
                 for why in await warnings_of(self._kubectl, "StatefulSet", name):
-                    self._narrator.once(name, f"StatefulSet {name} has no pod: {why}")
+                    self._reporter.once(name, f"StatefulSet {name} has no pod: {why}")
         told = self._progress
         if self._for(f"barrier {sorted(told.at_barrier)}", told.all_joined and told.at_barrier) > BARRIER:
-            self._narrator.barrier(told, BARRIER)
+            self._reporter.barrier(told, BARRIER)
         await self._ask_silent()
 
     async def _ask_silent(self) -> None:
@@ -257,11 +257,11 @@ class Follower:
             return
         self._for("asked", False)
         for sentence in await packing(self._kubectl, self._job, self._objects):
-            self._narrator.once(sentence, sentence)
+            self._reporter.once(sentence, sentence)
         for who, pod, name in diagnosis.silent(self._job, self._objects, set(told.states), told.started)[:MOST_ASKED]:
             if self._for(f"silent {pod} {name}", True) >= ASK_EVERY:
                 if why := await self._trouble(pod, name):
-                    self._narrator.once(f"silent {pod} {name}", f"{who} (pod {pod}): {why}")
+                    self._reporter.once(f"silent {pod} {name}", f"{who} (pod {pod}): {why}")
 
     async def _trouble(self, pod: str, name: str, *, previous: bool = False) -> str:
         """Return what a container's log says that keeps it from doing its part; empty if it doesn't."""
@@ -290,7 +290,7 @@ class Follower:
             *lines, rest = (rest + chunk.decode(errors="replace"))[-(2**22) :].split("\n")
             for line in lines:
                 if event := progress.feed(line):
-                    self._narrator.event(event, progress, len(table(self._objects)))
+                    self._reporter.event(event, progress, len(table(self._objects)))
             self._update()
             self._changed.set()
         if rest:

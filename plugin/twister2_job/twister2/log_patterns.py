@@ -1,4 +1,4 @@
-"""What the logs of a Twister2 job tell: one table of signs, for Twister2 0.8.0 and 0.3.0, and what the signs come to.
+"""What the logs of a Twister2 job tell: one table of patterns, for Twister2 0.8.0 and 0.3.0, and what they come to.
 
 Nothing else tells it: when a job ends, no condition, event or exit code of Kubernetes says how.
 """
@@ -15,11 +15,11 @@ from . import stack_traces
 COMPLETED, FAILED, KILLED = "completed", "failed", "killed"
 WAITING, JOINED, RUNNING, FULLY_FAILED, UNKNOWN = "waiting", "joined", "running", "fully failed", "unknown"
 LONGEST_LINE = 2**16
-"""Characters of a line that are looked at: no sign is longer."""
+"""Characters of a line that are looked at: no pattern is longer."""
 
 
 @dataclass(frozen=True)
-class Sign:
+class Pattern:
     """A line of a log that means something.
 
     Attributes:
@@ -33,35 +33,35 @@ class Sign:
     versions: str = "0.8.0"
 
 
-MASTER_SIGNS = (
-    Sign("started", r"JobMaster \[[^\]]*\] started and waiting worker messages on port: \d+", "0.3.0, 0.8.0"),
-    Sign("joined", r"Worker: (\d+) joined the job\."),
-    Sign("rejoined", r"WorkerID: (\d+) rejoined from failure\."),
-    Sign("all joined", r"All workers joined the job\. Worker IDs: \[([\d, ]*)\]"),
-    Sign("all joined, no barrier", r"All (\d+) workers joined the job\.", "0.3.0"),
-    Sign("recovered", r"All workers have already joined, before the job master restarted\."),
-    Sign("barrier", r"All workers reached the INIT barrier: (\d+).*"),
-    Sign("worker completed", r"Worker: ?(\d+) COMPLETED\."),
-    Sign("worker failed", r"Worker: ?(\d+) FAILED\."),
-    Sign("worker fully failed", r"Worker: ?(\d+) FULLY_FAILED\."),
-    Sign("scaled down", r"Deleted worker IDs by scaling down: ([\d, ]*)", "0.3.0, 0.8.0"),
-    Sign("refused", r"Second RegisterWorker message.*", "0.3.0"),
-    Sign("job completed", r"All \d+ workers COMPLETED\. Terminating the job\."),
-    Sign("job completed", r"All \d+ workers have completed\. JobMaster is stopping\.", "0.3.0"),
-    Sign("job failed", r"The job is completing with failure\..*"),
-    Sign("job killed", r"Job Kill parameter received\. Killing the job\.?"),
-    Sign("znode", r"Job is starting for the first time, but there is an existing znode at ZK server: (\S+)"),
-    Sign("died", r"Exception in thread \"main\" (.*)", "0.3.0, 0.8.0"),
-    Sign("died", r"Uncaught exception in the thread (.*Job Master FAILED.*)"),
-    Sign("exited", r"\S*JobMasterStarter completed\. Waiting the pod to be deleted\.", "0.3.0, 0.8.0"),
+MASTER_PATTERNS = (
+    Pattern("started", r"JobMaster \[[^\]]*\] started and waiting worker messages on port: \d+", "0.3.0, 0.8.0"),
+    Pattern("joined", r"Worker: (\d+) joined the job\."),
+    Pattern("rejoined", r"WorkerID: (\d+) rejoined from failure\."),
+    Pattern("all joined", r"All workers joined the job\. Worker IDs: \[([\d, ]*)\]"),
+    Pattern("all joined, no barrier", r"All (\d+) workers joined the job\.", "0.3.0"),
+    Pattern("recovered", r"All workers have already joined, before the job master restarted\."),
+    Pattern("barrier", r"All workers reached the INIT barrier: (\d+).*"),
+    Pattern("worker completed", r"Worker: ?(\d+) COMPLETED\."),
+    Pattern("worker failed", r"Worker: ?(\d+) FAILED\."),
+    Pattern("worker fully failed", r"Worker: ?(\d+) FULLY_FAILED\."),
+    Pattern("scaled down", r"Deleted worker IDs by scaling down: ([\d, ]*)", "0.3.0, 0.8.0"),
+    Pattern("refused", r"Second RegisterWorker message.*", "0.3.0"),
+    Pattern("job completed", r"All \d+ workers COMPLETED\. Terminating the job\."),
+    Pattern("job completed", r"All \d+ workers have completed\. JobMaster is stopping\.", "0.3.0"),
+    Pattern("job failed", r"The job is completing with failure\..*"),
+    Pattern("job killed", r"Job Kill parameter received\. Killing the job\.?"),
+    Pattern("znode", r"Job is starting for the first time, but there is an existing znode at ZK server: (\S+)"),
+    Pattern("died", r"Exception in thread \"main\" (.*)", "0.3.0, 0.8.0"),
+    Pattern("died", r"Uncaught exception in the thread (.*Job Master FAILED.*)"),
+    Pattern("exited", r"\S*JobMasterStarter completed\. Waiting the pod to be deleted\.", "0.3.0, 0.8.0"),
 )
-"""The signs of the job master's log."""
+"""What the job master's log tells."""
 
 ENDS = {"job completed": COMPLETED, "job failed": FAILED, "job killed": KILLED, "worker fully failed": FAILED}
-"""The signs that the job has ended, and how."""
+"""The events that the job has ended with, and how."""
 
 OF_ONE_WORKER = ("joined", "rejoined", "worker completed", "worker failed", "worker fully failed")
-"""The signs whose number is a worker's ID."""
+"""The events whose number is a worker's ID."""
 
 WORKER_EXITED = re.compile(r"(?:^|\s)\S+ completed\. Waiting the pod to be deleted\.\s*$", re.MULTILINE)
 """What the script of a container prints when the worker's JVM has ended with 0."""
@@ -87,9 +87,9 @@ TROUBLE = (
 An exception that ended its JVM is looked for after these, and before them if memory was short.
 """
 
-# A sign ends its line, whatever stands before it: a time, levels, a logger's name.
-_SIGN = re.compile(
-    r"(?:^|(?<=[\s:\]]))(?:" + "|".join(f"(?P<s{n}>{sign.text})" for n, sign in enumerate(MASTER_SIGNS)) + r")\s*$"
+# A pattern ends its line, whatever stands before it: a time, levels, a logger's name.
+_PATTERN = re.compile(
+    r"(?:^|(?<=[\s:\]]))(?:" + "|".join(f"(?P<s{n}>{one.text})" for n, one in enumerate(MASTER_PATTERNS)) + r")\s*$"
 )
 
 
@@ -107,19 +107,19 @@ def _time_of(line: str) -> float:
         return 0.0
 
 
-def sign_of(line: str) -> tuple[str, str]:
-    """Return the event that a line of the job master's log is the sign of, and its group; empty if of none."""
-    found = _SIGN.search(line)
+def event_of(line: str) -> tuple[str, str]:
+    """Return the event that a line of the job master's log tells of, and the pattern's group; empty if of none."""
+    found = _PATTERN.search(line)
     if not found:
         return "", ""
-    index = next(n for n in range(len(MASTER_SIGNS)) if found[f"s{n}"] is not None)
-    own = re.fullmatch(MASTER_SIGNS[index].text, found[f"s{index}"])
-    return MASTER_SIGNS[index].event, own[1] if own and own.groups() else ""
+    index = next(n for n in range(len(MASTER_PATTERNS)) if found[f"s{n}"] is not None)
+    own = re.fullmatch(MASTER_PATTERNS[index].text, found[f"s{index}"])
+    return MASTER_PATTERNS[index].event, own[1] if own and own.groups() else ""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A thing that happened: `name` as in `MASTER_SIGNS`; `worker` is -1 where it is none's; `nth` time."""
+    """A thing that happened: `name` as in `MASTER_PATTERNS`; `worker` is -1 where it is none's; `nth` time."""
 
     name: str
     worker: int = -1
@@ -161,7 +161,7 @@ class Progress:
 
     @property
     def cut(self) -> bool:
-        """Tell whether the log's beginning is missing: it has signs, but not the first one."""
+        """Tell whether the log's beginning is missing: it tells of events, but not of the first one."""
         return not self.started and bool(self._count)
 
     @property
@@ -174,8 +174,8 @@ class Progress:
         return self._count["rejoined", worker]
 
     def feed(self, line: str) -> Event | None:
-        """Take the next line and return what it is the sign of; a part of a line is never mistaken for another sign."""
-        name, group = sign_of(line[-LONGEST_LINE:])
+        """Take the next line and return what it tells of; a part of a line is never mistaken for another event."""
+        name, group = event_of(line[-LONGEST_LINE:])
         if self._dying and stack_traces.THROWABLE.fullmatch(line.strip()):
             self.died = line.strip()[:300]  # Twister2 0.8.0 prints the exception in the next line.
         self._dying = name == "died" and bool(stack_traces.UNCAUGHT.fullmatch(line[-LONGEST_LINE:].rstrip()))

@@ -27,7 +27,7 @@ SENTENCES = {
 """What each event is in words."""
 
 
-class Narrator:
+class Reporter:
     """Tells each thing once."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

@@ -63,19 +63,19 @@ async def status(connection: Connection, name: str) -> JobStatus:
     release = Release(
         name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
     )
-    addresses = addresses._replace(warnings=(*addresses.warnings, *await _strays(helm, kubectl, name, history)))
+    addresses = addresses._replace(warnings=(*addresses.warnings, *await _orphans(helm, kubectl, name, history)))
     workers = tuple(w for w in addresses.workers if not w.reserved)
     progress = await job_logs.state(kubectl, name, cluster) if addresses.mode == TWISTER2 else None
     return JobStatus(release, addresses.mode, workers, addresses, progress)
 
 
-async def _strays(helm: Helm, kubectl: Kubectl, name: str, history: Sequence[Revision]) -> list[str]:
+async def _orphans(helm: Helm, kubectl: Kubectl, name: str, history: Sequence[Revision]) -> list[str]:
     """Return a warning for objects of the job that its release does not have; none while somebody changes it."""
     if history[-1].status in PENDING:
         return []
     live_revision = current(history).number
     manifest, live = await asyncio.gather(helm.manifest(name, live_revision), orphans.objects_of(kubectl, name))
-    found = orphans.strays(live, manifest, name, await kubectl.namespace())
+    found = orphans.find_orphans(live, manifest, name, await kubectl.namespace())
     told = []
     if found.helms:
         told.append(

@@ -7,7 +7,7 @@ import shutil
 import time
 
 import pytest
-from twister2_job.clients import helm_version as helmversion
+from twister2_job.clients import helm_version as module
 from twister2_job.clients.connection import find_helm
 from twister2_job.clients.helm_version import helm_version
 from twister2_job.errors import HelmMissingError
@@ -90,11 +90,11 @@ def test_versions_of_other_builds(said, version, tmp_path):
 
 def test_a_helm_that_hangs_is_given_up_and_can_be_interrupted(tmp_path, monkeypatch):
     hung = script(tmp_path / "helm", f"trap '' TERM; echo $$ > {tmp_path}/pid; while :; do sleep 0.1; done")
-    monkeypatch.setattr(helmversion, "LIMIT", 0.5)
+    monkeypatch.setattr(module, "LIMIT", 0.5)
     began = time.monotonic()
     with pytest.raises(HelmMissingError, match="did not say its version"):
         asked(hung)
-    monkeypatch.setattr(helmversion, "LIMIT", 60)
+    monkeypatch.setattr(module, "LIMIT", 60)
 
     async def interrupted():
         await asyncio.wait_for(helm_version(hung), 0.5)

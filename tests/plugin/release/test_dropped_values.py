@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from twister2_job.errors import NoClusterError
-from twister2_job.release.dropped_values import gone, told
+from twister2_job.release.dropped_values import described, gone
 from twister2_job.release.operation import Request
 from twister2_job.release.plan import resets_values
 
@@ -55,8 +55,8 @@ def test_only_who_did_not_ask_for_it_is_told(arguments, values, expected):
 
 def test_the_sentence_names_some_and_the_way_back():
     many = {f"key{number}": 1 for number in range(7)}
-    sentence = asyncio.run(told(Helm(many, {}), "job", 1, 2))
+    sentence = asyncio.run(described(Helm(many, {}), "job", 1, 2))
     assert "key0, key1, key2, key3, key4 and 2 more" in sentence
     assert "`helm get values job --revision 1`" in sentence and "--reset-then-reuse-values" in sentence
-    assert asyncio.run(told(Helm({"a": 1}, {"a": 2}), "job", 1, 2)) == ""
-    assert asyncio.run(told(Helm({"a": 1}, NoClusterError("no")), "job", 1, 2)) == ""
+    assert asyncio.run(described(Helm({"a": 1}, {"a": 2}), "job", 1, 2)) == ""
+    assert asyncio.run(described(Helm({"a": 1}, NoClusterError("no")), "job", 1, 2)) == ""

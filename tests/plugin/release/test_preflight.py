@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from twister2_job.errors import PortTakenError, RefusedError, ValuesError
-from twister2_job.release.preflight import Findings, given_up, moved_workers, quantity, swapped
+from twister2_job.release.preflight import Findings, lost_ports, moved_workers, quantity, swapped
 
 from tests.conftest import HELM_VERSIONS, Template
 
@@ -55,9 +55,9 @@ def test_workers_per_pod_may_not_change():
 
 def test_services_that_go_are_named():
     live = rendered("--set", "perWorker.enabled=true")
-    (told,) = given_up(live, rendered("--set", "perWorker.enabled=true,perWorker.count=3"))
+    (told,) = lost_ports(live, rendered("--set", "perWorker.enabled=true,perWorker.count=3"))
     assert told.startswith("job-w-3, job-w-4: these Services") and "perWorker.count keeps them" in told
-    assert given_up(live, live) == []
+    assert lost_ports(live, live) == []
 
 
 def test_a_shared_way_in_that_goes_is_named_with_its_numbers():
@@ -66,12 +66,12 @@ def test_a_shared_way_in_that_goes_is_named_with_its_numbers():
     live = rendered("--set", "nodePort.enabled=true", *more, groups="[]")
     for number, port in enumerate(next(s for s in live if s["metadata"]["name"] == "job-nodeport")["spec"]["ports"]):
         port["nodePort"] = 31000 + number
-    (told,) = given_up(live, rendered(*more, groups="[]"))
+    (told,) = lost_ports(live, rendered(*more, groups="[]"))
     assert told.startswith("job-nodeport (node ports 31000, 31001, 31002): this way in is given up")
     fewer = ("--set", "nodePort.enabled=true,nodePort.ports={worker,ui}")
-    (told,) = given_up(live, rendered(*fewer, *more, groups="[]"))
+    (told,) = lost_ports(live, rendered(*fewer, *more, groups="[]"))
     assert told.startswith("job-nodeport (node port 31002): ")
-    assert given_up(live, live) == []
+    assert lost_ports(live, live) == []
 
 
 def test_a_worker_whose_service_loses_its_node_port_is_named():
@@ -79,8 +79,8 @@ def test_a_worker_whose_service_loses_its_node_port_is_named():
     for service in live:
         for port in service["spec"].get("ports", []) if service["metadata"]["name"] == "job-w-0" else []:
             port["nodePort"] = 31000
-    assert given_up(live, live) == []
-    (told,) = given_up(live, rendered("--set", "perWorker.enabled=true,perWorker.type=ClusterIP,instances=1"))
+    assert lost_ports(live, live) == []
+    (told,) = lost_ports(live, rendered("--set", "perWorker.enabled=true,perWorker.type=ClusterIP,instances=1"))
     assert told.startswith("job-w-0 (node port 31000): ")
 
 

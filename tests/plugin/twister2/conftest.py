@@ -7,7 +7,7 @@ import time
 import pytest
 from twister2_job.clients.connection import Connection
 from twister2_job.clients.kubectl import Kubectl
-from twister2_job.twister2 import follower as jobwait
+from twister2_job.twister2 import follower as follower_module
 from twister2_job.twister2.follower import Follower
 
 from tests.plugin.twister2.objects import (
@@ -90,5 +90,5 @@ def cluster(tmp_path, monkeypatch):
     path.chmod(0o755)
     monkeypatch.setenv("TWISTER2_JOB_KUBECTL", str(path))
     for name, value in {"LOOK": 0.2, "LOOK_AT_START": 0.1, "SURE": 0.5, "SILENCE": 0.8, "RECONNECT": 0.1}.items():
-        monkeypatch.setattr(jobwait, name, value)
+        monkeypatch.setattr(follower_module, name, value)
     return Cluster(tmp_path)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from twister2_job.errors import JobFailedError, JobLostError, JobNotFoundError, NoRightsError, OutOfTimeError
-from twister2_job.twister2 import follower as jobwait
+from twister2_job.twister2 import follower as follower_module
 from twister2_job.twister2.submit import require_completed
 
 from tests.plugin.twister2.conftest import DONE
@@ -133,15 +133,15 @@ def test_a_cluster_that_does_not_answer_for_a_while_is_asked_again(cluster):
 
 
 def test_a_cluster_that_never_answers_is_given_up(cluster, monkeypatch):
-    monkeypatch.setattr(jobwait, "NO_CLUSTER", 0.5)
+    monkeypatch.setattr(follower_module, "NO_CLUSTER", 0.5)
     (cluster.folder / "objects").unlink()
     with pytest.raises(Exception, match="kubectl"):
         cluster.follow()
 
 
 def test_why_nothing_happens_is_told_once(cluster, monkeypatch):
-    monkeypatch.setattr(jobwait, "BARRIER", 0.3)
-    monkeypatch.setattr(jobwait, "ASK_EVERY", 0.2)
+    monkeypatch.setattr(follower_module, "BARRIER", 0.3)
+    monkeypatch.setattr(follower_module, "ASK_EVERY", 0.2)
     cluster.log(BEGIN, JOINED[0])
     cluster.log("SEVERE: Exception when getting ConfigMap list.", pod="job-0-1", container=CONTAINER)
     cluster.follow(("worker 1 (pod", lambda: None), lambda: cluster.log(BEGIN, *DONE))
@@ -150,7 +150,7 @@ def test_why_nothing_happens_is_told_once(cluster, monkeypatch):
 
 
 def test_workers_that_wait_at_the_first_barrier_and_at_a_later_one(cluster, monkeypatch):
-    monkeypatch.setattr(jobwait, "BARRIER", 0.3)
+    monkeypatch.setattr(follower_module, "BARRIER", 0.3)
     cluster.log(BEGIN, *JOINED)
 
     later = [BEGIN, *JOINED, BARRIER, "WorkerID: 1 rejoined from failure."]
@@ -169,7 +169,7 @@ def test_a_restarted_worker_is_told_with_what_its_log_says(cluster):
 
 
 def test_missing_pods_are_told_with_the_event(cluster, monkeypatch):
-    monkeypatch.setattr(jobwait, "ASK_EVERY", 0.2)
+    monkeypatch.setattr(follower_module, "ASK_EVERY", 0.2)
     few = stateful_set("job-0", 2, group=0)
     few["status"]["replicas"] = 0
     cluster.objects([stateful_set("job-jm", 1), few, master()])
@@ -196,7 +196,7 @@ def few_pods():
     ids=["image", "pods"],
 )
 def test_a_wait_without_a_limit_ends_when_pods_can_not_run(cluster, monkeypatch, objects, said):
-    monkeypatch.setattr(jobwait, "STUCK", 0.5)
+    monkeypatch.setattr(follower_module, "STUCK", 0.5)
     cluster.log(BEGIN)
     cluster.objects(objects)
     with pytest.raises(OutOfTimeError):

@@ -2,7 +2,7 @@
 
 import pytest
 from twister2_job.twister2 import log_patterns
-from twister2_job.twister2.log_patterns import MASTER_SIGNS, Event, Progress, read, sign_of, trouble
+from twister2_job.twister2.log_patterns import MASTER_PATTERNS, Event, Progress, event_of, read, trouble
 
 # A whole run of four workers, as 0.8.0 writes it with the chart's logger.properties.
 PREFIX = "[2026-11-25 07:14:14 +0000] [INFO] edu.iu.dsc.tws.master.server.WorkerMonitor: "
@@ -53,7 +53,7 @@ LINES = {
 
 
 def test_every_sign_has_a_line_here():
-    assert {sign.event for sign in MASTER_SIGNS} == set(LINES)
+    assert {sign.event for sign in MASTER_PATTERNS} == set(LINES)
 
 
 @pytest.mark.parametrize("event", LINES)
@@ -69,7 +69,7 @@ def test_every_sign_has_a_line_here():
     ],
 )
 def test_a_sign_is_known_whatever_stands_before_it(event, form):
-    assert sign_of(form.format(LINES[event]))[0] == event
+    assert event_of(form.format(LINES[event]))[0] == event
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_sign_is_known_whatever_stands_before_it(event, form):
     ],
 )
 def test_what_is_similar_is_no_sign(line):
-    assert sign_of(line) == ("", "")
+    assert event_of(line) == ("", "")
 
 
 def test_a_whole_run():
@@ -181,7 +181,7 @@ def test_a_worker_that_the_driver_took_away_waits_nowhere():
 
 
 def test_an_endless_line_is_looked_at_once_and_harms_nobody():
-    assert sign_of(("x" * 10**6 + " ")[-log_patterns.LONGEST_LINE :])[0] == ""
+    assert event_of(("x" * 10**6 + " ")[-log_patterns.LONGEST_LINE :])[0] == ""
     assert told(BEGIN, "x" * 10**6, *JOINED).joined == 4
 
 

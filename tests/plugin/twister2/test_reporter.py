@@ -2,7 +2,7 @@
 
 
 from twister2_job.twister2.log_patterns import Progress
-from twister2_job.twister2.reporter import MOST_LINES, Narrator
+from twister2_job.twister2.reporter import MOST_LINES, Reporter
 
 from tests.plugin.twister2.test_state import JOINED
 
@@ -11,7 +11,7 @@ from tests.plugin.twister2.test_state import JOINED
 
 def test_a_big_job_has_no_line_for_each_worker():
     said, told = [], Progress()
-    narrator = Narrator(said.append)
+    narrator = Reporter(said.append)
     for number in range(1000):
         event = told.feed(f"Worker: {number} joined the job.")
         narrator.event(event, told, 1000)
@@ -21,7 +21,7 @@ def test_a_big_job_has_no_line_for_each_worker():
 def test_the_number_of_workers_is_never_less_than_have_joined():
     """A driver scales a job: the pods are looked at a little later than the log is read."""
     said, told = [], Progress()
-    narrator = Narrator(said.append)
+    narrator = Reporter(said.append)
     ids = "All workers joined the job. Worker IDs: "
     for line in (JOINED[0], f"{ids}[0]", JOINED[1], f"{ids}[0, 1]", "Worker:0 COMPLETED."):
         narrator.event(told.feed(line), told, 1)
@@ -36,7 +36,7 @@ def test_the_number_of_workers_is_never_less_than_have_joined():
 
 def test_a_worker_that_fails_twice_is_told_twice():
     said, told = [], Progress()
-    narrator = Narrator(said.append)
+    narrator = Reporter(said.append)
     for line in ["Worker: 1 FAILED.", "WorkerID: 1 rejoined from failure."] * 2:
         narrator.event(told.feed(line), told, 2)
     assert said == [

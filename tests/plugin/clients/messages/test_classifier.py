@@ -10,7 +10,7 @@ import pytest
 import twister2_job
 from twister2_job import errors
 from twister2_job.clients.messages import Step, classifier, classify, own_words, translate
-from twister2_job.clients.messages import conflicts as ownership
+from twister2_job.clients.messages import conflicts as field_conflicts
 from twister2_job.clients.messages.text import MOST_LINES, hidden, short
 from twister2_job.errors import EXIT_CODES, JobError, RefusedError, sentence
 
@@ -150,17 +150,17 @@ def test_a_conflict_names_object_field_owner_and_both_ways_out():
 
 
 def test_all_conflicts_of_all_objects_and_owners_are_told_each_once():
-    found = ownership.conflicts(f"{recorded.UPGRADE}{recorded.OWNERS} && {recorded.OWNERS}")
+    found = field_conflicts.conflicts(f"{recorded.UPGRADE}{recorded.OWNERS} && {recorded.OWNERS}")
     assert [(c.object, c.field, c.owner) for c in found] == [
         ("ConfigMap a", ".data.k", "kubectl-patch"),
         ("ConfigMap b", ".data.k", "kubectl-patch"),
         ("ConfigMap b", ".data.l", "other-op"),
     ]
     odd = 'Apply failed with 1 conflict: conflict with "a \\"b\\": c" using v1: .spec.ports[protocol="TCP"].nodePort'
-    (one,) = ownership.conflicts(odd)
+    (one,) = field_conflicts.conflicts(odd)
     assert one.field == '.spec.ports[protocol="TCP"].nodePort' and one.owner == 'a \\"b\\": c'
     paths = "\n".join(f"- .data.k{number}" for number in range(500))
-    many = ownership.error(f'Apply failed with 500 conflicts: conflicts with "x" using v1:\n{paths}')
+    many = field_conflicts.error(f'Apply failed with 500 conflicts: conflicts with "x" using v1:\n{paths}')
     assert "and 490 fields more" in many.message and len(many.message) < 1000
 
 
