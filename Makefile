@@ -77,10 +77,11 @@ install-helm:
 setup: install-wrapper tools  ## Install and build what the tests need
 	@python3 devcluster/helm_binaries.py 3.17.2 3.19.0 4.1.4 4.3.1 >/dev/null
 
-lint: setup  ## Check the style of all Python and shell
+lint: setup  ## Check the style of all Python and shell, and that imports go down the layers
 	$(VENV)/bin/ruff check plugin devcluster tests benchmarks
 	$(VENV)/bin/ruff check devcluster/devcluster
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 images: setup  # What Twister2 jobs run in, in the tests.
 	@python3 tests/images/build.py >/dev/null

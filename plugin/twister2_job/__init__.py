@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # As in `typing`, whose import would be half of what `--v
 if TYPE_CHECKING:
     from typing import Any
 
-    from .client import Endpoint
+    from .clients.release import Release
     from .errors import (
         BusyError,
         ChartError,
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
         UsageError,
         ValuesError,
     )
+    from .exposure.model import Address, JobAddresses, Worker
     from .job import AsyncJob, list_jobs_async
-    from .jobstate import JobState, WorkerProgress
-    from .model import Address, JobAddresses, JobStatus, Release, Worker
+    from .reach.connect import Endpoint
     from .sync import Job, list_jobs
+    from .twister2.state import JobState, WorkerProgress
+    from .twister2.status import JobStatus
 
 __version__ = "0.1.0"
 __all__ = [
@@ -87,16 +89,16 @@ __all__ = [
 ]
 
 _HOME = {
-    "Endpoint": "client",
+    "Address": "exposure.model",
+    "Endpoint": "reach.connect",
     "Job": "sync",
-    "JobState": "jobstate",
-    "WorkerProgress": "jobstate",
+    "JobAddresses": "exposure.model",
+    "JobState": "twister2.state",
+    "JobStatus": "twister2.status",
+    "Release": "clients.release",
+    "Worker": "exposure.model",
+    "WorkerProgress": "twister2.state",
     "list_jobs": "sync",
-    "Address": "model",
-    "JobAddresses": "model",
-    "JobStatus": "model",
-    "Release": "model",
-    "Worker": "model",
 }
 
 

@@ -1,4 +1,5 @@
 """The command line's entry: `twister2-job` and `python -m twister2_job`. No traceback reaches a user."""
+# PYTHON_ARGCOMPLETE_OK
 
 from __future__ import annotations
 
@@ -8,9 +9,6 @@ import signal
 import sys
 
 from .errors import JobError
-
-CHANGES = ("install", "upgrade", "uninstall", "pin", "unpin", "submit", "wait", "kill", "rerun")
-"""Commands that leave something behind when they are interrupted: a job goes on without those who wait for it."""
 
 SIGNALLED = 128
 """Exit codes above it are those of signals."""
@@ -23,7 +21,11 @@ def _tell(text: str) -> None:
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code, a key of `errors.EXIT_CODES`."""
     words = sys.argv[1:] if words is None else words
-    from .signals import Once
+    if "_ARGCOMPLETE" in os.environ:
+        from .cli.completion import from_shell
+
+        from_shell()
+    from .clients.signals import Once
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Else whoever started us has it ignored.
         signal.signal(signal.SIGINT, Once(KeyboardInterrupt(), 130))
@@ -37,10 +39,12 @@ def main(words: list[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     """Run one command, tell what went wrong, and return the exit code."""
-    from .streams import prepare
+    from .cli.registry import command_in
+    from .cli.streams import prepare
 
-    changes, parsed = bool(words) and words[0] in CHANGES, list[str]()
-    output = prepare(goes_on=changes and words[0] != "wait")
+    given, parsed = command_in(words), list[str]()
+    changes = given is not None and given.changes
+    output = prepare(goes_on=given is not None and given.changes and given.name != "wait")
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Who started us may ignore it: then no exit code would reach us.
     try:
@@ -78,24 +82,12 @@ def _run(words: list[str], parsed: list[str]) -> int:
         parsed: Gets the name of the job, once that is known.
     """
     try:
-        from .arguments import parse
+        from .cli.parser import parse
+        from .cli.registry import COMMANDS
 
         arguments = parse(words)
         parsed.append(getattr(arguments, "name", ""))
-        if arguments.command == "address" and not (arguments.watch or arguments.debug):
-            from . import addressing
-
-            return addressing.run(arguments)
-        from . import ahead
-
-        if arguments.command == "install":
-            ahead.install(arguments)
-        try:
-            from . import cli  # Behind the parser: help and usage errors need nothing of it.
-
-            return cli.run(arguments)
-        finally:
-            ahead.end()
+        return COMMANDS[arguments.command].load().run(arguments)
     except JobError as error:
         _tell(str(error))
         return error.exit_code

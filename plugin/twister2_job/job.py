@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from . import options
-from .errors import JobError
-from .model import JobAddresses, JobStatus, Release
-from .runs import Runs
+from .release import parameters
+from .twister2.api import Runs
 
 if TYPE_CHECKING:
-    from .client import Endpoint
-    from .operation import Outcome, Request
-    from .options import StrPath
+    from .clients.release import Release
+    from .exposure.model import JobAddresses
+    from .reach.connect import Endpoint
+    from .release.lifecycle import Lifecycle
+    from .release.operation import Outcome, Request
+    from .release.parameters import StrPath
+    from .twister2.status import JobStatus
 
 
 def silent(text: str) -> None:
@@ -49,9 +51,9 @@ class AsyncJob(Runs):
             kubeconfig: Path of a kubeconfig; empty means KUBECONFIG, else ~/.kube/config.
             say: Is told in sentences what happens meanwhile.
         """
-        options.function("say", say)
-        self.name = options.text("name", name)
-        self.connection = options.connection(namespace, kube_context, kubeconfig)
+        parameters.function("say", say)
+        self.name = parameters.text("name", name)
+        self.connection = parameters.connection(namespace, kube_context, kubeconfig)
         self.say = say
 
     async def install(
@@ -86,15 +88,12 @@ class AsyncJob(Runs):
             UsageError: An argument is of another type than it must have.
             JobError: Refused; nothing is left behind.
         """
-        options.flag("publish", publish)
-        wanted = options.request(
+        parameters.flag("publish", publish)
+        wanted = parameters.request(
             self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
             create_namespace=create_namespace, rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
         )  # fmt: skip
-        from .lifecycle import Lifecycle
-
-        outcome = await Lifecycle(self.connection, self.say).install(wanted)
-        return await self._changed(outcome, publish)
+        return await self._changed(await self._lifecycle().install(wanted), publish)
 
     async def upgrade(
         self,
@@ -118,22 +117,27 @@ class AsyncJob(Runs):
             OutOfTimeError: The workers were not ready in time.
             JobError: Refused; the message says what is live.
         """
-        options.flag("publish", publish)
-        wanted = options.request(
+        parameters.flag("publish", publish)
+        wanted = parameters.request(
             self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
             rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
         )  # fmt: skip
-        return await self.upgraded(wanted, publish=publish)
+        return await self._upgraded(wanted, publish=publish)
 
-    async def upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
-        """Do an upgrade that was checked; for this package's own use."""
-        from .lifecycle import Lifecycle
+    async def _upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
+        """Do an upgrade that was checked."""
+        return await self._changed(await self._lifecycle().upgrade(wanted), publish)
 
-        return await self._changed(await Lifecycle(self.connection, self.say).upgrade(wanted), publish)
+    def _lifecycle(self) -> Lifecycle:
+        """Return what changes the release."""
+        from .release.lifecycle import Lifecycle
+        from .twister2.workload import Twister2Workload
+
+        return Lifecycle(self.connection, self.say, Twister2Workload())
 
     async def _changed(self, outcome: Outcome, publish: bool) -> JobAddresses:
         """Return the addresses after a change of the release: from what was seen while it was waited for, if enough."""
-        from .addresses import report as of
+        from .exposure.addresses import report as of
 
         found = of(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
         report = found._replace(revision=outcome.revision)
@@ -159,21 +163,22 @@ class AsyncJob(Runs):
             NotExposedError: The job has no node port.
             UsageError: The file is somebody else's, or the release is of another version of the chart.
         """
-        from .pin import pin
+        from .release.pin import pin
 
-        options.flag("publish", publish)
-        wanted = options.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
-        return await pin(self, wanted, file=options.path("file", file), publish=publish)
+        parameters.flag("publish", publish)
+        wanted = parameters.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
+        upgrade = functools.partial(self._upgraded, publish=publish)
+        return await pin(self.connection, wanted, upgrade, self.say, file=parameters.path("file", file))
 
     async def unpin(
         self, *, chart: StrPath = "", timeout: float = 300, rollback_on_failure: bool = False, publish: bool = True
     ) -> JobAddresses:
         """Take all fixed node ports out of the release's values; living Services keep them. Arguments as for `pin`."""
-        from .pin import unpin
+        from .release.pin import unpin
 
-        options.flag("publish", publish)
-        wanted = options.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
-        return await unpin(self, wanted, publish=publish)
+        parameters.flag("publish", publish)
+        wanted = parameters.request(self.name, chart=chart, timeout=timeout, rollback_on_failure=rollback_on_failure)
+        return await unpin(self.connection, wanted, functools.partial(self._upgraded, publish=publish))
 
     async def publish(self, report: JobAddresses | None = None) -> JobAddresses:
         """Write the addresses into the ConfigMap that the workers have mounted; they see it within about a minute.
@@ -184,8 +189,8 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job, or an older chart made it.
         """
-        from .kube import Kubectl
-        from .publish import publish
+        from .clients.kubectl import Kubectl
+        from .exposure.publish import publish
 
         report = report or await self.addresses()
         await publish(Kubectl(self.connection), report)
@@ -193,10 +198,9 @@ class AsyncJob(Runs):
 
     async def try_publish(self, report: JobAddresses) -> None:
         """Publish after a change; a failure is told, and is none of the change's."""
-        try:
-            await self.publish(report)
-        except JobError as error:
-            self.say(f"The workers are not told their addresses: {error}")
+        from .exposure.publish import try_publish
+
+        await try_publish(self.connection, report, self.say)
 
     async def follow(self, *, address_type: str = "") -> AsyncIterator[JobAddresses]:
         """Yield the addresses as they are, then each time they have changed, until the caller stops.
@@ -207,9 +211,9 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job, or none any more.
         """
-        options.text("address_type", address_type)
-        from .follow import follow
-        from .kube import Kubectl
+        parameters.text("address_type", address_type)
+        from .clients.kubectl import Kubectl
+        from .exposure.follow import follow
 
         read = functools.partial(self.addresses, address_type=address_type)
         async for report in follow(Kubectl(self.connection), self.name, read, self.say):
@@ -224,15 +228,11 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job.
         """
-        options.text("address_type", address_type)
-        from .addresses import report
-        from .kube import Kubectl
+        parameters.text("address_type", address_type)
+        from .clients.kubectl import Kubectl
+        from .exposure.live import read_addresses
 
-        kubectl = Kubectl(self.connection)
-        cluster = await kubectl.cluster(self.name)
-        if not cluster.objects:
-            raise await kubectl.missing(self.name)
-        return report(self.name, cluster, address_type=address_type)
+        return await read_addresses(Kubectl(self.connection), self.name, address_type=address_type)
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
         """Return a context manager that yields (host, port) of a worker: an exposure that answers, else a forward.
@@ -244,11 +244,11 @@ class AsyncJob(Runs):
         Raises:
             JobError: There is no such job, worker or port, or the worker is not ready.
         """
-        options.worker("worker", worker)
-        options.text("port", port)
-        from .client import connect
+        parameters.worker("worker", worker)
+        parameters.text("port", port)
+        from .reach.connect import connect
 
-        return connect(self, worker, port, self.say)
+        return connect(self.connection, self.name, worker, port, self.say)
 
     async def status(self) -> JobStatus:
         """Return release, workers and exposures as they are.
@@ -256,9 +256,9 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job.
         """
-        from .status import status
+        from .twister2.status import status
 
-        return await status(self)
+        return await status(self.connection, self.name)
 
     async def uninstall(self, *, wait: bool = False, timeout: float = 300) -> None:
         """Remove the job.
@@ -270,11 +270,9 @@ class AsyncJob(Runs):
         Raises:
             JobNotFoundError: There is no such job.
         """
-        options.flag("wait", wait)
-        limit = options.seconds("timeout", timeout)
-        from .lifecycle import Lifecycle
-
-        await Lifecycle(self.connection, self.say).uninstall(self.name, wait=wait, timeout=limit)
+        parameters.flag("wait", wait)
+        limit = parameters.seconds("timeout", timeout)
+        await self._lifecycle().uninstall(self.name, wait=wait, timeout=limit)
 
 
 async def list_jobs_async(
@@ -288,9 +286,9 @@ async def list_jobs_async(
         kube_context: As for `AsyncJob`.
         kubeconfig: As for `AsyncJob`.
     """
-    options.flag("all_namespaces", all_namespaces)
-    connection = options.connection(namespace, kube_context, kubeconfig)
-    from .helm import Helm
+    parameters.flag("all_namespaces", all_namespaces)
+    connection = parameters.connection(namespace, kube_context, kubeconfig)
+    from .clients.helm import Helm
 
     releases = await Helm(connection).releases(all_namespaces=all_namespaces)
     return [r for r in releases if r.chart.removeprefix("twister2-job-")[:1].isdigit()]

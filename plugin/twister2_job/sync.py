@@ -7,13 +7,13 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from .interrupt import run_sync
+from .clients.interrupt import run_sync
 from .job import AsyncJob, list_jobs_async, silent
-from .model import Release
 
 if TYPE_CHECKING:
-    from .client import Endpoint
-    from .options import StrPath
+    from .clients.release import Release
+    from .reach.connect import Endpoint
+    from .release.parameters import StrPath
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class Job:
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractContextManager[Endpoint]:
         """Return a context manager that yields (host, port) of a worker; see `AsyncJob.connect`."""
-        from .client import in_thread
+        from .reach.connect import in_thread
 
         return in_thread(self._job.connect(worker, port))
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from twister2_job import jobpackage
+from twister2_job.twister2 import job_package as jobpackage
 
 from tests.conftest import CHART, run
 from tests.job_protobuf import protobuf

@@ -5,8 +5,9 @@ import json
 
 import pytest
 from twister2_job import AsyncJob
-from twister2_job.check import check, require, table
+from twister2_job.cli.output import check_table
 from twister2_job.errors import NotExposedError, UnansweredError
+from twister2_job.reach.check import check, require
 
 from tests.cluster.conftest import eventually, only_newest_helm
 
@@ -29,7 +30,7 @@ def test_right_after_install_every_address_answers_as_its_own_worker(release, ch
     ports = ("--set-json", 'additionalPorts=[{"name":"ui"},{"name":"beat","protocol":"UDP"}]')
     release.install(*OWN, *ports, "--set", "nodePort.enabled=true")
     result = checked()
-    assert result.ok and result.identity == "checked", table(result)
+    assert result.ok and result.identity == "checked", check_table(result)
     assert require(result) is None
     own = [r for r in result.results if r.worker >= 0]
     assert {(r.worker, r.address.port) for r in own} == {(w, p) for w in (0, 1) for p in ("worker", "ui", "beat")}
@@ -41,7 +42,7 @@ def test_right_after_install_every_address_answers_as_its_own_worker(release, ch
 def test_several_workers_in_a_pod_are_told_apart(release, checked):
     release.install(*OWN, "--set", "instances=1,workersPerPod=3")
     result = checked()
-    assert result.ok and {r.answered_by for r in result.results} == {0, 1, 2}, table(result)
+    assert result.ok and {r.answered_by for r in result.results} == {0, 1, 2}, check_table(result)
 
 
 def test_a_service_that_leads_to_another_worker_is_found(release, checked):
@@ -54,7 +55,7 @@ def test_a_service_that_leads_to_another_worker_is_found(release, checked):
 
     def told():
         result = checked()
-        assert {r.state for r in result.results if r.worker == 1} == {"answered"}, table(result)
+        assert {r.state for r in result.results if r.worker == 1} == {"answered"}, check_table(result)
         return {(r.state, r.answered_by) for r in result.results if r.worker == 0} == {("wrong worker", 1)} and result
 
     result = eventually(told)
@@ -66,7 +67,7 @@ def test_a_worker_that_is_gone_is_not_available(release, checked):
     """Its Service stays, reserved; the others answer."""
     release.install(*OWN, "--set", "perWorker.count=3")
     result = checked()
-    assert result.ok and {r.state for r in result.results if r.worker < 2} == {"answered"}, table(result)
+    assert result.ok and {r.state for r in result.results if r.worker < 2} == {"answered"}, check_table(result)
     reserved = [r for r in result.results if r.worker == 2]
     assert reserved and all(r.state == "skipped" and r.reason.startswith("reserved: ") for r in reserved)
 
@@ -83,17 +84,19 @@ def test_a_program_of_ones_own_is_compared_with_what_is_expected(release, checke
     )
     release.install(*OWN, "--set", values, "--set-json", f"command={json.dumps(['python3', '-c', program])}")
     plain = checked()
-    assert plain.ok and plain.identity == "not checked", table(plain)
+    assert plain.ok and plain.identity == "not checked", check_table(plain)
     expected = checked(expect=rf"I am {release.name}-0-{{worker}}\.")
-    assert expected.ok and expected.identity == "checked", table(expected)
+    assert expected.ok and expected.identity == "checked", check_table(expected)
     wrong = checked(expect=r"I am worker {worker}\.")
-    assert {r.state for r in wrong.results} == {"wrong worker"} and "I am" in wrong.results[0].reason, table(wrong)
+    assert {r.state for r in wrong.results} == {"wrong worker"}, check_table(wrong)
+    assert "I am" in wrong.results[0].reason, check_table(wrong)
 
 
 def test_an_address_for_clients_inside_the_cluster_is_named_as_such(release, checked):
     release.install(*OWN, "--set", "perWorker.type=ClusterIP,instances=1")
     result = checked(timeout=1)
-    assert not result.ok and {r.address.source for r in result.results} == {"serviceDNS", "clusterIP"}, table(result)
+    sources = {r.address.source for r in result.results}
+    assert not result.ok and sources == {"serviceDNS", "clusterIP"}, check_table(result)
     with pytest.raises(UnansweredError, match="meant for clients inside the cluster"):
         require(result)
 

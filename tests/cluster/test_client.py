@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from twister2_job import AsyncJob, Job
 from twister2_job.errors import ForwardLostError, JobNotFoundError, LocalPortError, NotExposedError
-from twister2_job.forward import Forward, forward
+from twister2_job.reach.forward import Forward, forward
 
 from tests.cluster.conftest import HELM_VERSIONS, ask, eventually
 from tests.conftest import REPOSITORY, helm_path, run
@@ -267,7 +267,9 @@ def test_forward_runs_until_it_is_cancelled(where):
     said = []
 
     async def main():
-        task = asyncio.ensure_future(forward(AsyncJob(**where), worker=1, port="", local=0, say=said.append))
+        job = AsyncJob(**where)
+        work = forward(job.connection, job.name, worker=1, port="", local=0, say=said.append)
+        task = asyncio.ensure_future(work)
         while not said:
             await asyncio.sleep(0.05)
         answer = await asyncio.to_thread(ask, "127.0.0.1", int(said[0].split(" ")[1].rsplit(":", 1)[1]))

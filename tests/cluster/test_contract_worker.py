@@ -10,13 +10,13 @@ import zipfile
 
 import pytest
 import yaml
-from twister2_job import jobpackage
+from twister2_job.twister2 import job_package as jobpackage
 
 from tests.cluster.conftest import eventually, only_newest_helm, refused
 from tests.conftest import CHART, REPOSITORY
 from tests.conftest import run as run_command
 
-LEFT = "import json; from twister2_job import marks; print(json.dumps(marks.new(300).labels()))"
+LEFT = "import json; from twister2_job.release import run_mark; print(json.dumps(run_mark.new(300).labels()))"
 """Prints the labels of what a run makes; the process has ended when they are read."""
 
 job_package = jobpackage.script(CHART)

@@ -10,7 +10,7 @@ from tests.cluster.conftest import BAD, COMMAND, eventually, only_newest_helm, r
 from tests.conftest import run as run_command
 
 ON = ("--set", "nodePort.enabled=true,instances=1")
-MARK = "import json; from twister2_job import marks; print(json.dumps(marks.new(300).labels({revision})))"
+MARK = "import json; from twister2_job.release import run_mark; print(json.dumps(run_mark.new(300).labels({revision})))"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 
 import pytest
 import yaml
-from twister2_job import jobpackage
+from twister2_job.twister2 import job_package
 
 from tests.cluster.conftest import eventually, only_newest_helm, refused
 from tests.cluster.test_contract_worker import VALUES, state, submit  # noqa: F401
@@ -82,7 +82,7 @@ def test_a_run_that_finds_the_znode_of_an_earlier_one_is_lost_and_the_advice_men
     }  # fmt: skip
     jar, package, settings = tmp_path / "some.jar", tmp_path / "package.tar.gz", tmp_path / "values.yaml"
     jar.write_bytes(b"PK\x03\x04")
-    jobpackage.script(CHART).write_package(plan, str(jar), str(package))
+    job_package.script(CHART).write_package(plan, str(jar), str(package))
     settings.write_text(yaml.safe_dump({"image": VALUES["image"], "job": {"master": VALUES["job"]["master"]}}))
     result = command("submit", job, "--package", str(package), "-f", str(settings))
     assert result.returncode == 0, result.stderr

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import twister2_job
 from twister2_job import AsyncJob, Job, UsageError, errors, list_jobs
-from twister2_job.arguments import seconds
-from twister2_job.options import LONGEST, request, value_options
+from twister2_job.cli.options import seconds
+from twister2_job.release.parameters import LONGEST, request, value_options
 
 from tests.conftest import CHART, HELM_VERSIONS, REPOSITORY, helm_path, run
 

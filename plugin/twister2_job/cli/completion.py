@@ -1,0 +1,150 @@
+"""Completion of a command line, by argcomplete: imported only when a shell, Helm or kubectl asks for it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import sys
+from argparse import Action, ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
+
+from argcomplete.finders import CompletionFinder
+from argcomplete.lexers import split_line
+
+from ..clients import names
+from ..clients.connection import Connection
+from ..errors import JobError
+from .parser import made
+from .registry import COMMANDS, command_in
+
+FILES = ("kubeconfig", "chart", "file", "logs", "package", "jar")
+"""Arguments whose values are paths."""
+FILE_OPTIONS = ("-f", "--values")
+NO_FILES = 4
+"""What Helm and kubectl are told, as Cobra has it: that the shell need not offer files in addition."""
+
+Completer = Callable[..., Iterable[str]]
+
+
+def _connection(given: Namespace) -> Connection:
+    chosen = (getattr(given, key, None) or "" for key in ("namespace", "kube_context", "kubeconfig"))
+    return Connection.chosen(*chosen)
+
+
+def _cluster_words(read: Callable[[Connection, str], Iterable[str]]) -> Completer:
+    """Return a completer that reads the cluster; of one that can't be read there is nothing to complete."""
+
+    def complete(parsed_args: Namespace, **_: object) -> list[str]:
+        try:
+            return [*read(_connection(parsed_args), getattr(parsed_args, "name", None) or "")]
+        except (JobError, OSError):
+            return []
+
+    return complete
+
+
+def _worker_ids(connection: Connection, job: str) -> list[str]:
+    from ..exposure.snapshot import read_cluster
+    from ..exposure.workers import table
+
+    found = read_cluster(connection, job, lambda: None, nodes=False, limit=names.LIMIT)
+    return [str(worker.id) for worker in table(found.objects)]
+
+
+def _port_names(connection: Connection, job: str) -> list[str]:
+    from ..exposure.snapshot import read_cluster
+    from ..exposure.workers import port_names
+
+    return port_names(read_cluster(connection, job, lambda: None, nodes=False, limit=names.LIMIT).objects)
+
+
+def _address_types(**_: object) -> Sequence[str]:
+    from ..exposure.nodes import ADDRESS_TYPES
+
+    return ADDRESS_TYPES
+
+
+def _nothing(**_: object) -> Sequence[str]:
+    return ()
+
+
+_COMPLETERS: dict[str, Completer] = {
+    "namespace": _cluster_words(lambda connection, _: names.namespaces(connection)),
+    "kube_context": _cluster_words(lambda connection, _: names.contexts(connection)),
+    "name": _cluster_words(lambda connection, _: names.jobs(connection)),
+    "worker": _cluster_words(_worker_ids),
+    "port": _cluster_words(_port_names),
+    "address_type": _address_types,
+}
+"""What completes the values of an argument, by its `dest`; else it is a path, one of some choices, or free text."""
+
+
+def _attach(parser: ArgumentParser) -> None:
+    """Give each argument of a parser what completes its values."""
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for one in action.choices.values():
+                _attach(one)
+        elif action.choices is None and not _is_path(action):
+            action.completer = _COMPLETERS.get(action.dest, _nothing)  # type: ignore[attr-defined]
+
+
+def _is_path(action: Action) -> bool:
+    return action.dest in FILES or any(option in FILE_OPTIONS for option in action.option_strings)
+
+
+class _Finder(CompletionFinder):
+    """argcomplete's own, but for descriptor 9, which it takes for its debug output."""
+
+    def _init_debug_stream(self) -> None:
+        """Leave it as it is."""
+
+
+def _parser(words: Sequence[str]) -> ArgumentParser:
+    """Return the parser of all commands, with the options of the one that `words` give."""
+    given = command_in(words)
+    parser = made(COMMANDS.values(), [given] if given else [])
+    _attach(parser)
+    return parser
+
+
+def from_shell() -> NoReturn:
+    """Complete the line that a shell asks for, as `register-python-argcomplete` has it, and end the program."""
+    line, point = os.environ.get("COMP_LINE", ""), int(os.environ.get("COMP_POINT", "0"))
+    start = int(os.environ.get("_ARGCOMPLETE", "1") or "1")
+    words = split_line(line, point)[3]
+    CompletionFinder()(_parser(words[start:]), always_complete_options=False)
+    os._exit(1)
+
+
+def from_program(words: Sequence[str]) -> str:
+    """Return what Helm and kubectl expect of a plugin: a line for each completion, and then what to do with them.
+
+    Args:
+        words: The command line without the program; the last word, which may be empty, is to be completed.
+    """
+    line, last = shlex.join(["twister2-job", *words[:-1]]), words[-1] if words else ""
+    line = f"{line} {shlex.quote(last) if last else ''}"
+    os.environ |= {
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_DFS": "\t",  # Between a completion and its description.
+        "_ARGCOMPLETE_SHELL": "fish",  # Of whose completions none is quoted.
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+    }
+    found = io.StringIO()
+    with contextlib.suppress(SystemExit):  # It ends with it.
+        _Finder()(_parser(words[:-1]), always_complete_options=False, exit_method=sys.exit, output_stream=found)
+    lines = [line.rstrip() for line in found.getvalue().splitlines()]
+    return "".join(f"{line}\n" for line in [*lines, f":{NO_FILES}"])
+
+
+def for_programs() -> int:
+    """Complete for `helm twister2-job`, and as the program `kubectl_complete-twister2_job` on the PATH."""
+    sys.stdout.write(from_program(sys.argv[1:]))
+    return 0

@@ -1,0 +1,129 @@
+"""Which version a Helm is; the answer is kept, since asking takes longer than most commands of ours may."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from typing import Any
+
+from ..errors import HelmMissingError
+from .children import Result
+from .connection import INSTALL_HELM
+from .environment import of_helm
+from .process import run
+
+Version = tuple[int, int, int]
+
+OLDEST: Version = (3, 17, 0)
+"""The oldest Helm that does what this package asks of it."""
+LIMIT = 10.0
+"""Seconds Helm may take to say its version."""
+
+_VERSION = re.compile(r"\bv(\d+)\.(\d+)(?:\.(\d+))?")
+_PROGRAMS = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+"""How programs begin on Linux and macOS: a script may run another Helm tomorrow and still be the same file."""
+
+
+async def helm_version(path: str) -> Version:
+    """Return the version of the Helm at `path`.
+
+    Args:
+        path: What `connection.find_helm` returned.
+
+    Raises:
+        HelmMissingError: It doesn't run, doesn't say its version, or is older than `OLDEST`.
+    """
+    identity = _identity(path)
+    version = _kept(identity) if identity else None
+    if version is None:
+        version = await _asked(path)
+        if identity:
+            _keep(identity, version)
+    if version < OLDEST:
+        raise HelmMissingError(
+            f"Helm at {path} is version {'.'.join(map(str, version))}; 3.17 or later is needed.", INSTALL_HELM
+        )
+    return version
+
+
+async def _asked(path: str) -> Version:
+    """Ask Helm itself."""
+    why = ""
+    try:
+        done = await run([path, "version", "--short"], env=of_helm(), timeout=LIMIT, grace=1.0)
+    except TimeoutError:
+        why = f"it did not say its version within {LIMIT:.0f} s"
+    except OSError as error:
+        why = error.strerror or str(error)
+    else:
+        # Helm 2 looks for its server after it has said its version, and fails.
+        if (found := _VERSION.search(done.out)) and (done.code == 0 or int(found[1]) < OLDEST[0]):
+            return int(found[1]), int(found[2]), int(found[3] or 0)
+        why = _words(done)
+    raise HelmMissingError(f"Helm at {path} doesn't run: {why}.", INSTALL_HELM)
+
+
+def _words(done: Result) -> str:
+    """Return why there is no version in what Helm said."""
+    said = " ".join((done.err.strip() or done.out.strip()).split())[:200].rstrip(".")
+    if done.code < 0:
+        return f"it was ended by signal {-done.code}"
+    if done.code:
+        return said or f"it ends with exit code {done.code}"
+    return f"`helm version` says {said!r}, which is no version" if said else "`helm version` says nothing"
+
+
+def _identity(path: str) -> dict[str, Any] | None:
+    """Return what a kept answer must agree with; None if the answer may change while the file stays as it is.
+
+    That is so for scripts, and for programs that stand for several others (of version managers, of snap).
+    """
+    real = os.path.realpath(path)
+    try:
+        with open(real, "rb") as file:
+            begin, status = file.read(4), os.fstat(file.fileno())
+    except OSError:
+        return None
+    if begin not in _PROGRAMS or "helm" not in os.path.basename(real):
+        return None
+    return {"path": real, "size": status.st_size, "mtime": status.st_mtime_ns, "ctime": status.st_ctime_ns}
+
+
+def _place(identity: dict[str, Any]) -> str:
+    """Return the file for an answer; an empty string if there is no place for one."""
+    from hashlib import sha256
+
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.expanduser("~/.cache")
+    if not os.path.isabs(home):
+        return ""  # Neither HOME nor an entry in the list of users.
+    name = sha256(identity["path"].encode(errors="surrogateescape")).hexdigest()[:16]
+    return os.path.join(home, "twister2-job", f"helm-version-{name}.json")
+
+
+def _kept(identity: dict[str, Any]) -> Version | None:
+    """Return the kept answer if there is one for just this file."""
+    try:
+        with open(_place(identity), "rb") as file:
+            kept = json.loads(file.read(10_000))
+        major, minor, patch = kept.pop("version")
+        return (int(major), int(minor), int(patch)) if kept == identity else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _keep(identity: dict[str, Any], version: Version) -> None:
+    """Keep an answer; without a place for it, it is asked for again."""
+    place = _place(identity)
+    part = f"{place}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        try:
+            with open(part, "w") as file:
+                json.dump({**identity, "version": version}, file)
+            os.replace(part, place)
+        except OSError:
+            os.unlink(part)

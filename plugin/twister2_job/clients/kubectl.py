@@ -1,0 +1,144 @@
+"""Reads the cluster through kubectl, which logs in exactly as the user's shell does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import JobNotFoundError
+from .connection import Connection, find_kubectl
+from .messages import Step, log_command, translate
+from .process import Result, run, stream
+from .resources import LIMIT, Cluster, cluster, failures, path_of, raw, reads, short_lived
+
+log = logging.getLogger("twister2_job.kubectl")
+
+OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Kubectl:
+    """kubectl for one connection.
+
+    Attributes:
+        path: Path of the program.
+        connection: Cluster and namespace.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Find kubectl and check the kubeconfig's path.
+
+        Raises:
+            KubectlMissingError: There is no kubectl.
+            NoClusterError: The named kubeconfig doesn't exist.
+        """
+        connection.check()
+        self.path = find_kubectl()
+        self.connection = connection
+        self._namespace = connection.namespace
+
+    def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
+        """Return the whole command line for `arguments`, which is about to be run."""
+        argv = [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
+        log_command(log, argv)
+        return argv
+
+    async def run(
+        self,
+        *arguments: str,
+        namespaced: bool = True,
+        stdin: str | bytes | None = None,
+        timeout: float = LIMIT,
+    ) -> Result:
+        """Run kubectl; an exit code other than 0 is not an error here.
+
+        Raises:
+            KubectlMissingError: It doesn't run.
+            NoClusterError: It took longer than `timeout` seconds.
+        """
+        argv = self.argv(*arguments, namespaced=namespaced)
+        with failures(self.path, timeout), self.connection.kubectl_environment() as own:
+            return await run(
+                argv, env=short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors,
+                lasting=timeout > LIMIT,
+            )  # fmt: skip
+
+    async def items(
+        self, kinds: str, *options: str, namespaced: bool = True, timeout: float = LIMIT
+    ) -> list[dict[str, Any]]:
+        """Return the objects of `kinds`.
+
+        `--chunk-size=0`: one request for each kind instead of one for each 500 objects.
+
+        Raises:
+            JobError: The API refuses or can't be reached.
+        """
+        words = ("get", kinds, *options, "--chunk-size=0", "-o", "json")
+        result = await self.run(*words, namespaced=namespaced, timeout=timeout)
+        if result.code:
+            raise translate(result.err, "kubectl", Step.READ, kubeconfig=self.connection.kubeconfig)
+        listed: list[dict[str, Any]] = json.loads(result.out).get("items", [])
+        return listed
+
+    async def listed(self, kind: str, job: str = "") -> Sequence[Mapping[str, Any]] | None:
+        """Return a job's objects of a kind (a key of `resources.PATHS`), or the nodes: None without the right to.
+
+        Raises:
+            JobError: The API refuses or can't be reached.
+        """
+        read = raw(kind, await self.namespace() if job else "", job)
+        result = await self.run(*read.words, namespaced=read.namespaced)
+        return read.objects(result, self.connection.kubeconfig)
+
+    async def cluster(self, job: str, *, nodes: bool = True) -> Cluster:
+        """Read the job's objects and the nodes, side by side.
+
+        Args:
+            job: Name of the job.
+            nodes: Read the nodes as well; without the right to, the result's nodes are None.
+
+        Raises:
+            JobError: The job's objects can't be read.
+        """
+        wanted = reads(self.connection.namespace, job, nodes=nodes)
+        tasks = [asyncio.ensure_future(self.run(*read.words, namespaced=read.namespaced)) for read in wanted]
+        try:
+            return cluster(wanted, [await task for task in tasks], self.connection.kubeconfig)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def watch(self, kind: str, job: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield what happens to the job's objects of a kind, until the API server or kubectl ends it.
+
+        Each is what happened and the object: ADDED for every object that is there to begin with and for new ones,
+        MODIFIED, DELETED.
+        """
+        path = f"{path_of(kind, await self.namespace(), job)}&watch=true"
+        argv = self.argv("get", "--raw", path, namespaced=False)
+        with self.connection.kubectl_environment() as own:
+            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+                while line := await reader.readline():
+                    event = json.loads(line)
+                    if event.get("type") in ("ADDED", "MODIFIED", "DELETED"):
+                        yield event["type"], {**event["object"], "kind": kind}
+
+    async def missing(self, job: str) -> JobNotFoundError:
+        """Return the error for a job that doesn't exist."""
+        where = await self.namespace()
+        return JobNotFoundError(f"There is no job {job} in namespace {where}.", "`twister2-job list -A` shows all.")
+
+    async def namespace(self) -> str:
+        """Return the namespace in use: the chosen one, else that of the kubeconfig's context, else `default`."""
+        if not self._namespace:
+            result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}")
+            self._namespace = result.out.strip() or "default"
+            if result.code and os.environ.get("KUBERNETES_SERVICE_HOST") and OWN_NAMESPACE.is_file():
+                # No kubeconfig, in a pod: kubectl and Helm take the pod's own.
+                self._namespace = OWN_NAMESPACE.read_text().strip()
+        return self._namespace

@@ -1,0 +1,1 @@
+"""From live objects to workers and their addresses."""

@@ -1,0 +1,81 @@
+"""Follows a job: its addresses, each time they change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from ..clients.kubectl import Kubectl
+from ..clients.process import event_within
+from ..errors import NoClusterError
+from .model import JobAddresses
+
+KINDS = ("Service", "Pod", "StatefulSet")
+SETTLE = 0.3
+"""Seconds after a change in which further ones are waited for: a rollout changes many objects at once."""
+NODES_EVERY = 15.0
+"""Seconds between two looks at the nodes, which many users may not watch."""
+
+
+async def _wake(kubectl: Kubectl, job: str, kind: str, changed: asyncio.Event) -> None:
+    pause = 1.0
+    while True:  # The API server ends watches now and then; whoever may not watch gets slower looks instead.
+        began = time.monotonic()
+        async for _ in kubectl.watch(kind, job):
+            changed.set()
+        pause = 1.0 if time.monotonic() - began > NODES_EVERY else min(2 * pause, NODES_EVERY)
+        await asyncio.sleep(pause)
+
+
+async def follow(
+    kubectl: Kubectl, job: str, read: Callable[[], Awaitable[JobAddresses]], say: Callable[[str], None]
+) -> AsyncIterator[JobAddresses]:
+    """Yield the addresses of a job: as they are, then whenever they have changed, until the caller stops.
+
+    Args:
+        kubectl: The client that watches.
+        job: Name of the job.
+        read: Reads the addresses.
+        say: Is told when the cluster does not answer for a while.
+
+    Raises:
+        JobError: The addresses can't be read, for example since the job is gone.
+    """
+    changed = asyncio.Event()
+    tasks = [asyncio.ensure_future(_wake(kubectl, job, kind, changed)) for kind in KINDS]
+    last: JobAddresses | None = None
+    try:
+        while True:
+            changed.clear()
+            try:
+                report = await read()
+            except NoClusterError as error:
+                if last is None:
+                    raise
+                say(f"{error} Trying again in {NODES_EVERY:.0f} s.")
+                await asyncio.sleep(NODES_EVERY)
+                continue
+            if report != last:
+                last = report
+                yield report
+            if await event_within(changed, NODES_EVERY):
+                await asyncio.sleep(SETTLE)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def changes(old: JobAddresses | None, new: JobAddresses) -> list[str]:
+    """Return the available addresses that came (`+`) and went (`-`), a line each: sign, worker, port, address."""
+
+    def lines(report: JobAddresses | None) -> dict[str, None]:
+        if report is None:
+            return {}
+        rows = [("any", address) for address in report.shared]
+        rows += [(str(worker.id), address) for worker in report.workers for address in worker.addresses]
+        return {f"{who} {a.port} {a.address}": None for who, a in rows if a.state == "available" and a.address}
+
+    before, after = lines(old), lines(new)
+    return [f"- {line}" for line in before if line not in after] + [f"+ {line}" for line in after if line not in before]

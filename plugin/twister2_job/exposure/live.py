@@ -1,0 +1,36 @@
+"""Reads a job as it is in the cluster: its objects, and the addresses that they make."""
+
+from __future__ import annotations
+
+from ..clients.kubectl import Kubectl
+from ..clients.resources import Cluster
+from .addresses import report
+from .model import JobAddresses
+
+
+async def read_cluster(kubectl: Kubectl, job: str, *, nodes: bool = True) -> Cluster:
+    """Return the objects of `job`, and the nodes unless they are not asked for.
+
+    Raises:
+        JobNotFoundError: There is no such job.
+        JobError: The objects can't be read.
+    """
+    cluster = await kubectl.cluster(job, nodes=nodes)
+    if not cluster.objects:
+        raise await kubectl.missing(job)
+    return cluster
+
+
+async def read_addresses(kubectl: Kubectl, job: str, *, address_type: str = "") -> JobAddresses:
+    """Return the addresses of a job's workers.
+
+    Args:
+        kubectl: The client.
+        job: Name of the job.
+        address_type: Type of node address to prefer, such as InternalIP.
+
+    Raises:
+        JobNotFoundError: There is no such job.
+        JobError: The objects can't be read.
+    """
+    return report(job, await read_cluster(kubectl, job), address_type=address_type)

@@ -1,0 +1,231 @@
+"""Connects to every address of a job from where the user stands: which answer, which don't and why, and who answers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import NotExposedError, PendingError, UnansweredError
+from ..exposure.model import SCHEMA_VERSION, Address, JobAddresses, exposing
+from ..exposure.nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
+from .identity import Matchers
+from .probe import ANSWERED, UNRESOLVED, WRONG, Prober, Question
+from .sockets import NO_ROUTE, REFUSED, TIMED_OUT
+
+LIMIT = 3.0
+"""Seconds an address gets unless the user says otherwise."""
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class AddressResult:
+    """What came of one address.
+
+    Attributes:
+        worker: ID of the worker whose address it is; -1 for shared ones.
+        address: The address.
+        state: answered, refused, timed out, no route, unresolved, wrong worker or skipped.
+        milliseconds: Time to connect (UDP: to the answer); 0 if nothing answered.
+        answered_by: ID of the worker that answered; -1 if it did not say.
+        reason: Why it did not answer, was not asked, or is the wrong one; may be empty.
+    """
+
+    worker: int
+    address: Address
+    state: str
+    milliseconds: float = 0.0
+    answered_by: int = -1
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready data."""
+        return {
+            "worker": self.worker,
+            "port": self.address.port,
+            "address": self.address.address,
+            "via": self.address.via,
+            "state": self.state,
+            "milliseconds": self.milliseconds,
+            "answeredBy": self.answered_by,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What came of all addresses of a job, asked from the machine `origin`; `identity`: checked or not checked."""
+
+    job: str
+    namespace: str
+    origin: str
+    identity: str
+    results: tuple[AddressResult, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def answered(self) -> int:
+        """Return how many addresses answer, each as the worker it belongs to."""
+        return sum(result.state == ANSWERED for result in self.results)
+
+    @property
+    def silent(self) -> list[AddressResult]:
+        """Return those that were asked in vain, were answered by the wrong worker, or can't be asked as they failed."""
+        return [r for r in self.results if r.state not in (ANSWERED, SKIPPED) or r.address.state == "failed"]
+
+    @property
+    def skipped(self) -> int:
+        """Return how many addresses were not asked."""
+        return sum(result.state == SKIPPED for result in self.results)
+
+    @property
+    def pending(self) -> list[AddressResult]:
+        """Return those that are not available yet."""
+        return [r for r in self.results if r.address.state == "pending"]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether every address that could be asked answered, and at least one did."""
+        return self.answered > 0 and not self.silent and not self.pending
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the versioned report: no field is ever null."""
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "job": self.job,
+            "namespace": self.namespace,
+            "from": self.origin,
+            "ok": self.ok,
+            "answered": self.answered,
+            "total": len(self.results),
+            "identity": self.identity,
+            "results": [result.to_dict() for result in self.results],
+            "warnings": list(self.warnings),
+        }
+
+
+async def check(
+    report: JobAddresses, *, expect: str = "", timeout: float = LIMIT, worker_port: bool = False
+) -> CheckResult:
+    """Connect to every address of a job, many side by side, and hear who answers.
+
+    Args:
+        report: The job's addresses.
+        expect: Regular expression that must be found in the first 64 KiB of what an address says; `{worker}` in it is
+            the worker's ID, at a shared address that of any worker of the job. Empty: only an echo worker is asked who
+            it is.
+        timeout: Seconds each address gets for each step: its name is found, it connects, it speaks.
+        worker_port: Connect to the worker port of a Twister2 job too, which a stray connection can kill.
+
+    Returns:
+        One result for each address, in the order of the report.
+
+    Raises:
+        UsageError: `expect` is no regular expression.
+        NotExposedError: The job has no address.
+    """
+    matchers = Matchers(report, expect)
+    asked = [(-1, a) for a in report.shared] + [(w.id, a) for w in report.workers for a in w.addresses]
+    if not asked:
+        raise NotExposedError(
+            f"Job {report.job} has no address to check: it is not exposed.",
+            f"{exposing(report.job)} exposes it.",
+        )
+    skipped = [_skip(address, report.mode, worker_port) for _, address in asked]
+    echo = report.mode == "echo"
+    questions = [
+        Question(address, matchers.of(worker, address), first=echo)
+        for (worker, address), why in zip(asked, skipped, strict=True)
+        if not why
+    ]
+    answers = iter(await Prober(timeout).ask_all(questions))
+    results = []
+    for (worker, address), why in zip(asked, skipped, strict=True):
+        if why:
+            results.append(AddressResult(worker, address, SKIPPED, reason=why))
+            continue
+        answer = next(answers)
+        took = round(answer.seconds * 1000, 3)
+        results.append(AddressResult(worker, address, answer.state, took, answer.worker, answer.reason))
+    checked = "checked" if echo or expect else "not checked"
+    warnings = [*report.warnings, *matchers.warnings]
+    return CheckResult(
+        report.job, report.namespace, socket.gethostname(), checked, tuple(results), warnings=tuple(warnings)
+    )
+
+
+def _skip(address: Address, mode: str, worker_port: bool) -> str:
+    """Return why an address is not connected to; empty if it is."""
+    if address.state != "available":
+        return f"{address.state}: {address.reason}"
+    if address.protocol == "SCTP":
+        return "SCTP is not checked"
+    if address.protocol == "UDP" and mode != "echo":
+        return "UDP gives no sign unless the program answers"
+    if mode == "twister2" and address.port == "worker" and not worker_port:
+        return "a stray connection can kill a Twister2 worker; --worker-port connects all the same"
+    return ""
+
+
+def require(result: CheckResult) -> None:
+    """Raise unless `result` is ok; the message has one line for each cause, with what to do.
+
+    Raises:
+        UnansweredError: An address does not answer, the wrong worker does, or none can be checked.
+        PendingError: An address is not available yet, and nothing else is wrong.
+    """
+    if result.ok:
+        return
+    total = len(result.results)
+    if result.silent:
+        head = f"{len(result.silent)} of {total} addresses of job {result.job} fail from {result.origin}:"
+        raise UnansweredError("\n  ".join([head, *_causes(result)]))
+    waiting = result.pending or [r for r in result.results if r.address.state == "reserved"]
+    if waiting:
+        raise PendingError(
+            f"{len(waiting)} of {total} addresses of job {result.job} are not available: {waiting[0].reason}.",
+            f"`twister2-job status {result.job}` shows the workers.",
+        )
+    raise UnansweredError(f"No address of job {result.job} can be checked: {result.results[0].reason}.")
+
+
+def _causes(result: CheckResult) -> list[str]:
+    """Return a line for each cause of failure: how many addresses, the first of them, and what to do."""
+    through = f"`twister2-job forward {result.job}` (or kubectl port-forward) leads to a worker all the same"
+    remedies = {
+        REFUSED: "nothing listens there, or a NetworkPolicy or firewall rejects it; "
+        f"`twister2-job status {result.job}` shows whether the workers are ready",
+        TIMED_OUT: f"a firewall, security group or NetworkPolicy drops the packets; {through}",
+        NO_ROUTE: f"this machine has no way to that network (VPN, IPv6?); {through}",
+        UNRESOLVED: "this machine's name server doesn't know the name; set the DNS record, or advertise another host",
+        WRONG: "the Service's selector or a proxy in front of it leads elsewhere, or --expect doesn't fit; "
+        f"compare with `kubectl --namespace {result.namespace} get endpointslices`",
+        "failed": f"`kubectl --namespace {result.namespace} describe service` shows why",
+    }
+    lines = []
+    left = [r for r in result.silent if r.state == WRONG or r.address.source not in INSIDE_ONLY]
+    if len(left) < len(result.silent):
+        inside = [r for r in result.silent if r.state != WRONG and r.address.source in INSIDE_ONLY]
+        lines.append(f"{_described(inside)}: they are meant for clients inside the cluster; {through}")
+    node_sources = (*ADDRESS_TYPES, POD_HOST_IP)
+    nodes = [r for r in result.results if r.address.source in node_sources and r.state != SKIPPED]
+    if nodes and all(r.state in (TIMED_OUT, NO_ROUTE) for r in nodes):
+        lines.append(
+            f"{_described(nodes)}: no node is reachable from this machine (a firewall or security group, a private "
+            f"network, kind or minikube on a Mac); {through}"
+        )
+        left = [r for r in left if r.address.source not in node_sources or r.state == SKIPPED]
+    for state, remedy in remedies.items():
+        if found := [r for r in left if (r.address.state if r.state == SKIPPED else r.state) == state]:
+            lines.append(f"{_described(found)}: {remedy}")
+    return lines
+
+
+def _described(found: Sequence[AddressResult]) -> str:
+    """Return in words which addresses share a cause."""
+    first = found[0]
+    states = " or ".join(sorted({r.state for r in found if r.state != SKIPPED})) or "not asked"
+    example = first.address.address or first.address.service
+    many = f"{len(found)} addresses, the first {example}" if len(found) > 1 else example
+    return f"{states}: {many}" + (f" ({first.reason})" if first.reason else "")

@@ -1,0 +1,187 @@
+"""Connects code to a worker: at an exposure that answers from here, else through the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, TypeVar
+
+from ..clients.connection import Connection
+from ..clients.interrupt import interruptible
+from ..clients.kubectl import Kubectl
+from ..errors import PendingError
+from ..exposure.addresses import report
+from ..exposure.live import read_cluster
+from ..exposure.model import Address, JobAddresses
+from ..exposure.nodes import INSIDE_ONLY, host_port
+from .forward import Forward
+from .sockets import resolve
+from .tunnel import GRACE
+
+T = TypeVar("T")
+
+LIMIT = 1.5
+"""Seconds an address gets to answer; all are tried side by side, so it bounds the whole choice."""
+HEAD_START = 0.2
+"""Seconds that a better address gets once a worse one has answered."""
+MOST = 16
+"""Addresses tried at most: the best come first, and if none of them answers, the others lie behind the same wall."""
+
+
+class _Pair(NamedTuple):
+    host: str
+    port: int
+
+
+class Endpoint(_Pair):
+    """Where to connect to: `host, port = endpoint`.
+
+    Attributes:
+        host: DNS name or IP address.
+        port: Port number.
+        via: How it leads to the worker: nodePort, perWorker, loadBalancer, ... as in `Address`, or portForward.
+    """
+
+    via: str = ""
+
+    def __new__(cls, host: str, port: int, via: str = "") -> Endpoint:
+        """Make one; `via` is no part of the tuple."""
+        made = super().__new__(cls, host, port)
+        made.via = via
+        return made
+
+    @property
+    def address(self) -> str:
+        """Return `host:port`, with brackets around an IPv6 address."""
+        return host_port(self.host, self.port)
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    connection: Connection, job: str, worker: int | None, port: str, say: Callable[[str], None]
+) -> AsyncIterator[Endpoint]:
+    """Yield where to connect to; see `AsyncJob.connect`."""
+    cluster = await read_cluster(Kubectl(connection), job)
+    if address := await choose(report(job, cluster), worker, port):
+        yield Endpoint(address.host, address.number, address.via)
+        return
+    async with Forward(connection, job, worker=worker, port=port, say=say, cluster=cluster) as way:
+        try:
+            yield Endpoint(way.host, way.port, "portForward")
+        except OSError as error:
+            if way.failure:  # A refused connection alone would not say which pod, and why.
+                raise way.failure from error
+            raise
+
+
+async def choose(found: JobAddresses, worker: int | None, port: str) -> Address | None:
+    """Return the address to connect to, or None if only a forward is left.
+
+    Args:
+        found: The job's addresses.
+        worker: Worker ID; None means any worker.
+        port: Name of the worker's port.
+
+    Raises:
+        PendingError: There are addresses, none of them is available, and the port can't be forwarded.
+    """
+    own = [a for w in found.workers if worker in (None, w.id) for a in w.addresses]
+    named = [a for a in (own if worker is not None else [*found.shared, *own]) if a.port == port]
+    usable = [a for a in named if a.state == "available" and a.host and a.number]
+    datagrams = any(a.protocol != "TCP" for a in named)
+    # Connections that don't speak its protocol kill a Twister2 worker that listens there for its own kind.
+    if not datagrams and not (found.mode == "twister2" and port == "worker"):
+        return await _first_that_answers(usable[:MOST])
+    if not os.environ.get("KUBERNETES_SERVICE_HOST"):  # Kubernetes sets it in every pod.
+        usable = [a for a in usable if a.source not in INSIDE_ONLY]
+    if datagrams and not usable and (waiting := [a for a in named if a.state != "available"]):
+        first = waiting[0]
+        raise PendingError(f"Port {port} of job {found.job}: {first.state}, {first.reason}.", "Try again in a moment.")
+    return usable[0] if usable else None
+
+
+async def _first_that_answers(addresses: Sequence[Address]) -> Address | None:
+    """Return the first address that takes a connection, or a later one if the first keep silent."""
+    tasks = [asyncio.ensure_future(_answers(address)) for address in addresses]
+    until = time.monotonic() + LIMIT
+    try:
+        while True:
+            answered = [i for i, task in enumerate(tasks) if task.done() and task.result()]
+            waiting = [task for task in tasks[: answered[0] if answered else None] if not task.done()]
+            until = min(until, time.monotonic() + HEAD_START) if answered else until
+            if not waiting or time.monotonic() >= until:
+                return addresses[answered[0]] if answered else None
+            await asyncio.wait(waiting, timeout=until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answers(address: Address) -> bool:
+    """Tell whether an address takes a TCP connection within `LIMIT` seconds."""
+
+    async def connected() -> bool:
+        for _, place in await resolve(address.host, LIMIT):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(place[0], address.number)
+                writer.close()
+                return True
+        return False
+
+    try:
+        return await asyncio.wait_for(connected(), LIMIT)
+    except (OSError, asyncio.TimeoutError, TimeoutError):
+        return False
+
+
+@contextlib.contextmanager
+def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Enter and leave an asynchronous context from ordinary code.
+
+    Its event loop runs in a thread of its own for as long as the block, so that it works on meanwhile, and also where
+    a loop runs already (a notebook).
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="twister2-job", daemon=True)
+    thread.start()
+
+    def finish(work: Coroutine[Any, Any, Any]) -> Any:
+        with interruptible() as interruption:
+            future = asyncio.run_coroutine_threadsafe(interruption.guard(work), loop)
+            try:
+                return future.result()
+            except BaseException:  # It ends only our waiting: the work must end too, or its kubectl would stay.
+                future.cancel()
+                raise
+
+    try:
+        value: T = finish(manager.__aenter__())
+        try:
+            yield value
+        except BaseException as error:
+            if not finish(manager.__aexit__(type(error), error, error.__traceback__)):
+                raise
+        else:
+            finish(manager.__aexit__(None, None, None))
+    finally:
+        with interruptible():  # Nothing of it is cut: it has a limit of its own.
+            asyncio.run_coroutine_threadsafe(_others_ended(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+
+async def _others_ended() -> None:
+    """Wait for the end of every other task of this loop: after Ctrl-C they are ending their kubectl."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, pending = await asyncio.wait(others, timeout=2 * GRACE + 1)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()

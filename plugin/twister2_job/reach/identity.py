@@ -1,0 +1,87 @@
+"""Decides whether the right worker answers: by what an echo worker says of itself, and by what the user expects."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import UsageError
+from ..exposure.model import Address, JobAddresses
+from .probe import Matcher, Reply, identity, shown
+
+PLACEHOLDER = "{worker}"
+
+
+class Matchers:
+    """Makes what decides, for each address, whether the right one answers."""
+
+    def __init__(self, report: JobAddresses, expect: str) -> None:
+        """Compile the regular expression once for what many addresses share.
+
+        Raises:
+            UsageError: It is none.
+        """
+        self._job, self._echo, self._expect = report.job, report.mode == "echo", expect
+        self.warnings: list[str] = []
+        running = [worker.id for worker in report.workers if not worker.reserved]
+        try:
+            self._any = self._compiled(f"(?:{'|'.join(map(str, running))})" if running else r"\d+")
+        except re.error as error:
+            raise UsageError(
+                f"--expect {expect!r} is no regular expression: {error}.", r"Write \ before a character meant as such."
+            ) from None
+        if expect and PLACEHOLDER not in expect and any(worker.addresses for worker in report.workers):
+            self.warnings.append(f"--expect has no {PLACEHOLDER}, so it can't tell one worker from another.")
+
+    def _compiled(self, worker: str) -> re.Pattern[str]:
+        """Return the pattern with the worker in its place; worker 1 is not found in 12 or 21."""
+        whole = re.sub(r"(?<!\d)\{worker\}(?!\d)", PLACEHOLDER.join(("(?<![0-9])", "(?![0-9])")), self._expect)
+        return re.compile(whole.replace(PLACEHOLDER, worker))
+
+    def of(self, worker: int, address: Address) -> Matcher | None:
+        """Return the matcher of one address; None if a connection is all there is to see."""
+        matchers = [self._echo_worker(worker, address)] if self._echo else []
+        if self._expect:
+            named = worker >= 0 and PLACEHOLDER in self._expect
+            matchers.append(self._expected(self._compiled(re.escape(str(worker))) if named else self._any))
+        if not matchers:
+            return None
+
+        def all_match(data: bytes, quiet: bool) -> Reply | None:
+            reply: Reply | None = None
+            for matcher in matchers:
+                if not (last := matcher(data, quiet)) or last.wrong:
+                    return last
+                reply = reply or last
+            return reply
+
+        return all_match
+
+    def _echo_worker(self, worker: int, address: Address) -> Matcher:
+        """Return the matcher of an echo worker's answer: job, port and, unless the address is shared, worker."""
+        wanted: dict[str, str | int] = {"job": self._job, "portName": address.port}
+        if worker >= 0:
+            wanted["worker"] = worker
+
+        def matcher(data: bytes, _quiet: bool) -> Reply | None:
+            said = identity(data)
+            if said is None:
+                return None
+            by = said["worker"] if isinstance(said.get("worker"), int) else -1
+            if all(said.get(key) == value for key, value in wanted.items()):
+                return Reply(by)
+            if not {"job", "worker", "portName"} <= set(said):
+                return Reply(wrong=f"it says {shown(data)}")
+            return Reply(by, f"worker {by} of job {said['job']} answers, on its port {said['portName']}")
+
+        return matcher
+
+    def _expected(self, pattern: re.Pattern[str]) -> Matcher:
+        """Return the matcher of what `expect` describes."""
+
+        def matcher(data: bytes, quiet: bool) -> Reply | None:
+            text = data.decode(errors="replace")
+            found = pattern.search(text)
+            # At the end of the data more of it could end the match: `worker 1` may become `worker 12`.
+            return Reply() if found and (quiet or found.end() < len(text)) else None
+
+        return matcher

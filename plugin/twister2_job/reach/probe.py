@@ -1,0 +1,244 @@
+"""Connects to addresses from where the user stands, many side by side, and reads who answers.
+
+`install` and `check` share this: what an answer must say is the question's `matcher`, how to get at it is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..exposure.model import Address
+from .sockets import TIMED_OUT, failed, most_open, resolve
+
+LIMIT = 1.5
+"""Seconds an address gets at `install`; many are tried side by side."""
+PATIENCE = 8.0
+"""Seconds in which failed addresses are asked again: a new node port opens late, on a busy cluster by some seconds."""
+PAUSE = 0.2
+"""Seconds before a failed address is asked again; each further pause is twice as long."""
+MOST = 64
+"""Addresses that `install` tries at most: a big cluster has hundreds, and the best come first."""
+SILENCE = 0.5
+"""Seconds a server may stay silent before it is taken for one that waits for its client to speak first."""
+DATA = 2**16
+"""Bytes that are read of a reply at most."""
+FRESH = 8
+"""Connections begun at once: with hundreds the latency would be our own queue (10 ms), not the network."""
+FRESH_SECONDS = 0.02
+"""Seconds after which a connection that is still being made lets the next one begin."""
+ANSWERED, WRONG, UNRESOLVED = "answered", "wrong worker", "unresolved"
+GET = b"GET / HTTP/1.0\r\nHost: twister2-job\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an answer says: the worker's ID, -1 if it names none, and, unless it is the right one, why not."""
+
+    worker: int = -1
+    wrong: str = ""
+
+
+Matcher = Callable[[bytes, bool], "Reply | None"]
+"""Takes all data so far, and whether the server has paused or ended; returns None if more is needed."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask one address; `matcher` None: a connection is answer enough; `first`: speak before the server does."""
+
+    address: Address
+    matcher: Matcher | None = None
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking: a state, the worker that answered (-1: unknown), seconds to connect, and the reason."""
+
+    address: Address
+    state: str = ANSWERED
+    worker: int = -1
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def failure(self) -> str:
+        """Return what went wrong, in a few words; empty if nothing did."""
+        return "" if self.state == ANSWERED else self.reason or self.state
+
+
+def identity(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON that an echo worker says, as it is or in HTTP; None while it isn't complete."""
+    with contextlib.suppress(ValueError):
+        said = json.loads(data[max(0, data.find(b"{")) :])
+        return said if isinstance(said, dict) else None
+    return None
+
+
+def anyone(data: bytes, _quiet: bool) -> Reply | None:
+    """Match any echo worker."""
+    said = identity(data)
+    return Reply(said["worker"]) if said and isinstance(said.get("worker"), int) else None
+
+
+class Prober:
+    """Asks addresses side by side; one for each run."""
+
+    def __init__(self, limit: float, patience: float | None = None) -> None:
+        """Start the clock of the patience.
+
+        Args:
+            limit: Seconds that each step of a try may take: finding the host, connecting, hearing the answer.
+            patience: Seconds from now in which failed addresses are asked again; None means `PATIENCE`.
+        """
+        self._limit = limit
+        self._until = time.monotonic() + (PATIENCE if patience is None else patience)
+        self._open, self._fresh = asyncio.Semaphore(most_open()), asyncio.Semaphore(FRESH)
+        self._names: dict[str, asyncio.Task[list[tuple[int, Any]]]] = {}
+
+    async def ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Return the answers in the order of the questions."""
+        tasks = [asyncio.ensure_future(self.ask(question)) for question in questions]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:  # Interrupted: no task, name lookup or socket outlives us.
+            await _ended(*tasks, *self._names.values())
+
+    async def ask(self, question: Question) -> Answer:
+        """Ask one address, again and again until it answers or the patience is over."""
+        pause = PAUSE
+        while True:
+            async with self._open:
+                answer = await self._try(question)
+            left = self._until - time.monotonic()
+            if answer.state in (ANSWERED, UNRESOLVED) or left <= 0:
+                return answer
+            await asyncio.sleep(min(pause, left))
+            pause *= 2
+
+    async def _try(self, question: Question) -> Answer:
+        """Ask once, at each IP address of the host in turn until one is connected."""
+        address = question.address
+        host = address.host
+        if host not in self._names:  # Many workers may have one host: it is looked up once.
+            self._names[host] = asyncio.ensure_future(resolve(host, self._limit))
+        try:
+            places = await asyncio.shield(self._names[host])
+        except (asyncio.TimeoutError, TimeoutError):
+            return Answer(address, UNRESOLVED, reason=f"no name server answers for {host}")
+        except OSError:
+            return Answer(address, UNRESOLVED, reason=f"the DNS name {host} is not known here")
+        answer = Answer(address, UNRESOLVED, reason=f"the DNS name {host} has no IP address")
+        ask = self._datagrams if address.protocol == "UDP" else self._stream
+        for index, (kind, place) in enumerate(places):
+            try:
+                return await ask(question, kind, (place[0], address.number, *place[2:]), len(places) - index)
+            except (asyncio.TimeoutError, TimeoutError):
+                answer = Answer(address, TIMED_OUT)
+            except OSError as error:
+                state, why = failed(error)
+                answer = Answer(address, state, reason=why)
+        return answer
+
+    async def _stream(self, question: Question, kind: int, place: Any, shares: int) -> Answer:
+        """Ask over TCP; connecting takes at most one of `shares` equal parts of the limit."""
+        with socket.socket(kind, socket.SOCK_STREAM) as endpoint:
+            endpoint.setblocking(False)
+            seconds = await self._connect(endpoint, place, self._limit / shares)
+            if question.matcher is None:
+                return Answer(question.address, seconds=seconds)
+            return await self._hear(question, question.matcher, endpoint, seconds)
+
+    async def _connect(self, endpoint: socket.socket, place: Any, limit: float) -> float:
+        """Connect and return the seconds it took; few at once, see `FRESH`."""
+
+        async def timed() -> float:
+            began = time.perf_counter()
+            await asyncio.get_running_loop().sock_connect(endpoint, place)
+            return time.perf_counter() - began
+
+        async with self._fresh:
+            task = asyncio.ensure_future(timed())
+            try:
+                await asyncio.wait({task}, timeout=min(FRESH_SECONDS, limit))
+            except asyncio.CancelledError:
+                await _ended(task)
+                raise
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), max(0.0, limit - FRESH_SECONDS))
+        finally:
+            await _ended(task)
+
+    async def _hear(self, question: Question, matcher: Matcher, endpoint: socket.socket, seconds: float) -> Answer:
+        """Read until the matcher is content, the server ends, `DATA` bytes are there or the time is over."""
+        loop, address = asyncio.get_running_loop(), question.address
+        until, data, spoken, ended = time.monotonic() + self._limit, b"", question.first, False
+        if spoken:
+            await loop.sock_sendall(endpoint, GET)
+        while not ended:
+            try:
+                wait = max(0.0, min(SILENCE, until - time.monotonic()))
+                chunk = await asyncio.wait_for(loop.sock_recv(endpoint, DATA - len(data)), wait)
+                data += chunk
+                quiet = ended = not chunk or len(data) >= DATA
+            except (asyncio.TimeoutError, TimeoutError):
+                quiet, ended = True, time.monotonic() >= until
+                if not data and not spoken:
+                    spoken = True
+                    await loop.sock_sendall(endpoint, GET)
+            except OSError:
+                if not data:
+                    raise
+                quiet = ended = True
+            if data and (reply := matcher(data, quiet)):
+                state = WRONG if reply.wrong else ANSWERED
+                return Answer(address, state, reply.worker, seconds, reply.wrong)
+        if data:
+            return Answer(address, WRONG, -1, seconds, f"it says {shown(data)}")
+        if time.monotonic() >= until:
+            return Answer(address, TIMED_OUT, -1, seconds, f"connected, then silent for {self._limit:g} s")
+        raise ConnectionResetError
+
+    async def _datagrams(self, question: Question, kind: int, place: Any, _shares: int) -> Answer:
+        """Ask over UDP: a datagram, and a second one in case the first or its answer was lost."""
+        loop, matcher = asyncio.get_running_loop(), question.matcher or anyone
+        with socket.socket(kind, socket.SOCK_DGRAM) as endpoint:
+            endpoint.setblocking(False)
+            await loop.sock_connect(endpoint, place)
+            for _ in range(2):
+                began = time.perf_counter()
+                await loop.sock_sendall(endpoint, GET)
+                with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+                    data = await asyncio.wait_for(loop.sock_recv(endpoint, DATA), self._limit / 2)
+                    reply = matcher(data, True) or Reply(wrong=f"it says {shown(data)}")
+                    state, seconds = WRONG if reply.wrong else ANSWERED, time.perf_counter() - began
+                    return Answer(question.address, state, reply.worker, seconds, reply.wrong)
+        raise TimeoutError
+
+
+async def _ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait for their end: a socket may only be closed once the loop has let go of it."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def shown(data: bytes) -> str:
+    """Return the beginning of data for a person; of an HTTP answer that of its body, which tells more than headers."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    if head.startswith(b"HTTP/") and body:
+        data = body
+    return repr(data[:60].decode(errors="replace")) + ("..." if len(data) > 60 else "")
+
+
+async def ask_all(addresses: Sequence[Address], limit: float = LIMIT) -> list[Answer]:
+    """Ask all available TCP addresses for their echo workers, side by side, the first `MOST` of them."""
+    wanted = [a for a in addresses if a.state == "available" and a.protocol == "TCP" and a.host and a.number][:MOST]
+    return await Prober(limit).ask_all([Question(address, anyone, first=True) for address in wanted])

@@ -1,0 +1,46 @@
+"""Values of a job that an upgrade does not give: Helm takes the chart's defaults for them as soon as it gives any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..clients.helm import Helm
+from ..clients.messages.text import listed
+from ..errors import JobError
+from .plan import KEEP
+
+HINT = f"What an upgrade with values does not give goes back to the chart's defaults; with {KEEP} it stays as it is."
+
+
+def gone(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the paths of values that were given before and are not any more."""
+    for key, value in before.items():
+        if key not in after:
+            yield path + key
+        elif isinstance(value, dict) and isinstance(after[key], dict):
+            yield from gone(value, after[key], f"{path}{key}.")
+
+
+async def described(helm: Helm, name: str, before: int, after: int) -> str:
+    """Return a sentence for the values that went back to the chart's defaults with a revision; empty if none did.
+
+    Args:
+        helm: The client.
+        name: Name of the release.
+        before: The revision whose values were in use.
+        after: The revision that was made.
+    """
+    try:
+        old, new = await asyncio.gather(helm.values(name, before), helm.values(name, after))
+    except JobError:
+        return ""  # The upgrade itself is done.
+    paths = list(gone(old, new))
+    if not paths:
+        return ""
+    return (
+        f"Not given, and so back at the chart's defaults: {listed(paths)}. "
+        f"`helm get values {name} --revision {before}` shows what they were; "
+        f"with {KEEP} an upgrade keeps what it does not give."
+    )

@@ -1,0 +1,114 @@
+"""Tries an upgrade on the API server without making it: what it adds or changes, by a dry run.
+
+So a refusal leaves no half of an upgrade behind. Only what no upgrade gets past counts: an object that is not valid, a
+quota, an admission webhook that says no. Every other failure, a missing right for example, lets Helm go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..clients.helm import Helm
+from ..clients.kubectl import Kubectl
+from ..clients.resources import LIMIT
+from ..errors import JobError, RefusedError
+from ..exposure.workers import Object
+
+MOST = 40
+"""Objects that are tried: each is a request, and an upgrade may have thousands of Services."""
+GROUPS = 2
+"""Processes of kubectl that try side by side: each sends one object after the other."""
+ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service")
+"""Workloads first: they hold most of what users write. RBAC objects are left out: trying them needs their rights."""
+
+Batch = tuple[tuple[str, ...], list[Object]]
+"""Words of kubectl, and the objects that it sends."""
+
+_REFUSED = re.compile(
+    r"is invalid:|cannot be handled as a|failed to create typed patch object|denied the request|exceeded quota|"
+    r"violates podsecurity|strict decoding error|unable to decode|validatingadmissionpolicy",
+    re.IGNORECASE,
+)
+
+
+def changed(before: Sequence[Object], after: Sequence[Object]) -> list[Object]:
+    """Return the objects that an upgrade adds or changes and that can be tried, the most telling first.
+
+    Those that name a namespace are the user's own (`extraObjects`), and kubectl tries none of another than its own.
+
+    Args:
+        before: The objects of the revision that is built on, as they were rendered.
+        after: Those of the upgrade.
+    """
+    known = {(o["kind"], o["metadata"]["name"]): o for o in before}
+    found = [
+        o for o in after
+        if o["kind"] in ORDER and "namespace" not in o["metadata"]
+        and known.get((o["kind"], o["metadata"]["name"])) != o
+    ]  # fmt: skip
+    return sorted(found, key=lambda o: ORDER.index(o["kind"]))[:MOST]
+
+
+async def check(
+    kubectl: Kubectl, helm: Helm, by_server: bool, before: Sequence[Object], after: Sequence[Object]
+) -> None:
+    """Try an upgrade.
+
+    Args:
+        kubectl: The client.
+        helm: Helm: its name is that of the fields' manager.
+        by_server: The API server applied the revision that is built on, and so the next one.
+        before: The objects of that revision, as they were rendered.
+        after: Those of the upgrade.
+
+    Raises:
+        RefusedError: The API server would refuse objects; all refusals at once.
+    """
+    objects = changed(before, after)
+    if not objects:
+        return
+    known = {(o["kind"], o["metadata"]["name"]) for o in before}
+    if by_server:
+        manager = os.path.basename(helm.path)
+        apply: tuple[str, ...] = ("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}")
+        batches: list[Batch] = [(apply, objects[index::GROUPS]) for index in range(GROUPS)]
+    else:
+        # Helm 3 sends a patch; a whole StatefulSet in its place is judged alike. Not so a Service or a ConfigMap: what
+        # others have set there, or what can't change, the patch leaves as it is.
+        new = [o for o in objects if (o["kind"], o["metadata"]["name"]) not in known]
+        old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known and o["kind"] == "StatefulSet"]
+        batches = [(("create",), new), (("replace",), old)]
+    found = await asyncio.gather(*(_try(kubectl, words, batch) for words, batch in batches if batch))
+    if refusals := list(dict.fromkeys(text for one in found for text in one)):
+        raise RefusedError("\n  ".join(["Kubernetes would refuse this upgrade:", *refusals]), "Correct the values.")
+
+
+async def _try(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]) -> list[str]:
+    """Return what the API server refuses."""
+    namespace = await kubectl.namespace()
+    items: list[dict[str, Any]] = [{**o, "metadata": {"namespace": namespace, **o["metadata"]}} for o in objects]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    try:
+        result = await kubectl.run(
+            *words, "--dry-run=server", "--validate=false", "-f", "-", "-o", "name", stdin=text,
+            timeout=LIMIT + 0.5 * len(objects),
+        )  # fmt: skip
+    except JobError:
+        return []
+    lines = (line.strip() for line in result.err.splitlines() if result.code and not line.startswith("Warning:"))
+    return [_sentence(line, objects) for line in lines if _REFUSED.search(line)]
+
+
+def _sentence(line: str, objects: Sequence[Object]) -> str:
+    """Return a refusal without what kubectl says around it, and with the object's name, which not every one has."""
+    line = re.sub(r"^(error|Error from server)( \([\w ]+\))?: ", "", line)
+    line = re.sub(r'^error when (creating|replacing|applying patch|patching) "(STDIN|-)": ', "", line)
+    if any(o["metadata"]["name"] in line for o in objects):
+        return line
+    which = [o["metadata"]["name"] for o in objects if o["kind"] in line]
+    return f"{' or '.join(which[:3])}: {line}" if which else line

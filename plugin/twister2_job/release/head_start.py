@@ -1,0 +1,55 @@
+"""Starts the programs with which an install begins before asyncio is imported, which takes as long as they do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+
+from ..clients import prestarted
+from ..clients.children import CAN_SPAWN
+from ..clients.connection import Connection, find_helm, find_kubectl
+from ..clients.manifests import template_words
+from ..clients.resources import presence_words, short_lived
+from ..errors import JobError
+
+SMALL = 2**20
+"""Bytes of a values file that is read ahead; a larger one may be refused."""
+_PLAIN = ("--set", "--set-string", "--set-json", "--set-literal")
+
+
+def begin(connection: Connection, name: str, options: Sequence[str], chart: str) -> None:
+    """Start the look at the cluster and the rendering of the chart; what is wrong is told by who asks for them.
+
+    Args:
+        connection: Cluster and namespace.
+        name: Name of the job.
+        options: Helm's value options, as the user gave them.
+        chart: Path of another chart; empty means the packaged one.
+    """
+    if not CAN_SPAWN or os.environ.get("HELM_KUBETOKEN") or not name[:1].isalpha():
+        return  # A token is handed on by a descriptor, which goes with its command.
+    with contextlib.suppress(JobError, OSError):
+        from ..clients.environment import of_helm, of_kubectl
+
+        connection.check()
+        look = [find_kubectl(), *presence_words(name), *connection.kubectl_arguments()]
+        prestarted.start(look, short_lived(of_kubectl()))
+        if options and _stored(options):
+            from .chart import find
+
+            words = template_words(name, str(find(chart)), options)
+            prestarted.start([find_helm(), *words, *connection.helm_arguments()], short_lived(of_helm()))
+
+
+def _stored(options: Iterable[str]) -> bool:
+    """Tell whether value options name nothing but small files, which can be read as often as one likes."""
+    words = iter(options)
+    for option in words:
+        value = next(words, "")
+        if option in ("-f", "--values"):
+            if not os.path.isfile(value) or os.path.getsize(value) > SMALL or value.startswith(("/dev/", "/proc/")):
+                return False
+        elif option not in _PLAIN:
+            return False
+    return True

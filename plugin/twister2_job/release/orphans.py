@@ -1,0 +1,289 @@
+"""Objects of a job that its release does not have: what a failed upgrade or a broken uninstall has left.
+
+Helm forgets them: no later upgrade or uninstall removes them, and the next install of the name adopts them. An exposure
+among them is open to the world while the values say that it is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..clients.kubectl import Kubectl
+from ..clients.messages import Step, translate
+from ..clients.messages.text import listed
+from ..clients.resources import release_selector
+from ..errors import BusyError, JobError, OutOfTimeError, RefusedError
+from ..exposure.workers import Object, number
+from .operation import Tools, within
+from .storage import place_of
+
+KINDS = {
+    "Service": ("api/v1", "services"),
+    "StatefulSet": ("apis/apps/v1", "statefulsets"),
+    "ConfigMap": ("api/v1", "configmaps"),
+    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
+    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
+    "ServiceAccount": ("api/v1", "serviceaccounts"),
+    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
+}
+"""The kinds that the chart makes: where the API has them. Exposures come first, so that they are closed first."""
+
+
+GOING = 30.0
+"""Seconds that the objects of an earlier run of the same name get to disappear: an install would adopt them."""
+AT_ONCE = 8
+"""Objects that are removed side by side."""
+SWEEP = 60.0
+"""Seconds that removing may take."""
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """Objects of a job without a place in its release.
+
+    Attributes:
+        helms: Those that Helm made for this very release: they can go.
+        others: All else that has the job's labels: somebody made it on purpose.
+    """
+
+    helms: Sequence[Object]
+    others: Sequence[Object]
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self.helms or self.others)
+
+
+def names(objects: Iterable[Object], most: int = 5) -> str:
+    """Return the kinds and names of objects for a sentence: what has pods first, and always in the same order."""
+    order = ["StatefulSet", *KINDS]
+    found = [f"{o['kind']} {o['metadata']['name']}" for o in sorted(objects, key=lambda o: _place(o, order))]
+    return listed(found, most)
+
+
+def _place(item: Object, order: Sequence[str]) -> tuple[int, str]:
+    kind = item["kind"]
+    return order.index(kind) if kind in order else len(order), item["metadata"]["name"]
+
+
+async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -> list[Object]:
+    """Return the live objects of a job, of those kinds that the user may list.
+
+    Raises:
+        JobError: The API can't be reached.
+    """
+    listed = ",".join(f"{KINDS[kind][1]}{_group(kind)}" for kind in kinds)
+    words = ("get", listed, "-l", release_selector(job), "--chunk-size=0", "-o", "json")
+    result = await kubectl.run(*words)
+    try:
+        found: list[Object] = json.loads(result.out).get("items", [])  # Of the kinds that may be listed.
+    except ValueError:
+        raise translate(result.err, "kubectl", Step.READ) from None
+    return found
+
+
+def _group(kind: str) -> str:
+    prefix = KINDS[kind][0].split("/")
+    return f".{prefix[1]}" if prefix[0] == "apis" else ""
+
+
+def find_orphans(live: Iterable[Object], manifest: Iterable[Object], job: str, namespace: str) -> Orphans:
+    """Return the live objects that are not in a release's manifest.
+
+    Those that are being deleted or belong to another object have their own way to go.
+
+    Args:
+        live: The job's objects in the cluster.
+        manifest: The objects of the release as Helm has them.
+        job: Name of the job: the release.
+        namespace: Its namespace.
+    """
+    kept = {(o["kind"], o["metadata"]["name"]) for o in manifest}
+    helms: list[Object] = []
+    others: list[Object] = []
+    for item in live:
+        metadata = item["metadata"]
+        if (item["kind"], metadata["name"]) in kept or metadata.get("deletionTimestamp"):
+            continue
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        if metadata.get("ownerReferences"):
+            continue
+        of_release = (
+            labels.get("app.kubernetes.io/managed-by") == "Helm"
+            and annotations.get("meta.helm.sh/release-name") == job
+            and annotations.get("meta.helm.sh/release-namespace") == namespace
+            and annotations.get("helm.sh/resource-policy") != "keep"
+            and item["kind"] in KINDS
+        )
+        (helms if of_release else others).append(item)
+    return Orphans(helms, others)
+
+
+async def require_nobodys(kubectl: Kubectl, job: str, objects: Iterable[Object], *, running: bool) -> None:
+    """Check that objects without a release are what it looks like: left.
+
+    Args:
+        kubectl: The client.
+        job: Name of the job.
+        objects: What Helm made for a release of this name, of which nothing is known.
+        running: They may have pods that run.
+
+    Raises:
+        BusyError: Another run has made the release since it was looked for.
+        RefusedError: Helm keeps the release where HELM_DRIVER does not look, or they have pods that run.
+    """
+    made = list(objects)
+    place, known = await place_of(kubectl, job) if made else ("", False)
+    if known:
+        raise BusyError(
+            f"Another run has made the release {job} in this moment.",
+            f"`twister2-job status {job}` shows how far it is.",
+        )
+    if place:
+        raise RefusedError(
+            f"{names(made)}: Helm keeps a release {job} as {place}, where HELM_DRIVER does not look.",
+            "Set HELM_DRIVER to where that release is (secret or configmap).",
+        )
+    alive = [o for o in made if number(o.get("status", {}).get("replicas")) and not running]
+    if alive:
+        raise RefusedError(
+            f"{names(alive)}: there is no release {job}, and these have pods that run.",
+            f"`twister2-job uninstall {job}` removes them; or take another job name.",
+        )
+
+
+async def remove(kubectl: Kubectl, objects: Iterable[Object], gone: list[Object]) -> list[str]:
+    """Remove objects, each only if it is still what was read, and return a sentence for each that stays.
+
+    The API server compares: whoever takes an object over meanwhile, an upgrade that adopts it for example, keeps it.
+
+    Args:
+        kubectl: The client.
+        objects: The objects.
+        gone: Gets each that is removed, so that it is known also when the time is out before all are.
+    """
+    turn, stay = asyncio.Semaphore(AT_ONCE), list[str]()
+
+    async def one(item: Object) -> None:
+        async with turn:
+            if why := await _remove(kubectl, item):
+                stay.append(f"{names([item])} stays: {why}")
+            else:
+                gone.append(item)
+
+    order = list(KINDS)
+    tasks = [asyncio.ensure_future(one(o)) for o in sorted(objects, key=lambda o: order.index(o["kind"]))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return stay
+
+
+async def _remove(kubectl: Kubectl, item: Object) -> str:
+    """Remove one object; return why it stays, empty if it is gone."""
+    metadata: Any = item["metadata"]
+    from urllib.parse import quote
+
+    prefix, plural = KINDS[item["kind"]]
+    path = f"/{prefix}/namespaces/{quote(metadata['namespace'])}/{plural}/{quote(metadata['name'])}"
+    same = {"uid": metadata["uid"]}
+    if item["kind"] != "StatefulSet":  # Its status changes all the time.
+        same["resourceVersion"] = metadata["resourceVersion"]
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same, "propagationPolicy": "Background"}
+    try:
+        result = await kubectl.run("delete", "--raw", path, "-f", "-", namespaced=False, stdin=json.dumps(body))
+    except JobError as error:
+        return error.message
+    low = result.err.lower()
+    if not result.code or "not found" in low or "notfound" in low:
+        return ""
+    if "conflict" in low or "precondition" in low:
+        return "it has been changed meanwhile."
+    return translate(result.err, "kubectl", Step.REMOVE).message
+
+
+async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:
+    """Make room for an install where there is no release, and say what was removed.
+
+    Waits until nothing of an earlier run is being deleted, and removes what it has left and Helm would not adopt.
+
+    Args:
+        tools: The programs, for the namespace.
+        job: Name of the job.
+        rendered: The objects of the install.
+
+    Raises:
+        BusyError: Something is still being deleted.
+        RefusedError: A job runs there: Helm would adopt it.
+    """
+    until = time.monotonic() + GOING
+    while True:
+        live = await objects_of(tools.kubectl, job)
+        going = [item for item in live if item["metadata"].get("deletionTimestamp")]
+        if not going:
+            break
+        if time.monotonic() > until:
+            raise BusyError(
+                f"{names(going[:1])} of an earlier run is still being deleted.", "Wait, or take another job name."
+            )
+        await asyncio.sleep(1)
+    made = find_orphans(live, [], job, await tools.kubectl.namespace()).helms
+    await require_nobodys(tools.kubectl, job, made, running=False)
+    gone, stay = await sweep(tools, job, rendered, 0)
+    for sentence in [*([f"Removed what an earlier run of {job} had left: {names(gone)}."] if gone else []), *stay]:
+        tools.say(sentence)
+
+
+async def sweep(
+    tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, limit: float = SWEEP
+) -> tuple[list[Object], list[str]]:
+    """Remove what Helm made for a release and the release does not have.
+
+    Args:
+        tools: The programs, for the release's namespace.
+        job: Name of the job: the release.
+        manifest: The objects of its newest revision, or of the one that is live.
+        revision: Its newest revision; 0 if there is no release.
+        limit: Seconds for all of it.
+
+    Returns:
+        What was removed, and a sentence for each thing that stays. Nothing is removed when another run has begun, since
+        what there is may be its own.
+
+    Raises:
+        BusyError: Another run has made the release since it was looked for.
+        RefusedError: Helm keeps the release where HELM_DRIVER does not look.
+        JobError: The cluster refuses to tell what there is.
+    """
+    gone: list[Object] = []
+    work = _sweep(tools, job, manifest, revision, gone)
+    try:
+        return gone, await within(time.monotonic() + limit, work, "What the release does not have is not all removed.")
+    except OutOfTimeError as error:
+        return gone, [f"{error.message} `twister2-job status {job}` shows what is left."]
+
+
+async def _sweep(tools: Tools, job: str, manifest: Sequence[Object], revision: int, gone: list[Object]) -> list[str]:
+    kubectl = tools.kubectl
+    if revision and not manifest:
+        return []  # A release that holds nothing is one that could not be read.
+    found = find_orphans(await objects_of(kubectl, job), manifest, job, await kubectl.namespace())
+    told = [f"{names(found.others)}: labelled as {job}'s, but not made by Helm for it."] if found.others else []
+    if not found.helms:
+        return told
+    if not revision:
+        await require_nobodys(kubectl, job, found.helms, running=True)
+    # After the objects were read: a later run makes its revision before its objects.
+    last = await tools.newest(job)
+    if (last.number if last else 0) != revision:
+        return told
+    return [*await remove(kubectl, found.helms, gone), *told]

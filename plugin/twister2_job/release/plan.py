@@ -1,0 +1,136 @@
+"""What an upgrade needs to know before anything is changed: the release as it is, and what Helm would make of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..clients.helm import Revision
+from ..errors import JobNotFoundError
+from ..exposure.workers import Object
+from .live import current
+from .operation import Request, Tools
+
+KEEP = "--reset-then-reuse-values"
+RESET = ("--reset-values", "--reuse-values", KEEP)
+"""Helm's options that say what becomes of the values of the release."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was found out.
+
+    Attributes:
+        history: The release's revisions; none if there is no release.
+        live: The job's objects in the cluster.
+        rendered: The objects that Helm would make of the request.
+        values: Those of the release that the request keeps; None if it keeps none.
+        arguments: Helm's options that make what was rendered.
+        given: The values for Helm's standard input that do.
+        manifest: The objects of the revision that the upgrade builds on, as they were rendered.
+        by_server: The API server applied that revision, and keeps whose each field is.
+    """
+
+    history: list[Revision]
+    live: Sequence[Object]
+    rendered: list[dict[str, Any]]
+    values: dict[str, Any] | None
+    arguments: Sequence[str]
+    given: dict[str, Any]
+    manifest: Sequence[Object]
+    by_server: bool
+
+
+def keeps_values(request: Request) -> bool:
+    """Tell whether an upgrade keeps the release's values: by option, or, as Helm does it, when it gives none."""
+    reuses = any(a.startswith(("--reuse-values", KEEP)) for a in request.arguments)
+    return request.values is None and (reuses or not request.arguments)
+
+
+def resets_values(request: Request) -> bool:
+    """Tell whether values go back to the chart's defaults without anybody having asked for that."""
+    asked = any(a.startswith(RESET) for a in request.arguments)
+    return request.values is None and bool(request.arguments) and not asked
+
+
+def to_apply(request: Request, kept: dict[str, Any] | None) -> tuple[Sequence[str], dict[str, Any]]:
+    """Return Helm's options and the values for its standard input.
+
+    Values that are kept go there too: Helm itself would take a list of them for a new one as soon as `--set` names one
+    of its elements, and lose all the rest, of a worker group for example.
+    """
+    if kept is None or KEEP not in request.arguments:
+        return request.arguments, request.values or {}
+    return ["--reset-values", *(a for a in request.arguments if a != KEEP)], kept
+
+
+async def prepare(tools: Tools, request: Request, chart: Path) -> Prepared:
+    """Find it out, side by side.
+
+    Raises:
+        ValuesError: The chart refuses the values.
+        BusyError: Another run works on the release.
+        JobError: Helm or the cluster refuses to tell.
+    """
+    tasks: list[asyncio.Future[Any]] = []
+
+    def begin(work: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+        tasks.append(asyncio.ensure_future(work))
+        return tasks[-1]
+
+    first = begin(tools.helm.history(request.name))
+    rendered = begin(_rendered(tools, request, chart, first))
+    history = begin(_settled(tools, request.name, first))
+    before = begin(_before(tools, request.name, history))
+    live = begin(_live(tools, request.name, history))
+    try:
+        documents, values = await rendered  # Wrong values are told first, even without a cluster.
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    arguments, given = to_apply(request, values)
+    manifest, by_server = before.result()
+    return Prepared(history.result(), live.result(), documents, values, arguments, given, manifest, by_server)
+
+
+async def _settled(tools: Tools, name: str, first: asyncio.Future[list[Revision]]) -> list[Revision]:
+    return await tools.settled(name, await asyncio.shield(first))
+
+
+async def _live(tools: Tools, name: str, history: asyncio.Future[list[Revision]]) -> Sequence[Object]:
+    """Return the job's objects in the cluster, once nobody works on them any more."""
+    await asyncio.shield(history)
+    return (await tools.kubectl.cluster(name, nodes=False)).objects
+
+
+async def _before(tools: Tools, name: str, history: asyncio.Future[list[Revision]]) -> tuple[Sequence[Object], bool]:
+    """Return the objects of the revision that is built on, and whether the API server applied it."""
+    known = await asyncio.shield(history)
+    if not known:
+        return [], False
+    revision = current(known).number
+    found = await asyncio.gather(tools.helm.manifest(name, revision), tools.helm.applied_by_server(name, revision))
+    return found[0], found[1]
+
+
+async def _rendered(
+    tools: Tools, request: Request, chart: Path, history: asyncio.Future[list[Revision]]
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Render the chart with the values that the release will have; return the objects and the values kept."""
+    options = [a for a in request.arguments if a.partition("=")[0] not in RESET]
+    values = request.values
+    if keeps_values(request):
+        known = await asyncio.shield(history)
+        if not known:
+            return [], None  # There is nothing to upgrade; the caller says so.
+        with contextlib.suppress(JobNotFoundError):
+            values = await tools.helm.values(request.name, current(known).number)
+    text = json.dumps(values) if values is not None else None
+    return await tools.helm.template(request.name, chart, options, upgrade=True, values=text), values

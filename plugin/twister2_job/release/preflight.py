@@ -1,0 +1,284 @@
+"""What would go wrong, found before anything is changed: worker IDs, node ports, quotas; all problems at once.
+
+It needs the rights of one namespace only. Fixed node ports are tried against the API server: a dry run reserves
+nothing, but it does report a taken port. Ports that Kubernetes picks cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..clients.kubectl import Kubectl
+from ..clients.messages import Step, translate
+from ..clients.messages.text import listed
+from ..clients.resources import LIMIT
+from ..errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
+from ..exposure.addresses import EXPOSURE, WORKER
+from ..exposure.workers import (
+    FIRST_WORKER,
+    INSTANCES,
+    WORKERS_PER_POD,
+    Object,
+    group_path,
+    number,
+    of_kind,
+    worker_sets,
+)
+from . import volume_claims
+
+_SERVICE = re.compile(r'(?:Service|services) "([^"]+)" is (?:invalid|forbidden)')
+_TAKEN = re.compile(r"spec\.ports\[(\d+)\]\.nodePort: Invalid value: (\d+): provided port is already allocated")
+_QUOTA = re.compile(r"exceeded quota: (\S+), requested: ([^,\s]+), used: ([^,\s]+), limited: ([^,\s]+)")
+_QUOTA_KEYS = ("services", "count/services", "services.nodeports")
+
+
+HOLDERS = 5.0
+"""Seconds for looking whose a taken port is: the user waits for the refusal."""
+
+
+@dataclass
+class Findings:
+    """What was found: each text is `values path: problem; remedy`."""
+
+    values: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    quota: list[str] = field(default_factory=list)
+
+    def error(self) -> JobError | None:
+        """Return one error with all problems, of the kind of the first; None if there is none."""
+        told = "\n  ".join([*self.values, *self.taken, *self.quota])
+        if self.values:
+            return ValuesError(told)
+        if self.taken:
+            return PortTakenError(told)
+        return RefusedError(told) if self.quota else None
+
+
+def _ports(service: Object) -> list[Mapping[str, Any]]:
+    return list((service.get("spec") or {}).get("ports") or [])
+
+
+def _path(service: Object, index: int) -> str:
+    """Return the values path that decides on a node port."""
+    port = _ports(service)[index].get("name") or "worker"
+    if EXPOSURE not in (service["metadata"].get("labels") or {}):
+        return f"extraObjects (Service {service['metadata']['name']}).spec.ports[{index}].nodePort"
+    worker = (service["metadata"].get("labels") or {}).get(WORKER)
+    if worker is not None:
+        return f"perWorker.overrides.{worker}.nodePorts.{port} (or perWorker.nodePortBase.{port})"
+    return f"nodePort.nodePorts.{port}{' (or nodePort.port)' if index == 0 else ''}"
+
+
+def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
+    """Return a problem for each group whose workers would get other IDs; only the last group may change its size.
+
+    Args:
+        live: The job's objects in the cluster.
+        rendered: Those of the upgrade.
+    """
+
+    def groups(objects: Sequence[Object]) -> list[tuple[int, int, int]]:
+        notes = [s["metadata"].get("annotations") or {} for s in worker_sets(objects)]
+        return [
+            (number(n.get(FIRST_WORKER)), number(n.get(INSTANCES)), number(n.get(WORKERS_PER_POD), 1)) for n in notes
+        ]
+
+    problems = []
+    old, new = groups(live), groups(rendered)
+    for group, (before, after) in enumerate(zip(old, new, strict=False)):
+        if before[2] != after[2]:
+            problems.append(
+                f"{group_path(group, 'workersPerPod')}: {before[2]} of the running job would become {after[2]}, and "
+                "the IDs of its workers would move to other pods; install a job of another name instead"
+            )
+        elif before[1] != after[1] and group < len(old) - 1:
+            if group < len(new) - 1:
+                moves = f"worker {old[group + 1][0]} would become worker {new[group + 1][0]}, with all behind it"
+            elif after[1] > before[1]:
+                moves = f"worker {old[group + 1][0]} of the next group, which goes, would become one of this group"
+            else:
+                continue  # The groups behind go, and none takes their IDs.
+            problems.append(
+                f"{group_path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and "
+                f"{moves}: addresses would lead to other workers; change only the last group, or add one behind it"
+            )
+    return problems
+
+
+def lost_ports(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
+    """Return a sentence for the node ports of the job that the upgrade gives up: a Service, or a port of it, goes."""
+    kept = {s["metadata"]["name"]: s for s in of_kind(rendered, "Service")}
+    own: list[str] = []
+    shared: list[str] = []
+    for service in _exposures(live):
+        name = service["metadata"]["name"]
+        new = kept.get(name, {"spec": {}})
+        same = new["spec"].get("type") == service["spec"]["type"]
+        stays = {port.get("name") for port in _ports(new)} if same else set()
+        lost = [str(p["nodePort"]) for p in _ports(service) if p.get("nodePort") and p.get("name") not in stays]
+        if not lost and name in kept:
+            continue
+        ports = f" (node port{'s' if len(lost) > 1 else ''} {', '.join(lost)})" if lost else ""
+        (shared if (service["metadata"].get("labels") or {}).get(WORKER) is None else own).append(f"{name}{ports}")
+    told = []
+    if shared:
+        told.append(f"{', '.join(shared)}: this way in is given up; nobody holds its numbers for a later one.")
+    if own:
+        told.append(f"{listed(own)}: these Services and their node ports are given up; perWorker.count keeps them.")
+    return told
+
+
+def swapped(live: Sequence[Object], rendered: Sequence[Object]) -> dict[tuple[str, int], str]:
+    """Return a problem for each node port that another Service of the same job has now, by (Service, port's index).
+
+    Kubernetes changes one Service after the other and refuses a port as long as another Service has it.
+    """
+    holder = {
+        port["nodePort"]: service["metadata"]["name"]
+        for service in of_kind(live, "Service")
+        for port in _ports(service)
+        if port.get("nodePort")
+    }
+    problems = {}
+    for service in of_kind(rendered, "Service"):
+        name = service["metadata"]["name"]
+        for index, port in enumerate(_ports(service)):
+            wanted = port.get("nodePort")
+            if wanted and holder.get(wanted, name) != name:
+                problems[name, index] = (
+                    f"{_path(service, index)}: node port {wanted} is that of Service {holder[wanted]} of this job, and "
+                    f"Kubernetes can't move it in one step; first give {holder[wanted]} another port, or expose that "
+                    "worker no longer, and move it in a second upgrade"
+                )
+    return problems
+
+
+def _exposures(objects: Iterable[Object]) -> list[Object]:
+    return [s for s in of_kind(objects, "Service") if EXPOSURE in (s["metadata"].get("labels") or {})]
+
+
+async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Object], job: str) -> None:
+    """Check everything.
+
+    Args:
+        kubectl: The client.
+        live: The job's objects in the cluster; empty for an install.
+        rendered: The objects of the install or upgrade.
+        job: Name of the job.
+
+    Raises:
+        ValuesError: The IDs of running workers would move, claims of volumes would change, or node ports change places.
+        PortTakenError: Other Services have node ports that the values want.
+        RefusedError: A quota has no room.
+    """
+    moved = [*moved_workers(live, rendered), *volume_claims.changed(live, rendered, job)] if live else []
+    findings = Findings(values=moved)
+    swaps = swapped(live, rendered)
+    findings.values += swaps.values()
+    now = {s["metadata"]["name"]: s for s in of_kind(live, "Service")}
+    wanted = []
+    for service in _exposures(rendered):
+        name = service["metadata"]["name"]
+        has = {port.get("nodePort") for port in _ports(now[name])} if name in now else set()
+        fixed = {(index, port["nodePort"]) for index, port in enumerate(_ports(service)) if port.get("nodePort")}
+        if any(value not in has and (name, index) not in swaps for index, value in fixed):
+            wanted.append(service)
+    made = [s for s in _exposures(rendered) if s["metadata"]["name"] not in now]
+    # One Service with a free port is refused or made as a whole, so that case needs no look at the quotas.
+    looks = [_quotas(kubectl, made)] if len(made) > 1 else []
+    tries = [
+        _dry_run(kubectl, verb, chosen)
+        for verb, chosen in (
+            ("create", [s for s in wanted if s["metadata"]["name"] not in now]),
+            ("replace", [s for s in wanted if s["metadata"]["name"] in now]),
+        )
+        if chosen
+    ]
+    for found in await asyncio.gather(*looks, *tries):
+        findings.taken += found.taken
+        findings.quota += [text for text in found.quota if text not in findings.quota]
+    error = findings.error()
+    if isinstance(error, PortTakenError):
+        error = await with_holders(kubectl, error)
+    if error:
+        raise error
+
+
+def quantity(text: object) -> int | None:
+    """Return a count as quotas write it (Kubernetes writes 1000 as `1k`); None if it is none."""
+    found = re.fullmatch(r"(\d+)([kMG]?)", str(text))
+    return int(found[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2]] if found else None
+
+
+async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> Findings:
+    """Let the API server try Services without making them."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(services)})
+    # kubectl sends one Service after the other, and over a long line each takes a moment.
+    limit = LIMIT + 0.5 * len(services)
+    result = await kubectl.run(verb, "--dry-run=server", "-f", "-", "-o", "name", stdin=text, timeout=limit)
+    found = Findings()
+    by_name = {s["metadata"]["name"]: s for s in services}
+    unknown = []
+    for line in filter(str.strip, result.err.splitlines()):
+        named = _SERVICE.search(line)
+        service = by_name.get(named[1]) if named else None
+        taken, quota = _TAKEN.findall(line), _QUOTA.search(line)
+        if service and taken:
+            found.taken += [
+                f"{_path(service, int(index))}: node port {port} is used already; leave it out to get a "
+                "free one, or choose another"
+                for index, port in taken
+            ]
+        elif quota:
+            found.quota.append(f"quota {quota[1]}: {quota[2]} requested, {quota[3]} used, {quota[4]} allowed")
+        elif "Warning:" not in line and "already exists" not in line:
+            unknown.append(line)
+    if result.code and not (found.taken or found.quota) and unknown:
+        raise translate("\n".join(unknown), "kubectl", Step.WRITE)
+    return found
+
+
+async def with_holders(kubectl: Kubectl, error: PortTakenError) -> PortTakenError:
+    """Return the error with the names of the Services that have the ports, if the user may look into all namespaces."""
+    if " by " in error.message:
+        return error  # They are named already.
+    taken = {number(text) for text in re.findall(r"\d+", error.message)}
+    try:
+        services = await kubectl.items("services", "--all-namespaces", namespaced=False, timeout=HOLDERS)
+    except JobError:
+        return PortTakenError(error.message, f"{error.hint} (You may not list Services of other namespaces.)".strip())
+    held = [
+        f"{port['nodePort']} by {s['metadata']['namespace']}/{s['metadata']['name']}"
+        for s in services
+        for port in s["spec"].get("ports") or []
+        if port.get("nodePort") in taken
+    ]
+    named = f"{error.message.rstrip('.')}: {', '.join(held)}." if held else error.message
+    return PortTakenError(named, error.hint)
+
+
+async def _quotas(kubectl: Kubectl, made: Sequence[Object]) -> Findings:
+    """Compare the new Services with what the namespace's quotas leave; without the right to look, find nothing."""
+    try:
+        quotas = await kubectl.items("resourcequotas")
+    except NoRightsError:
+        return Findings()
+    node_ports = sum(len(_ports(s)) for s in made if s["spec"].get("type") == "NodePort")
+    needed = {"services": len(made), "count/services": len(made), "services.nodeports": node_ports}
+    found = Findings()
+    for quota in quotas:
+        status = quota.get("status", {})
+        for key in _QUOTA_KEYS:
+            allowed, used = status.get("hard", {}).get(key), status.get("used", {}).get(key, "0")
+            room = quantity(allowed)
+            if room is not None and (quantity(used) or 0) + needed[key] > room:
+                found.quota.append(
+                    f"quota {quota['metadata']['name']}: {key} {used} of {allowed} are used and this needs "
+                    f"{needed[key]} more; expose fewer (perWorker.count, ports), or ask for a larger quota"
+                )
+    return found

@@ -1,0 +1,135 @@
+"""Why nothing happens in a Twister2 job: what its pods tell, each cause once however many pods have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..exposure.workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, replicas, table
+from .state import MASTER, master_name
+
+PACKAGE = "job-package"
+"""Name of the init container that gets the jar and makes Twister2's job package."""
+MOST_FAILURES = 3
+"""Failures of that container after which the job is given up: nothing that it tries again has changed."""
+PASSING = ("", "Terminating", "PodInitializing", "ContainerCreating", "not ready yet")
+"""Reasons that need no word: they are over in a moment."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What keeps the job from going on.
+
+    Attributes:
+        key: The same for what needs to be told only once.
+        text: A sentence without its full stop.
+        fatal: It doesn't go away by itself.
+        log: Pod and container whose log of the run before may say more; empty if none does.
+    """
+
+    key: str
+    text: str
+    fatal: bool = False
+    log: tuple[str, ...] = ()
+
+
+def of_pods(job: str, objects: Sequence[Object]) -> list[Problem]:
+    """Return what keeps the job's pods from running.
+
+    Args:
+        job: Name of the job.
+        objects: Its live pods; other kinds are ignored.
+    """
+    from ..release.pod_reasons import essence
+
+    found: list[Problem] = []
+    causes: dict[str, list[str]] = {}
+    for pod in (p for p in of_kind(objects, "Pod") if _is_of_job(job, p)):
+        if package := _package(pod):
+            found.append(package)
+        elif not pod_ready(pod) and (why := reason_of(pod)) not in PASSING and ": exit code " not in why:
+            # The rest of a reason counts seconds or names the pod. What has just ended is told when it is restarted.
+            cause = why.partition(":")[0]
+            cause = "image" if cause in ("ErrImagePull", "ImagePullBackOff") else cause
+            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {essence(why)}")
+    for cause, told in causes.items():
+        more = f" (and {len(told) - 1} more pod{'s' if len(told) > 2 else ''})" if len(told) > 1 else ""
+        found.append(Problem(cause, told[0] + more))
+    return found
+
+
+def lacks_pods(stateful_set: Object) -> bool:
+    """Tell whether pods of a StatefulSet have not been made yet."""
+    return number(stateful_set.get("status", {}).get("replicas")) < replicas(stateful_set)
+
+
+def stuck(job: str, objects: Sequence[Object]) -> str:
+    """Return what keeps a pod of the job from running and may end by itself; empty if nothing does."""
+    told = [found.text for found in of_pods(job, objects) if not found.key.startswith("package")]
+    lacking = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet") if lacks_pods(s)]
+    told += [f"StatefulSet {name} lacks pods" for name in lacking]
+    return told[0] if told else ""
+
+
+def _is_of_job(job: str, pod: Object) -> bool:
+    """Tell whether a pod is of a worker or of the job master, and not one of `helm test`."""
+    name: str = pod["metadata"]["name"].rpartition("-")[0]
+    return name == master_name(job) or name.rpartition("-")[0] == job
+
+
+def _package(pod: Object) -> Problem | None:
+    """Return what the init container says that can't get the jar; None if it hasn't failed."""
+    for status in pod.get("status", {}).get("initContainerStatuses") or []:
+        if status.get("name") != PACKAGE or status.get("ready"):
+            continue
+        ended = [(status.get(key) or {}).get("terminated") or {} for key in ("state", "lastState")]
+        failed = next((one for one in ended if one.get("exitCode")), None)
+        if failed is None:
+            return None
+        times = number(status.get("restartCount")) + bool(ended[0].get("exitCode"))
+        told = last_word(failed) or f"exit code {failed['exitCode']}"
+        text = f"the job's package can't be made in pod {pod['metadata']['name']}: {told.rstrip('.')}"
+        fatal = times >= MOST_FAILURES
+        return Problem(f"package {'given up' if fatal else told}", text, fatal)
+    return None
+
+
+def packing(job: str, objects: Sequence[Object]) -> list[str]:
+    """Return the names of the pods whose init container is at work: it may be waiting for a server."""
+    found = []
+    for pod in (p for p in of_kind(objects, "Pod") if _is_of_job(job, p)):
+        for status in pod.get("status", {}).get("initContainerStatuses") or []:
+            if status.get("name") == PACKAGE and "running" in (status.get("state") or {}):
+                found.append(str(pod["metadata"]["name"]))
+    return found
+
+
+def restarts(job: str, objects: Sequence[Object]) -> list[Problem]:
+    """Return each restart of a worker's container, with the exit code or the reason that Kubernetes knows."""
+    found = []
+    pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
+    for worker in (w for w in table(objects) if w.restarts):
+        name = f"{CONTAINER}{worker.container}"
+        states = pods[worker.pod].get("status", {}).get("containerStatuses") or []
+        status = next(state for state in states if state.get("name") == name)
+        ended = (status.get("lastState") or {}).get("terminated") or {}
+        why = ended.get("reason") or "Error"
+        why += f", exit code {ended['exitCode']}" if ended.get("exitCode") else ""
+        text = f"worker {worker.id} (pod {worker.pod}) ended ({why}) and is started again; restart {worker.restarts}"
+        found.append(Problem(f"restart {worker.id} {worker.restarts}", text, log=(worker.pod, name)))
+    return found
+
+
+def silent(job: str, objects: Sequence[Object], joined: set[int], started: bool) -> list[tuple[str, str, str]]:
+    """Return who runs and has not said what it should have said: name for people, pod and container.
+
+    Args:
+        job: Name of the job.
+        objects: Its live StatefulSets and pods.
+        joined: IDs of the workers that have joined.
+        started: The job master waits for workers.
+    """
+    if not started:
+        return [("the job master", f"{master_name(job)}-0", MASTER)]
+    waiting = [w for w in table(objects) if w.ready and w.id not in joined]
+    return [(f"worker {w.id}", w.pod, f"{CONTAINER}{w.container}") for w in waiting]

@@ -1,0 +1,299 @@
+"""Follows a Twister2 job to its end: what happens, why nothing happens, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from ..clients.kubectl import Kubectl
+from ..clients.process import event_within, stream
+from ..clients.resources import selector
+from ..errors import JobError, JobLostError, JobNotFoundError, LoginError, NoRightsError, OutOfTimeError
+from ..exposure.workers import Object, number, of_kind, table
+from ..release.operation import Say
+from ..release.rollout import rolled_out
+from . import diagnosis, log_patterns
+from . import state as job_state
+from .log_patterns import Progress
+from .logs import FAILURE, packing, restart_counts, text
+from .reporter import Reporter
+from .state import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
+
+LOOK, LOOK_AT_START = 3.0, 1.0
+"""Seconds between two looks at the pods, later on and until all of them run."""
+SURE = 10.0
+"""Seconds for which a job must look lost: its log may be read while the job master is still writing it."""
+SILENCE = 60.0
+"""Seconds without a job master, or without a word of one that was restarted, after which the job is lost."""
+ASK_EVERY, MOST_ASKED = 15.0, 4
+"""Seconds between two looks into the logs of those that should have said something, and how many are read at most."""
+BARRIER = 60.0
+"""Seconds that workers wait at a barrier before that is told; Twister2 itself lets them wait for 600."""
+NO_CLUSTER = 300.0
+"""Seconds without an answer of the cluster after which nobody waits any longer."""
+STUCK = 600.0
+"""Seconds that pods may be kept from running before a wait without a limit ends: Twister2's workers wait as long."""
+RECONNECT = 1.0
+"""Seconds between two readings of the log: kubectl ends when the container or the connection does."""
+
+FINAL = (JobLostError, JobNotFoundError, NoRightsError, LoginError)
+"""What the next look would not find otherwise."""
+
+T = TypeVar("T")
+
+
+class Follower:
+    """Follows one job in the background between `start` and `close`.
+
+    Attributes:
+        state: The state of the job as it was seen last.
+        failures: Why containers ended, by pod and container, as their logs told it at the time.
+    """
+
+    def __init__(self, kubectl: Kubectl, job: str, say: Say) -> None:
+        """Prepare; nothing is contacted yet.
+
+        Args:
+            kubectl: The client.
+            job: Name of the job.
+            say: Is told in sentences what happens and why nothing happens.
+        """
+        self._kubectl, self._job, self._say = kubectl, job, say
+        self.job = job
+        self.state = JobState(UNKNOWN)
+        self.failures: dict[tuple[str, ...], str] = {}
+        self._objects: Sequence[Object] = []
+        self._progress, self._previous, self._counts = Progress(), Progress(), dict[str, str]()
+        self._reporter = Reporter(say)
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: JobError | None = None
+        self._run: tuple[str, int] | None = None
+        self._since: dict[str, float] = {}
+        self._unlimited = False
+
+    def start(self) -> None:
+        """Start following."""
+        if not self._tasks:
+            self._tasks = [asyncio.ensure_future(self._guarded(work)) for work in (self._look(), self._read())]
+
+    async def close(self) -> None:
+        """Stop following."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def ready(self, names: list[str], deadline: float) -> None:
+        """Wait until the StatefulSets `names` are rolled out, or the job has ended.
+
+        Raises:
+            OutOfTimeError: The deadline (of `time.monotonic`) has passed; the message has the reasons.
+            JobLostError: The job can't begin.
+        """
+        self.start()
+
+        def done() -> bool:
+            sets = {s["metadata"]["name"]: s for s in of_kind(self._objects, "StatefulSet")}
+            return self.state.ended or all(name in sets and rolled_out(sets[name]) for name in names)
+
+        if not await self._until(lambda: done() or None, deadline):
+            told = [found.text for found in diagnosis.of_pods(self._job, self._objects)]
+            told += await packing(self._kubectl, self._job, self._objects)
+            reasons = "\n  ".join(told or [self.state.reason or "no reason is known"])
+            raise OutOfTimeError(f"The job's pods were not ready in time:\n  {reasons}")
+
+    async def end(self, deadline: float | None = None) -> JobState:
+        """Wait until the job has ended, and return its state: completed, failed or killed.
+
+        Raises:
+            OutOfTimeError: The deadline (of `time.monotonic`) has passed.
+            JobLostError: The job can't end any more, or its pods can't run and there is no deadline.
+            JobNotFoundError: It was uninstalled.
+        """
+        self._unlimited = deadline is None
+        self.start()
+        state = await self._until(lambda: self.state if self.state.ended else None, deadline)
+        if state is None:
+            why = f" ({self.state.reason})" if self.state.reason else ""
+            raise OutOfTimeError(
+                f"The job {self._job} has not ended in time; it is {self.state.state}{why}.",
+                f"It goes on; `twister2-job wait {self._job}` waits longer.",
+            )
+        return state
+
+    async def _until(self, result: Callable[[], T | None], deadline: float | None) -> T | None:
+        """Return the first result that is one; None when the deadline has passed."""
+        while True:
+            self._changed.clear()
+            if (found := result()) is not None:
+                return found
+            if self._failure:
+                raise self._failure
+            left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
+            if left <= 0:
+                return None
+            await event_within(self._changed, left)
+
+    def _for(self, what: str, holds: object) -> float:
+        """Return for how many seconds something has held without a break; 0 if it doesn't."""
+        if not holds:
+            self._since.pop(what, None)
+            return 0.0
+        return time.monotonic() - self._since.setdefault(what, time.monotonic())
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do background work; nobody awaits it, so whoever waits for its results must hear of its failure."""
+        try:
+            await work
+        except JobError as error:
+            self._failure = error
+        except Exception as error:
+            self._failure = JobError(f"This is a fault of twister2-job: {type(error).__name__}: {error}.")
+        self._changed.set()
+
+    async def _look(self) -> None:
+        """Look at the pods again and again."""
+        while not self.state.ended:
+            try:
+                self._objects = await self._kubectl.items("pods,statefulsets", "-l", selector(self._job))
+                await self._examine()
+                self._for("no answer", False)
+            except JobError as error:
+                if isinstance(error, FINAL) or self._for("no answer", True) > NO_CLUSTER:
+                    raise
+                self._reporter.once(f"no answer {error}", f"{error.message} Trying again.")
+            self._changed.set()
+            pods = of_kind(self._objects, "Pod")
+            settled = pods and all(has_run(pod, pod["spec"]["containers"][0]["name"]) for pod in pods)
+            await asyncio.sleep(LOOK if settled else LOOK_AT_START)
+
+    async def _examine(self) -> None:
+        """Work out the state of the job, tell what keeps it from going on, and give up what can't go on."""
+        if not self._objects:
+            raise JobNotFoundError(f"The job {self._job} was uninstalled.", "`twister2-job list -A` shows all.")
+        pod = master_pod(self._job, self._objects)
+        if pod:
+            await self._run_of_master(pod)
+        self._update()
+        if not self.state.ended:
+            await self._tell()
+            self._give_up(pod)
+
+    async def _run_of_master(self, pod: Object) -> None:
+        """Begin anew with the log when the job master was restarted: what its run before told holds no longer."""
+        run = (str(pod["metadata"]["uid"]), number(job_state.container(pod, MASTER).get("restartCount")))
+        if run == self._run:
+            return
+        self._counts = await restart_counts(self._kubectl, self._job)
+        if run[1]:
+            before = await text(self._kubectl, f"{master_name(self._job)}-0", MASTER, previous=True)
+            self._previous = log_patterns.read(before)
+        if self._run:
+            self._reporter.once(f"master {run}", "the job master was restarted")
+            if run[0] != self._run[0]:  # A new pod counts its restarts from 0, and Twister2 counts them a little later.
+                self._counts[MASTER_COUNT] = str(max(1, number(self._counts.get(MASTER_COUNT))))
+            self._tasks[-1].cancel()
+            self._progress = Progress()
+            self._tasks.append(asyncio.ensure_future(self._guarded(self._read())))
+        self._run = run
+
+    def _update(self) -> None:
+        self.state = job_state.state_of(
+            self._job, self._objects, self._progress, previous=self._previous, counts=self._counts
+        )
+
+    def _give_up(self, pod: Object | None) -> None:
+        """Raise JobLostError if the job can't end any more."""
+        state, job = self.state, self._job
+        see = f"`twister2-job status {job}` and `kubectl logs {master_name(job)}-0` show more; "
+        again = f"`twister2-job rerun {job}` runs it again."
+        if state.state == SUSPENDED:
+            raise JobLostError(f"The job {job} is suspended: it has no pods.", again)
+        if fatal := next((o for o in diagnosis.of_pods(job, self._objects) if o.fatal), None):
+            raise JobLostError(f"The job {job} can't begin: {fatal.text}.", f"Correct it; then {again}")
+        stuck = diagnosis.stuck(job, self._objects) if state.state == job_state.STARTING else ""
+        if self._for("stuck", stuck) > STUCK and self._unlimited:
+            raise JobLostError(
+                f"The job {job} has not begun: for {STUCK / 60:.0f} minutes its pods could not all run; now {stuck}.",
+                f"Correct it, and `twister2-job wait {job}` goes on.",
+            )
+        if self._for(LOST, state.state == LOST) > SURE:
+            raise JobLostError(
+                f"The job {job} is lost: {state.reason}.", job_state.advice(self._progress) or see + again
+            )
+        if self._for("restarted", state.state == UNKNOWN and state.master_restarts) > SILENCE:
+            raise JobLostError(f"Nobody can tell how the job {job} ends: {state.reason}.", see + again)
+        away = "running" not in job_state.container(pod, MASTER).get("state", {})
+        if self._for("away", self._progress.started and away) > SILENCE:
+            raise JobLostError(f"The job {job} is lost: the job master doesn't run any more.", see + again)
+
+    async def _tell(self) -> None:
+        """Tell why nothing happens, each cause once."""
+        for found in [*diagnosis.of_pods(self._job, self._objects), *diagnosis.restarts(self._job, self._objects)]:
+            if found.fatal or not self._reporter.is_new(found.key):
+                continue  # What is fatal is told as the reason of the end.
+            why = await self._trouble(*found.log, previous=True) if found.log else ""
+            if why:
+                self.failures[found.log] = why
+            self._reporter.once(found.key, f"{found.text}: {why}" if why else found.text)
+        for item in of_kind(self._objects, "StatefulSet"):
+            name = item["metadata"]["name"]
+            if self._for(f"pods of {name}", diagnosis.lacks_pods(item)) > ASK_EVERY and self._reporter.is_new(name):
+                from ..release.pod_reasons import warnings_of
+
+                for why in await warnings_of(self._kubectl, "StatefulSet", name):
+                    self._reporter.once(name, f"StatefulSet {name} has no pod: {why}")
+        told = self._progress
+        if self._for(f"barrier {sorted(told.at_barrier)}", told.all_joined and told.at_barrier) > BARRIER:
+            self._reporter.barrier(told, BARRIER)
+        await self._ask_silent()
+
+    async def _ask_silent(self) -> None:
+        """Read the logs of those that run and say nothing: a missing right, for example, is told only there."""
+        told = self._progress
+        if told.all_joined or self._for("asked", True) < ASK_EVERY:
+            return
+        self._for("asked", False)
+        for sentence in await packing(self._kubectl, self._job, self._objects):
+            self._reporter.once(sentence, sentence)
+        for who, pod, name in diagnosis.silent(self._job, self._objects, set(told.states), told.started)[:MOST_ASKED]:
+            if self._for(f"silent {pod} {name}", True) >= ASK_EVERY:
+                if why := await self._trouble(pod, name):
+                    self._reporter.once(f"silent {pod} {name}", f"{who} (pod {pod}): {why}")
+
+    async def _trouble(self, pod: str, name: str, *, previous: bool = False) -> str:
+        """Return what a container's log says that keeps it from doing its part; empty if it doesn't."""
+        said = await text(self._kubectl, pod, name, previous=previous, tail=FAILURE)
+        return log_patterns.trouble(said.splitlines())
+
+    async def _read(self) -> None:
+        """Follow the job master's log, from its beginning each time, until the job has ended."""
+        name = f"{master_name(self._job)}-0"
+        while not self.state.ended:
+            if self._run and has_run(master_pod(self._job, self._objects), MASTER):
+                progress = Progress()
+                argv = self._kubectl.argv("logs", "--follow", name, "-c", MASTER)
+                with self._kubectl.connection.kubectl_environment() as own:
+                    async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+                        await self._take(reader, progress)
+                if self._progress is not progress:  # Not a word came: without the right to, say so.
+                    await text(self._kubectl, name, MASTER, tail=1)
+            await asyncio.sleep(RECONNECT if self._run else 0.2)
+
+    async def _take(self, reader: asyncio.StreamReader, progress: Progress) -> None:
+        """Feed the lines of a log to `progress`, which takes the place of the one before with its first word."""
+        rest = ""
+        while chunk := await reader.read(2**16):
+            self._progress = progress
+            *lines, rest = (rest + chunk.decode(errors="replace"))[-(2**22) :].split("\n")
+            for line in lines:
+                if event := progress.feed(line):
+                    self._reporter.event(event, progress, len(table(self._objects)))
+            self._update()
+            self._changed.set()
+        if rest:
+            progress.feed(rest)
+            self._update()
+            self._changed.set()
