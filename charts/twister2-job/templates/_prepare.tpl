@@ -2,13 +2,14 @@
 Every file begins with this. Once for each rendering it gives the values what is missing in them, refuses what is wrong,
 and puts into `.Job` what all files share: Helm hands the same `.` to every file of a chart.
 
-.Job.mode      what the workers run: echo, command or twister2
-.Job.source    where a Twister2 job's classes come from: jar, package or nothing
-.Job.ports     the ports of one worker: name, protocol, number
-.Job.groups    the worker groups: see "twister2-job.groups"
-.Job.workers   number of workers
-.Job.exposures the table of exposures by name: see exposures/_table.tpl
-.Job.exposed   those rows of it that are enabled
+.Job.mode       what the workers run: echo, command or twister2
+.Job.source     where a Twister2 job's classes come from: jar, package or nothing
+.Job.ports      the ports of one worker: name, protocol, number
+.Job.groups     the worker groups: see "twister2-job.groups"
+.Job.workers    number of workers
+.Job.persistent volumes and mounts: see _persistence.tpl
+.Job.exposures  the table of exposures by name: see exposures/_table.tpl
+.Job.exposed    those rows of it that are enabled
 */}}
 {{- define "twister2-job.prepare" -}}
 {{- if not (hasKey . "Job") }}
@@ -20,6 +21,7 @@ and puts into `.Job` what all files share: Helm hands the same `.` to every file
 {{- $_ := set .Job "mode" (include "twister2-job.mode" .) }}
 {{- include "twister2-job.ports" . }}
 {{- include "twister2-job.groups" . }}
+{{- include "twister2-job.persistent" . }}
 {{- include "twister2-job.expose" . }}
 {{- include "twister2-job.validate" . }}
 {{- end }}

@@ -26,11 +26,9 @@
 {{- end }}
 {{- end }}
 {{- /* Of the 256 KiB that Kubernetes takes for one object 1 is left to Helm and the chart. */}}
-{{- $annotations := dict }}
-{{- include "twister2-job.annotationValues" (dict "root" . "into" $annotations) }}
-{{- range $path, $map := $annotations }}
+{{- range $path, $map := .Job.annotations }}
 {{- if contains ".overrides." $path }}
-{{- $map = merge dict $map (get $annotations (regexReplaceAll "overrides[.].*" $path "annotations")) }}
+{{- $map = merge dict $map (get $.Job.annotations (regexReplaceAll "overrides[.].*" $path "annotations")) }}
 {{- end }}
 {{- $size := 0 }}
 {{- range $key, $value := $map }}

@@ -8,8 +8,10 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- $values := .Values }}
 {{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "persistence.labels" $values.persistence.labels }}
 {{- include "twister2-job.exposedMaps" (dict "root" . "key" "labels" "into" $labels) }}
-{{- $annotations := dict }}
-{{- include "twister2-job.annotationValues" (dict "root" . "into" $annotations) }}
+{{- $annotations := dict "commonAnnotations" $values.commonAnnotations "podAnnotations" $values.podAnnotations "headless.annotations" $values.headless.annotations "persistence.annotations" $values.persistence.annotations "serviceAccount.annotations" $values.serviceAccount.annotations "job.master.podAnnotations" $values.job.master.podAnnotations "job.master.serviceAccount.annotations" $values.job.master.serviceAccount.annotations }}
+{{- include "twister2-job.exposedMaps" (dict "root" . "key" "annotations" "into" $annotations) }}
+{{- /* For a later rule, about their size. */}}
+{{- $_ := set .Job "annotations" $annotations }}
 {{- range $rule := list
   (dict "maps" $labels "own" "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|helm[.]sh/chart|t2-.*|twister2-job/.*|(statefulset|apps)[.]kubernetes[.]io/.*|controller-revision-hash)$" "whose" "the chart's own, by which the job's objects are found")
   (dict "maps" $annotations "own" "^(twister2-job|meta[.]helm[.]sh)/" "whose" "the chart's or Helm's own")
@@ -90,18 +92,6 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- end }}
 {{- end }}
 {{- include "twister2-job.problems" $problems }}
-{{- end }}
-
-{{- /* Sets all values that are annotations by their paths. Arguments: dict "root" $ "into" DICT */}}
-{{- define "twister2-job.annotationValues" -}}
-{{- $values := .root.Values }}
-{{- range $path, $map := dict "commonAnnotations" $values.commonAnnotations "podAnnotations" $values.podAnnotations "job.master.podAnnotations" $values.job.master.podAnnotations "job.master.serviceAccount.annotations" $values.job.master.serviceAccount.annotations }}
-{{- $_ := set $.into $path $map }}
-{{- end }}
-{{- range $block := list "serviceAccount" "headless" "persistence" }}
-{{- $_ := set $.into (print $block ".annotations") (index $values $block).annotations }}
-{{- end }}
-{{- include "twister2-job.exposedMaps" (dict "root" .root "key" "annotations" "into" .into) }}
 {{- end }}
 
 {{- /* Sets the names in a list of maps as keys. Arguments: dict "items" LIST "into" DICT */}}

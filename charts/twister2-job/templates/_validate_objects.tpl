@@ -26,7 +26,11 @@
 {{- $problems := dict }}
 {{- $seen := dict }}
 {{- $accounts := list (include "twister2-job.name.serviceAccount" .) (include "twister2-job.name.jobMasterServiceAccount" .) }}
-{{- $own := printf "^%s(-[0-9]+|-w-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-nodeport|-package|-perworker|-test)?$" .Release.Name }}
+{{- $names := "-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
+{{- range .Job.exposures }}
+{{- $names = printf "%s|%s" $names .names }}
+{{- end }}
+{{- $own := printf "^%s(%s)?$" .Release.Name $names }}
 {{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
 {{- range $index, $object := .Values.extraObjects }}
 {{- $path := printf "extraObjects[%d]" $index }}

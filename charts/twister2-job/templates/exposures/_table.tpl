@@ -1,27 +1,32 @@
 {{- /*
-The table of exposures, the ways in from outside the cluster. An exposure is a block of values, a row of this table and a
-folder, all of one name. The folder has its objects, and these templates, through which NOTES, NetworkPolicy, validation
-and `helm test` ask for what is its own; one that has nothing to say is there and empty:
+The table of exposures, the ways in from outside the cluster. An exposure is a block of values, a row here and a folder,
+all of one name. NOTES, NetworkPolicy, validation and `helm test` ask for what is its own by the templates
+twister2-job.NAME.WHAT of its folder; each is there, if only empty, so that none is forgotten:
 
-twister2-job.NAME.prepare    sets in its row `ports`, the exposed ones, and what else its files share
-twister2-job.NAME.counts     problems of numbers of things that are made; the rules after these make lists of them
-twister2-job.NAME.rules      its other problems, asked for if it is enabled
-twister2-job.NAME.nodePorts  claims its fixed node ports; arguments: dict "root" $ "claims" CLAIMS, see _rules.tpl
-twister2-job.NAME.policy     its rules in the job's NetworkPolicy, as list items
-twister2-job.NAME.target     sets what `helm test` connects to; arguments: dict "root" $ "target" DICT
-twister2-job.NAME.notes      its part of NOTES
+prepare   sets in its row `ports`, the exposed ones, and what else its files share
+counts    problems of numbers of things that are made; the rules after these make lists of them
+rules     its other problems
+nodePorts claims its fixed node ports; arguments: dict "root" $ "claims" CLAIMS, see _rules.tpl
+policy    its rules in the job's NetworkPolicy, as list items
+target    sets what `helm test` connects to; arguments: dict "root" $ "target" DICT
+notes     its part of NOTES
 
-Fills the dict that is its argument. Columns of a row:
-  kinds   the kind of the entries of its lists and maps, which nothing but the schema would hold otherwise
-  needing its values that have no effect unless it is enabled
-  byPort  its maps whose keys are exposed ports
+All but `prepare` are asked for only if it is enabled. Columns of a row:
+names     how names of its objects go on after the job's, as a regular expression
+kinds     the kind of the entries of its lists and maps, for --skip-schema-validation
+needing   its values that have no effect unless it is enabled
+byPort    its maps whose keys are exposed ports
+
+Argument: the dict to fill.
 */}}
 {{- define "twister2-job.exposures" -}}
 {{- $_ := set . "nodePort" (dict
+  "names" "-nodeport"
   "kinds" (dict "ports" "string")
   "needing" (list "port" "ports" "nodePorts")
   "byPort" (list "nodePorts")) }}
 {{- $_ := set . "perWorker" (dict
+  "names" "-perworker|-w-[0-9]+"
   "kinds" (dict "ports" "string" "overrides" "map")
   "needing" (list "ports" "count" "nodePortBase" "servicePortBase" "hostTemplate" "advertisedPortBase" "overrides")
   "byPort" (list "advertisedPortBase" "nodePortBase" "servicePortBase")) }}

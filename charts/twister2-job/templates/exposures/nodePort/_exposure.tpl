@@ -1,5 +1,9 @@
 {{- /* What the table of exposures wants of this one; see ../_table.tpl. */}}
 
+{{- define "twister2-job.name.nodePort" -}}
+{{ .Release.Name }}-nodeport
+{{- end }}
+
 {{- define "twister2-job.nodePort.prepare" -}}
 {{- include "twister2-job.exposedPorts" (dict "root" . "row" .Job.exposures.nodePort) }}
 {{- end }}

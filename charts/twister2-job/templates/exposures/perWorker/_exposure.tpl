@@ -1,5 +1,14 @@
 {{- /* What the table of exposures wants of this one; see ../_table.tpl. */}}
 
+{{- /* Arguments: dict "root" $ "worker" WORKER_ID */}}
+{{- define "twister2-job.name.perWorker" -}}
+{{ .root.Release.Name }}-w-{{ .worker }}
+{{- end }}
+
+{{- define "twister2-job.name.networkPolicyPerWorker" -}}
+{{ .Release.Name }}-perworker
+{{- end }}
+
 {{- /*
 Sets in the row beside `ports`: `services`, the number of Services, and `spans`, which workers have one: of each group
 (`group`) those from `first` up to the one before `end`. Beyond the job's last worker they are those that the last group
