@@ -120,6 +120,12 @@ perWorker:
     assert [found[worker]["metadata"]["labels"]["tier"] for worker in (0, 1)] == ["all", "one"]
 
 
+@pytest.mark.parametrize("where", ["annotations", "overrides.1.annotations"])
+def test_an_annotation_keeps_the_end_of_its_last_line(newest, where):
+    found = services(newest, "--set-json", f'perWorker.{where}.note="a\\nb\\n"')
+    assert found[1]["metadata"]["annotations"] == {"note": "a\nb\n"}
+
+
 def test_helm_test_asks_every_exposed_worker(newest):
     def plan(*arguments):
         pod = newest.one("Pod", "job-test", *ON, *arguments)

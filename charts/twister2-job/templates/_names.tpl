@@ -1,6 +1,6 @@
 {{- /*
-Names: one helper for each resource. A release's name is the job's name and Twister2's job ID, so every name starts
-with it; Twister2 finds its objects by these names, so they may not change.
+Names: one helper for each resource; those of exposures are in their folders. A release's name is the job's name and
+Twister2's job ID, so every name starts with it; Twister2 finds its objects by these names, so they may not change.
 */}}
 
 {{- define "twister2-job.name.headless" -}}
@@ -31,25 +31,12 @@ with it; Twister2 finds its objects by these names, so they may not change.
 {{ .Release.Name }}
 {{- end }}
 
-{{- define "twister2-job.name.nodePort" -}}
-{{ .Release.Name }}-nodeport
-{{- end }}
-
-{{- /* Arguments: dict "root" $ "worker" WORKER_ID */}}
-{{- define "twister2-job.name.perWorker" -}}
-{{ .root.Release.Name }}-w-{{ .worker }}
-{{- end }}
-
 {{- define "twister2-job.name.addresses" -}}
 {{ .Release.Name }}-addresses
 {{- end }}
 
 {{- define "twister2-job.name.networkPolicy" -}}
 {{ .Release.Name }}
-{{- end }}
-
-{{- define "twister2-job.name.networkPolicyPerWorker" -}}
-{{ .Release.Name }}-perworker
 {{- end }}
 
 {{- define "twister2-job.name.networkPolicyEgress" -}}

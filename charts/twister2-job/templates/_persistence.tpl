@@ -40,17 +40,16 @@ volumeClaimTemplates:
 {{- end }}
 {{- end }}
 
-{{- /* Volumes of a pod, and its mounts in a container, as JSON lists: empty without persistence. Argument: $ */}}
-{{- define "twister2-job.persistentVolumes" -}}
-{{- $found := list }}
+{{- /* Sets .Job.persistent: the `volumes` of a pod and their `mounts` in a container; empty without persistence. */}}
+{{- define "twister2-job.persistent" -}}
+{{- $found := dict "volumes" list "mounts" list }}
 {{- with .Values.persistence }}
-{{- if and .enabled .existingClaim }}
-{{- $found = list (dict "name" "persistent-volume" "persistentVolumeClaim" (dict "claimName" .existingClaim)) }}
+{{- if .enabled }}
+{{- $_ := set $found "mounts" (list (dict "name" "persistent-volume" "mountPath" "/persistent")) }}
+{{- if .existingClaim }}
+{{- $_ := set $found "volumes" (list (dict "name" "persistent-volume" "persistentVolumeClaim" (dict "claimName" .existingClaim))) }}
 {{- end }}
 {{- end }}
-{{- toJson $found }}
 {{- end }}
-
-{{- define "twister2-job.persistentMounts" -}}
-{{- ternary (list (dict "name" "persistent-volume" "mountPath" "/persistent")) list .Values.persistence.enabled | toJson }}
+{{- $_ := set .Job "persistent" $found }}
 {{- end }}

@@ -2,22 +2,27 @@
 Every file begins with this. Once for each rendering it gives the values what is missing in them, refuses what is wrong,
 and puts into `.Job` what all files share: Helm hands the same `.` to every file of a chart.
 
-.Job.mode    what the workers run: echo, command or twister2
-.Job.source  where a Twister2 job's classes come from: jar, package or nothing
-.Job.ports   the ports of one worker: name, protocol, offset
-.Job.groups  the worker groups: see "twister2-job.groups"
-.Job.workers number of workers
-.Job.services number of workers that have a Service of their own, if they get one
+.Job.mode       what the workers run: echo, command or twister2
+.Job.source     where a Twister2 job's classes come from: jar, package or nothing
+.Job.ports      the ports of one worker: name, protocol, number
+.Job.groups     the worker groups: see "twister2-job.groups"
+.Job.workers    number of workers
+.Job.persistent volumes and mounts: see _persistence.tpl
+.Job.exposures  the table of exposures by name: see exposures/_table.tpl
+.Job.exposed    those rows of it that are enabled
 */}}
 {{- define "twister2-job.prepare" -}}
 {{- if not (hasKey . "Job") }}
 {{- include "twister2-job.alone" . }}
+{{- $_ := set . "Job" (dict "exposures" dict) }}
+{{- include "twister2-job.exposures" .Job.exposures }}
 {{- include "twister2-job.defaults" . }}
-{{- $_ := set . "Job" dict }}
 {{- $_ := set .Job "source" (include "twister2-job.source" .) }}
 {{- $_ := set .Job "mode" (include "twister2-job.mode" .) }}
 {{- include "twister2-job.ports" . }}
 {{- include "twister2-job.groups" . }}
+{{- include "twister2-job.persistent" . }}
+{{- include "twister2-job.expose" . }}
 {{- include "twister2-job.validate" . }}
 {{- end }}
 {{- end }}
@@ -78,13 +83,13 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- $_ := include "twister2-job.typed" (dict "value" (index $port "name") "kind" "string" "path" (printf "additionalPorts[%d].name" $index) "problems" $problems) }}
 {{- end }}
 {{- end }}
-{{- range $block := list "nodePort" "perWorker" }}
-{{- range $index, $name := (index $.Values $block).ports }}
-{{- $_ := include "twister2-job.typed" (dict "value" $name "kind" "string" "path" (printf "%s.ports[%d]" $block $index) "problems" $problems) }}
+{{- range $name, $row := .Job.exposures }}
+{{- range $key, $kind := $row.kinds }}
+{{- range $at, $value := index $.Values $name $key }}
+{{- $path := printf (ternary "%s.%s[%d]" "%s.%s.%s" (kindIs "int" $at)) $name $key $at }}
+{{- $_ := include "twister2-job.typed" (dict "value" $value "kind" $kind "path" $path "problems" $problems) }}
 {{- end }}
 {{- end }}
-{{- range $id, $own := .Values.perWorker.overrides }}
-{{- $_ := include "twister2-job.typed" (dict "value" $own "kind" "map" "path" (printf "perWorker.overrides.%s" $id) "problems" $problems) }}
 {{- end }}
 {{- range $index, $cidr := .Values.networkPolicy.allowFrom }}
 {{- $_ := include "twister2-job.typed" (dict "value" $cidr "kind" "string" "path" (printf "networkPolicy.allowFrom[%d]" $index) "problems" $problems) }}
@@ -97,10 +102,17 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- include "twister2-job.refuse" $problems }}
 {{- end }}
 
+{{- /* Problems in the order of the alphabet, each after a line's end. Argument: dict of them */}}
+{{- define "twister2-job.problems" -}}
+{{- range $problem, $_ := . }}
+{{ $problem }}
+{{- end }}
+{{- end }}
+
 {{- /* Ends the rendering if there are problems. Argument: dict of them */}}
 {{- define "twister2-job.refuse" -}}
 {{- if . }}
-{{- fail (printf "\n%s" (keys . | sortAlpha | join "\n")) }}
+{{- fail (include "twister2-job.problems" .) }}
 {{- end }}
 {{- end }}
 

@@ -1,6 +1,5 @@
 {{- /* The rules about a Twister2 job. */}}
 {{- define "twister2-job.validate.job" -}}
-{{- $problems := list }}
 {{- $job := .Values.job }}
 {{- $sources := list }}
 {{- range $source := list "jar" "package" }}
@@ -15,47 +14,47 @@
 {{- $given = append $given (printf "job.%s.urlSecret" $source) }}
 {{- end }}
 {{- if regexMatch "(?i)[?&;]([^=&;]*(token|secret|password|passwd|pwd|jwt|signature|credentials?|(api|access|auth|subscription)[-_.]?key)|sig|auth|authorization)=|[?&;]code=[^&;#]{12}" ($files.url | default "") }}
-{{- $problems = append $problems (printf "job.%s.url: it seems to hold a password or token, which everybody who may look at the job would see; put the URL into a Secret and name that in job.%s.urlSecret" $source $source) }}
+{{ printf "job.%s.url: it seems to hold a password or token, which everybody who may look at the job would see; put the URL into a Secret and name that in job.%s.urlSecret" $source $source }}
 {{- end }}
 {{- if gt (len $given) 1 }}
-{{- $problems = append $problems (printf "%s: these are two places to get the same file from; leave one" (join ", " $given)) }}
+{{ printf "%s: these are two places to get the same file from; leave one" (join ", " $given) }}
 {{- end }}
 {{- if and $files.sha256 (not $given) }}
-{{- $problems = append $problems (printf "job.%s.sha256: it is set, but no file is; set job.%s.url, job.%s.urlSecret or job.%s.configMaps, or leave it out" $source $source $source $source) }}
+{{ printf "job.%s.sha256: it is set, but no file is; set job.%s.url, job.%s.urlSecret or job.%s.configMaps, or leave it out" $source $source $source $source }}
 {{- end }}
 {{- if $given }}
 {{- $sources = append $sources $source }}
 {{- end }}
 {{- end }}
 {{- if eq (len $sources) 2 }}
-{{- $problems = append $problems "job.package: it has a jar inside, and job.jar is set too; leave one of the two out" }}
+{{ "job.package: it has a jar inside, and job.jar is set too; leave one of the two out" }}
 {{- end }}
 {{- if and $job.class (not $sources) }}
-{{- $problems = append $problems "job.class: the jar with this class is missing; set job.jar.url (or job.jar.urlSecret), or use `twister2-job submit`, which sets job.jar.configMaps" }}
+{{ "job.class: the jar with this class is missing; set job.jar.url (or job.jar.urlSecret), or use `twister2-job submit`, which sets job.jar.configMaps" }}
 {{- end }}
 {{- if and (has "jar" $sources) (not $job.class) }}
-{{- $problems = append $problems "job.jar: it is set, but job.class is not; name the worker class, an IWorker or a Twister2Worker" }}
+{{ "job.jar: it is set, but job.class is not; name the worker class, an IWorker or a Twister2Worker" }}
 {{- end }}
 {{- range $key := list "class" "driver" "name" "config" }}
 {{- if and (index $job $key) (has "package" $sources) (ne $key "driver") }}
-{{- $problems = append $problems (printf "job.%s: job.package says this already; leave job.%s out" $key $key) }}
+{{ printf "job.%s: job.package says this already; leave job.%s out" $key $key }}
 {{- else if and (index $job $key) (ne $key "class") (not (or $job.class (has "package" $sources))) }}
-{{- $problems = append $problems (printf "job.%s: it is set, but job.class is not; set job.class or leave job.%s out" $key $key) }}
+{{ printf "job.%s: it is set, but job.class is not; set job.class or leave job.%s out" $key $key }}
 {{- end }}
 {{- end }}
 {{- if or $job.class $sources }}
 {{- if or .Values.command .Values.args }}
-{{- $problems = append $problems "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
+{{ "command, args: Twister2 starts the workers of a job by itself; leave command and args out, or job" }}
 {{- end }}
-{{- $problems = concat $problems ((include "twister2-job.validate.heaps" . | fromJson).problems | default list) }}
+{{- include "twister2-job.validate.heaps" . }}
 {{- range $path, $account := dict "serviceAccount" .Values.serviceAccount "job.master.serviceAccount" $job.master.serviceAccount }}
 {{- if and (has $account.name (list "" "default")) (not $account.create) }}
-{{- $problems = append $problems (printf "%s.name: without a ServiceAccount of its own every pod that runs as `default` would get rights of the job; name another one or leave %s.create out" $path $path) }}
+{{ printf "%s.name: without a ServiceAccount of its own every pod that runs as `default` would get rights of the job; name another one or leave %s.create out" $path $path }}
 {{- end }}
 {{- end }}
 {{- $name := include "twister2-job.name.serviceAccount" . }}
 {{- if eq $name (include "twister2-job.name.jobMasterServiceAccount" .) }}
-{{- $problems = append $problems (printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $name) }}
+{{ printf "serviceAccount.name: %s is the job master's own, with rights that workers don't need; take another name" $name }}
 {{- end }}
 {{- end }}
 {{- $own := dict
@@ -77,23 +76,21 @@
 }}
 {{- range $key, $value := $job.config }}
 {{- if kindIs "map" $value }}
-{{- $problems = append $problems (printf "job.config.%s: it is a map, but keys of Twister2 are one text with dots in it; on the command line write the dots as \\., as in --set 'job.config.%s\\.NAME=5'" $key $key) }}
+{{ printf "job.config.%s: it is a map, but keys of Twister2 are one text with dots in it; on the command line write the dots as \\., as in --set 'job.config.%s\\.NAME=5'" $key $key }}
 {{- else if kindIs "invalid" $value }}
-{{- $problems = append $problems (printf "job.config.%s: it has no value; give it one or leave it out" $key) }}
+{{ printf "job.config.%s: it has no value; give it one or leave it out" $key }}
 {{- else if hasKey $own $key }}
-{{- $problems = append $problems (printf "job.config.%s: the chart sets it; use %s instead" $key (get $own $key)) }}
+{{ printf "job.config.%s: the chart sets it; use %s instead" $key (get $own $key) }}
 {{- else if and (eq $key "twister2.network.channel.class") (contains "MPI" (toString $value)) }}
-{{- $problems = append $problems (printf "job.config.%s: OpenMPI jobs don't run with this chart; leave the key out for Twister2's TCP channel" $key) }}
+{{ printf "job.config.%s: OpenMPI jobs don't run with this chart; leave the key out for Twister2's TCP channel" $key }}
 {{- else if and (eq $key "twister2.job.master.runs.in.client") (eq (toString $value) "true") }}
-{{- $problems = append $problems (printf "job.config.%s: the job master runs in the cluster with this chart; leave the key out" $key) }}
+{{ printf "job.config.%s: the job master runs in the cluster with this chart; leave the key out" $key }}
 {{- end }}
 {{- end }}
-{{- dict "problems" $problems | toJson }}
 {{- end }}
 
 {{- /* A JVM's heap must fit into the memory of its container: else the container is killed once the heap is in use. */}}
 {{- define "twister2-job.validate.heaps" -}}
-{{- $problems := list }}
 {{- $job := .Values.job }}
 {{- $heaps := list (dict "path" "job.master.resources" "resources" $job.master.resources "heap" $job.master.ram "from" "job.master.ram" "fraction" "") }}
 {{- range .Job.groups }}
@@ -109,10 +106,9 @@
 {{- end }}
 {{- $bytes := include "twister2-job.quantity" $limit }}
 {{- if and $bytes (lt (divf (float64 $bytes) 1048576) (float64 .heap)) }}
-{{- $problems = append $problems (printf "%s.limits.memory: %s is less than the heap of the JVM, %d MiB (%s%s), so the container would be killed once it is in use; raise the limit or lower %s" .path $limit (int .heap) .from .fraction .from) }}
+{{ printf "%s.limits.memory: %s is less than the heap of the JVM, %d MiB (%s%s), so the container would be killed once it is in use; raise the limit or lower %s" .path $limit (int .heap) .from .fraction .from }}
 {{- end }}
 {{- end }}
-{{- dict "problems" $problems | toJson }}
 {{- end }}
 
 {{- /* A quantity of Kubernetes as a number; empty if it is none. */}}

@@ -1,10 +1,9 @@
 {{- /* What Kubernetes would refuse and the schema can't say; see _validate.tpl. */}}
 {{- define "twister2-job.validate.kubernetes" -}}
-{{- $problems := list }}
 {{- range $key, $cidrs := dict "allowFrom" .Values.networkPolicy.allowFrom "egress.apiServerCidrs" .Values.networkPolicy.egress.apiServerCidrs }}
 {{- range $k, $cidr := $cidrs }}
 {{- with include "twister2-job.cidrProblem" (toString $cidr) }}
-{{- $problems = append $problems (printf "networkPolicy.%s[%d]: %v %s" $key $k $cidr .) }}
+{{ printf "networkPolicy.%s[%d]: %v %s" $key $k $cidr . }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -19,7 +18,7 @@
 {{- end }}
 {{- range $key, $cidr := $cidrs }}
 {{- with include "twister2-job.cidrProblem" (toString $cidr) }}
-{{- $problems = append $problems (printf "networkPolicy.egress.rules[%d].to[%d].ipBlock.%s: %v %s" $k $l $key $cidr .) }}
+{{ printf "networkPolicy.egress.rules[%d].to[%d].ipBlock.%s: %v %s" $k $l $key $cidr . }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -27,33 +26,32 @@
 {{- end }}
 {{- end }}
 {{- /* Of the 256 KiB that Kubernetes takes for one object 1 is left to Helm and the chart. */}}
-{{- range $path, $map := include "twister2-job.annotationValues" . | fromJson }}
-{{- if hasPrefix "perWorker.overrides." $path }}
-{{- $map = merge $map $.Values.perWorker.annotations }}
+{{- range $path, $map := .Job.annotations }}
+{{- if contains ".overrides." $path }}
+{{- $map = merge dict $map (get $.Job.annotations (regexReplaceAll "overrides[.].*" $path "annotations")) }}
 {{- end }}
 {{- $size := 0 }}
 {{- range $key, $value := $map }}
 {{- $size = add $size (len $key) (len (toString $value)) }}
 {{- end }}
 {{- if gt $size 261120 }}
-{{- $problems = append $problems (printf "%s: keys and values are %d bytes long, above 261120; put long texts into a ConfigMap" $path $size) }}
+{{ printf "%s: keys and values are %d bytes long, above 261120; put long texts into a ConfigMap" $path $size }}
 {{- end }}
 {{- end }}
 {{- /* A label of each pod is the StatefulSet's name and up to 11 characters, together at most 63. */}}
 {{- $name := printf "%s-%d" .Release.Name (len .Values.computeResources) }}
 {{- if and (le (len .Release.Name) 49) (gt (len $name) 52) }}
-{{- $problems = append $problems (printf "computeResources: StatefulSet %s would have a name of %d characters, and above 52 Kubernetes refuses the pods; take a shorter release name or fewer groups" $name (len $name)) }}
+{{ printf "computeResources: StatefulSet %s would have a name of %d characters, and above 52 Kubernetes refuses the pods; take a shorter release name or fewer groups" $name (len $name) }}
 {{- end }}
 {{- if and (eq .Values.dnsPolicy "None") (not .Values.dnsConfig.nameservers) }}
-{{- $problems = append $problems "dnsPolicy: with None the pods have no name server but those of dnsConfig.nameservers; set it, or take another policy" }}
+{{ "dnsPolicy: with None the pods have no name server but those of dnsConfig.nameservers; set it, or take another policy" }}
 {{- end }}
 {{- /* toYaml makes nothing of one of these, and YAML a blank of another. */}}
 {{- range $key, $value := .Values }}
 {{- if regexMatch "[\\x{7f}-\\x{9f}\\x{fffe}\\x{ffff}]" (toJson $value) }}
-{{- $problems = append $problems (printf "%s: a text in it holds a character that is lost on the way to Kubernetes (U+007F to U+009F, U+FFFE or U+FFFF); leave it out" $key) }}
+{{ printf "%s: a text in it holds a character that is lost on the way to Kubernetes (U+007F to U+009F, U+FFFE or U+FFFF); leave it out" $key }}
 {{- end }}
 {{- end }}
-{{- dict "problems" $problems | toJson }}
 {{- end }}
 
 {{- /* What is wrong with a CIDR, whose address is made a text of 0 and 1; empty if nothing is. */}}

@@ -6,13 +6,15 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- define "twister2-job.validate.names" -}}
 {{- $problems := dict }}
 {{- $values := .Values }}
-{{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "nodePort.labels" $values.nodePort.labels "persistence.labels" $values.persistence.labels "perWorker.labels" $values.perWorker.labels }}
-{{- range $id, $own := $values.perWorker.overrides }}
-{{- $_ := set $labels (printf "perWorker.overrides.%s.labels" $id) ($own.labels | default dict) }}
-{{- end }}
+{{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "persistence.labels" $values.persistence.labels }}
+{{- include "twister2-job.exposedMaps" (dict "root" . "key" "labels" "into" $labels) }}
+{{- $annotations := dict "commonAnnotations" $values.commonAnnotations "podAnnotations" $values.podAnnotations "headless.annotations" $values.headless.annotations "persistence.annotations" $values.persistence.annotations "serviceAccount.annotations" $values.serviceAccount.annotations "job.master.podAnnotations" $values.job.master.podAnnotations "job.master.serviceAccount.annotations" $values.job.master.serviceAccount.annotations }}
+{{- include "twister2-job.exposedMaps" (dict "root" . "key" "annotations" "into" $annotations) }}
+{{- /* For a later rule, about their size. */}}
+{{- $_ := set .Job "annotations" $annotations }}
 {{- range $rule := list
   (dict "maps" $labels "own" "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|helm[.]sh/chart|t2-.*|twister2-job/.*|(statefulset|apps)[.]kubernetes[.]io/.*|controller-revision-hash)$" "whose" "the chart's own, by which the job's objects are found")
-  (dict "maps" (include "twister2-job.annotationValues" . | fromJson) "own" "^(twister2-job|meta[.]helm[.]sh)/" "whose" "the chart's or Helm's own")
+  (dict "maps" $annotations "own" "^(twister2-job|meta[.]helm[.]sh)/" "whose" "the chart's or Helm's own")
 }}
 {{- range $path, $map := $rule.maps }}
 {{- range $key, $value := $map }}
@@ -45,12 +47,16 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- $containers = append $containers (printf "twister2-container-%d" $container) | uniq }}
 {{- end }}
 {{- end }}
+{{- $sidecars := dict }}
+{{- include "twister2-job.namesOf" (dict "items" $values.sidecars "into" $sidecars) }}
+{{- $extraVolumes := dict }}
+{{- include "twister2-job.namesOf" (dict "items" $values.extraVolumes "into" $extraVolumes) }}
 {{- range $rule := list
   (dict "path" "env" "items" $values.env "key" "name" "own" $variables "what" "environment variable")
   (dict "path" "extraVolumes" "items" $values.extraVolumes "key" "name" "own" $volumes "what" "volume")
   (dict "path" "extraVolumeMounts" "items" $values.extraVolumeMounts "key" "mountPath" "own" $places "what" "volume mount")
   (dict "path" "sidecars" "items" $values.sidecars "key" "name" "own" $containers "what" "container")
-  (dict "path" "initContainers" "items" $values.initContainers "key" "name" "own" (concat $containers (include "twister2-job.namesOf" $values.sidecars | fromJsonArray)) "what" "container")
+  (dict "path" "initContainers" "items" $values.initContainers "key" "name" "own" (concat $containers (keys $sidecars)) "what" "container")
   (dict "path" "imagePullSecrets" "items" $values.imagePullSecrets "key" "name" "own" list "what" "Secret")
 }}
 {{- $seen := dict }}
@@ -74,7 +80,7 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- end }}
 {{- end }}
 {{- /* Volumes of all pods of the job; the job master has no addresses. */}}
-{{- $mountable := concat (without $volumes (ternary "addresses" "" (eq .Job.mode "twister2"))) (include "twister2-job.namesOf" $values.extraVolumes | fromJsonArray) (list "tmp") }}
+{{- $mountable := concat (without $volumes (ternary "addresses" "" (eq .Job.mode "twister2"))) (keys $extraVolumes) (list "tmp") }}
 {{- range $index, $mount := $values.extraVolumeMounts }}
 {{- if kindIs "map" $mount }}
 {{- $name := get $mount "name" | toString }}
@@ -85,28 +91,14 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- dict "problems" (keys $problems | sortAlpha) | toJson }}
+{{- include "twister2-job.problems" $problems }}
 {{- end }}
 
-{{- /* All values that are annotations by their paths, as JSON. */}}
-{{- define "twister2-job.annotationValues" -}}
-{{- $found := dict "commonAnnotations" .Values.commonAnnotations "podAnnotations" .Values.podAnnotations "job.master.podAnnotations" .Values.job.master.podAnnotations "job.master.serviceAccount.annotations" .Values.job.master.serviceAccount.annotations }}
-{{- range $block := list "serviceAccount" "headless" "nodePort" "persistence" "perWorker" }}
-{{- $_ := set $found (print $block ".annotations") (index $.Values $block).annotations }}
-{{- end }}
-{{- range $id, $own := .Values.perWorker.overrides }}
-{{- $_ := set $found (printf "perWorker.overrides.%s.annotations" $id) ($own.annotations | default dict) }}
-{{- end }}
-{{- toJson $found }}
-{{- end }}
-
-{{- /* The names in a list of maps, as JSON. */}}
+{{- /* Sets the names in a list of maps as keys. Arguments: dict "items" LIST "into" DICT */}}
 {{- define "twister2-job.namesOf" -}}
-{{- $names := list }}
-{{- range . }}
+{{- range .items }}
 {{- if kindIs "map" . }}
-{{- $names = append $names (get . "name" | toString) }}
+{{- $_ := set $.into (get . "name" | toString) true }}
 {{- end }}
 {{- end }}
-{{- toJson $names }}
 {{- end }}

@@ -1,6 +1,5 @@
 {{- /* Rules about objects beside the job's own; see _validate.tpl. */}}
 {{- define "twister2-job.validate.podDisruptionBudget" -}}
-{{- $problems := list }}
 {{- $budget := .Values.podDisruptionBudget }}
 {{- $given := list }}
 {{- range $key := list "minAvailable" "maxUnavailable" }}
@@ -8,19 +7,18 @@
 {{- if ne (toString $amount) "" }}
 {{- $given = append $given $key }}
 {{- if and (kindIs "string" $amount) (regexMatch "^[0-9]+$" (toString $amount)) }}
-{{- $problems = append $problems (printf "podDisruptionBudget.%s: %q is text; write %s without quotes, or 50%%" $key $amount $amount) }}
+{{ printf "podDisruptionBudget.%s: %q is text; write %s without quotes, or 50%%" $key $amount $amount }}
 {{- else if ternary (not (regexMatch "^0*([0-9]{1,2}|100)%$" (toString $amount))) (or (lt (float64 $amount) 0.0) (gt (float64 $amount) 2147483647.0) (ne (floor $amount) (float64 $amount))) (kindIs "string" $amount) }}
-{{- $problems = append $problems (printf "podDisruptionBudget.%s: %v is no number of pods and no percentage; write 2 or 50%%" $key $amount) }}
+{{ printf "podDisruptionBudget.%s: %v is no number of pods and no percentage; write 2 or 50%%" $key $amount }}
 {{- end }}
 {{- if not $budget.enabled }}
-{{- $problems = append $problems (printf "podDisruptionBudget.%s: it is set, but podDisruptionBudget.enabled is false; set podDisruptionBudget.enabled=true or leave podDisruptionBudget.%s out" $key $key) }}
+{{ printf "podDisruptionBudget.%s: it is set, but podDisruptionBudget.enabled is false; set podDisruptionBudget.enabled=true or leave podDisruptionBudget.%s out" $key $key }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if eq (len $given) 2 }}
-{{- $problems = append $problems "podDisruptionBudget: it has minAvailable and maxUnavailable, and Kubernetes takes one of these; leave one" }}
+{{ "podDisruptionBudget: it has minAvailable and maxUnavailable, and Kubernetes takes one of these; leave one" }}
 {{- end }}
-{{- dict "problems" $problems | toJson }}
 {{- end }}
 
 {{- /* Helm keeps two objects of one kind and name for one of them, and the one that comes later wins. */}}
@@ -28,7 +26,11 @@
 {{- $problems := dict }}
 {{- $seen := dict }}
 {{- $accounts := list (include "twister2-job.name.serviceAccount" .) (include "twister2-job.name.jobMasterServiceAccount" .) }}
-{{- $own := printf "^%s(-[0-9]+|-w-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-nodeport|-package|-perworker|-test)?$" .Release.Name }}
+{{- $names := "-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
+{{- range .Job.exposures }}
+{{- $names = printf "%s|%s" $names .names }}
+{{- end }}
+{{- $own := printf "^%s(%s)?$" .Release.Name $names }}
 {{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
 {{- range $index, $object := .Values.extraObjects }}
 {{- $path := printf "extraObjects[%d]" $index }}
@@ -55,5 +57,5 @@
 {{- $_ := set $seen $all $path }}
 {{- end }}
 {{- end }}
-{{- dict "problems" (keys $problems | sortAlpha) | toJson }}
+{{- include "twister2-job.problems" $problems }}
 {{- end }}

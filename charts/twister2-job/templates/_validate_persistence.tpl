@@ -1,31 +1,30 @@
 {{- /* The rules about the volume at /persistent and what a Twister2 job keeps there; see _validate.tpl. */}}
 {{- define "twister2-job.validate.persistence" -}}
-{{- $problems := list }}
 {{- $own := .Values.persistence }}
 {{- $job := .Values.job }}
 {{- $defaults := omit (.Files.Get "files/defaults.json" | fromJson).persistence "enabled" }}
 {{- range $key, $default := $defaults }}
 {{- if eq (index $own $key | toJson) (toJson $default) }}
 {{- else if not $own.enabled }}
-{{- $problems = append $problems (printf "persistence.%s: it is set, but persistence.enabled is false; set persistence.enabled=true or leave persistence.%s out" $key $key) }}
+{{ printf "persistence.%s: it is set, but persistence.enabled is false; set persistence.enabled=true or leave persistence.%s out" $key $key }}
 {{- else if and $own.existingClaim (ne $key "existingClaim") }}
-{{- $problems = append $problems (printf "persistence.%s: it is for claims that the chart makes, and persistence.existingClaim is one of yours; leave one of the two out" $key) }}
+{{ printf "persistence.%s: it is for claims that the chart makes, and persistence.existingClaim is one of yours; leave one of the two out" $key }}
 {{- else if and (eq $key "jobMasterSize") (ne $.Job.mode "twister2") }}
-{{- $problems = append $problems "persistence.jobMasterSize: it is set, and only a Twister2 job has a job master; leave it out, or set job.class" }}
+{{ "persistence.jobMasterSize: it is set, and only a Twister2 job has a job master; leave it out, or set job.class" }}
 {{- end }}
 {{- end }}
 {{- if not (regexMatch `^\[("ReadWriteOncePod"|"ReadWrite(Once|Many)"(,"ReadWrite(Once|Many)")?)\]$` (toJson $own.accessModes)) }}
-{{- $problems = append $problems (printf "persistence.accessModes: %s are no access modes of a volume that pods write to; name ReadWriteOnce, ReadWriteMany or both, or ReadWriteOncePod alone" (toJson $own.accessModes)) }}
+{{ printf "persistence.accessModes: %s are no access modes of a volume that pods write to; name ReadWriteOnce, ReadWriteMany or both, or ReadWriteOncePod alone" (toJson $own.accessModes) }}
 {{- end }}
 {{- range $key := list "whenDeleted" "whenScaled" }}
 {{- if not (has (index $own.retention $key) (list "Delete" "Retain")) }}
-{{- $problems = append $problems (printf "persistence.retention.%s: %s is neither Retain nor Delete; write one of these" $key (index $own.retention $key)) }}
+{{ printf "persistence.retention.%s: %s is neither Retain nor Delete; write one of these" $key (index $own.retention $key) }}
 {{- end }}
 {{- end }}
 {{- range $path := list "size" "jobMasterSize" }}
 {{- $size := get $own $path }}
 {{- if and (or $size (eq $path "size")) (not (regexMatch "^(0?[.][0-9]*[1-9][0-9]*|[1-9][0-9]*([.][0-9]+)?)([KMGTPE]i|[kMGTPE])?$" $size)) }}
-{{- $problems = append $problems (printf "persistence.%s: %s is no size above 0; write one such as 1Gi or 500Mi" $path (quote $size)) }}
+{{ printf "persistence.%s: %s is no size above 0; write one such as 1Gi or 500Mi" $path (quote $size) }}
 {{- end }}
 {{- end }}
 {{- /* A volume of the user's own at that place does as well. */}}
@@ -39,28 +38,27 @@
 {{- if hasKey $job.config $key }}
 {{- $value := get $job.config $key }}
 {{- if not $there }}
-{{- $problems = append $problems (printf "job.config.%s: it says that there is a volume at /persistent, and there is none; set persistence.enabled=true, which sets the key too" $key) }}
+{{ printf "job.config.%s: it says that there is a volume at /persistent, and there is none; set persistence.enabled=true, which sets the key too" $key }}
 {{- else if not (regexMatch "^[0-9.]*[1-9]" (toString $value)) }}
-{{- $problems = append $problems (printf "job.config.%s: with %v Twister2 knows of no volume, and there is one at /persistent; leave the key out" $key $value) }}
+{{ printf "job.config.%s: with %v Twister2 knows of no volume, and there is one at /persistent; leave the key out" $key $value }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if $job.restore }}
 {{- $elsewhere := eq (get $job.config "twister2.persistent.storage.type" | toString) "hdfs" }}
 {{- if ne .Job.mode "twister2" }}
-{{- $problems = append $problems "job.restore: it is set, but job.class is not; set job.class or leave job.restore out" }}
+{{ "job.restore: it is set, but job.class is not; set job.class or leave job.restore out" }}
 {{- else if not (or $there $elsewhere) }}
-{{- $problems = append $problems "job.restore: a checkpoint is read from /persistent, and there is no volume; set persistence.enabled=true, or leave job.restore out" }}
+{{ "job.restore: a checkpoint is read from /persistent, and there is no volume; set persistence.enabled=true, or leave job.restore out" }}
 {{- else if and (include "twister2-job.claims" .) (eq $own.retention.whenScaled "Delete") (not $elsewhere) }}
-{{- $problems = append $problems "job.restore: with persistence.retention.whenScaled=Delete the checkpoint is deleted when the job is suspended, which `twister2-job rerun` does first; set persistence.retention.whenScaled=Retain" }}
+{{ "job.restore: with persistence.retention.whenScaled=Delete the checkpoint is deleted when the job is suspended, which `twister2-job rerun` does first; set persistence.retention.whenScaled=Retain" }}
 {{- end }}
 {{- end }}
 {{- /* Bare Helm would learn it from the API server, when its revision has failed. */}}
 {{- if and .Release.IsUpgrade (include "twister2-job.claims" .) }}
 {{- $live := include "twister2-job.live" . | fromJson }}
 {{- if and $live (not $live.spec.volumeClaimTemplates) }}
-{{- $problems = append $problems (printf "persistence.enabled: Kubernetes adds no claims to a StatefulSet that is there; %s, or install a job of another name" (include "twister2-job.anew" .)) }}
+{{ printf "persistence.enabled: Kubernetes adds no claims to a StatefulSet that is there; %s, or install a job of another name" (include "twister2-job.anew" .) }}
 {{- end }}
 {{- end }}
-{{- dict "problems" $problems | toJson }}
 {{- end }}

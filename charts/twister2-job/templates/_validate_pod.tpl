@@ -40,7 +40,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- dict "problems" (keys $problems | sortAlpha) | toJson }}
+{{- include "twister2-job.problems" $problems }}
 {{- end }}
 
 {{- /* Adds a problem if a map has none of some fields, or several. Arguments: dict "path" PATH "map" MAP "fields" LIST "problems" DICT */}}

@@ -39,21 +39,22 @@ takes it from there.
 {{- end }}
 
 {{- /*
-Sets .Job.ports, the ports of one worker: `worker`, then the additional ports in order. The offset is counted from the
-worker's own worker port.
+Sets .Job.ports, the ports of one worker: `worker`, then the additional ports in order. The number is that of the first
+worker in a pod.
 */}}
 {{- define "twister2-job.ports" -}}
-{{- $ports := list (dict "name" "worker" "protocol" .Values.protocol "offset" 0) }}
+{{- $number := int .Values.workerPort }}
+{{- $ports := list (dict "name" "worker" "protocol" .Values.protocol "number" $number) }}
 {{- range $k, $port := .Values.additionalPorts }}
-{{- $ports = append $ports (dict "name" (toString $port.name) "protocol" ($port.protocol | default "TCP") "offset" (add1 $k)) }}
+{{- $ports = append $ports (dict "name" (toString $port.name) "protocol" ($port.protocol | default "TCP") "number" (add $number 1 $k)) }}
 {{- end }}
 {{- $_ := set .Job "ports" $ports }}
 {{- end }}
 
 {{- /*
 Sets .Job.groups, the worker groups: each has index, name, instances, workersPerPod, firstWorker (the ID of its first
-worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of the group have of their own; .Job.workers
-and .Job.services. Worker ID = firstWorker + ordinal * workersPerPod + container.
+worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of the group have of their own; and
+.Job.workers. Worker ID = firstWorker + ordinal * workersPerPod + container.
 */}}
 {{- define "twister2-job.groups" -}}
 {{- $inherited := dict }}
@@ -81,7 +82,6 @@ and .Job.services. Worker ID = firstWorker + ordinal * workersPerPod + container
 {{- end }}
 {{- $_ := set .Job "groups" $groups }}
 {{- $_ := set .Job "workers" $firstWorker }}
-{{- $_ := set .Job "services" (int .Values.perWorker.count | default $firstWorker) }}
 {{- end }}
 
 {{- /*
@@ -89,7 +89,7 @@ The number of a port. Arguments: dict "root" $ "container" INDEX "port" PORT. Co
 workerPort + c * (1 + number of additional ports), as Twister2 computes it.
 */}}
 {{- define "twister2-job.portNumber" -}}
-{{- add (int .root.Values.workerPort) (mul (int .container) (len .root.Job.ports)) (int .port.offset) }}
+{{- add .port.number (mul (int .container) (len .root.Job.ports)) }}
 {{- end }}
 
 {{- /* The name of a port in its pod, where names must differ: container 0 has the plain names. Arguments as above. */}}

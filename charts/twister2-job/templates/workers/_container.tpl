@@ -131,7 +131,7 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
 {{- else if eq .Job.mode "twister2" }}
 {{- $own = concat $own (include "twister2-job.packageMounts" . | fromYamlArray) }}
 {{- end }}
-{{- $own = concat $own (include "twister2-job.persistentMounts" . | fromJsonArray) }}
+{{- $own = concat $own .Job.persistent.mounts }}
 {{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "mountPath" "/tmp") "key" "mountPath" "own" $own "user" .Values.extraVolumeMounts) }}
 {{- end }}
 
@@ -147,6 +147,6 @@ writes reaches running workers. Arguments: dict "root" $ "group" GROUP
 {{- else if eq $root.Job.mode "twister2" }}
 {{- $own = concat $own (include "twister2-job.packageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod)) | fromYamlArray) }}
 {{- end }}
-{{- $own = concat $own (include "twister2-job.persistentVolumes" $root | fromJsonArray) }}
+{{- $own = concat $own $root.Job.persistent.volumes }}
 {{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "emptyDir" dict) "key" "name" "own" $own "user" $root.Values.extraVolumes) }}
 {{- end }}

@@ -1,0 +1,81 @@
+{{- /* What objects of several exposures are made of. */}}
+
+{{- /* The fields that Services of any type have. Argument: the values of the Service. */}}
+{{- define "twister2-job.serviceFields" -}}
+{{- with .ipFamilyPolicy }}
+ipFamilyPolicy: {{ . | quote }}
+{{- end }}
+{{- with .ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* The fields that every Service with a way in has. Argument: the values of the exposure. */}}
+{{- define "twister2-job.exposureFields" -}}
+{{- if ne (.type | default "") "ClusterIP" }}
+externalTrafficPolicy: {{ .externalTrafficPolicy | quote }}
+{{- end }}
+internalTrafficPolicy: {{ .internalTrafficPolicy | quote }}
+sessionAffinity: {{ .sessionAffinity | quote }}
+publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
+{{ include "twister2-job.serviceFields" . | trim }}
+{{- end }}
+
+{{- /* Sets what the wrapper shall print, as annotations. Arguments: dict "values" VALUES of the exposure "into" DICT */}}
+{{- define "twister2-job.advertised" -}}
+{{- $into := .into }}
+{{- with .values.advertisedHost }}
+{{- $_ := set $into "twister2-job/advertised-host" . }}
+{{- end }}
+{{- with int .values.advertisedPort }}
+{{- $_ := set $into "twister2-job/advertised-port" (toString .) }}
+{{- end }}
+{{- range $name, $number := .values.advertisedPorts }}
+{{- $_ := set $into (print "twister2-job/advertised-port-" $name) (toString $number) }}
+{{- end }}
+{{- with .values.addressType }}
+{{- $_ := set $into "twister2-job/address-type" . }}
+{{- end }}
+{{- end }}
+
+{{- /*
+The rule of a NetworkPolicy that opens the exposed ports, as a list item.
+Arguments: dict "root" $ "row" ROW "containers" NUMBER_OF_WORKERS_IN_A_POD
+*/}}
+{{- define "twister2-job.exposedRule" -}}
+- ports:
+    {{- range $container := until (int .containers) }}
+    {{- range $port := $.row.ports }}
+    - port: {{ include "twister2-job.portNumber" (dict "root" $.root "container" $container "port" $port) }}
+      protocol: {{ $port.protocol | quote }}
+    {{- end }}
+    {{- end }}
+  {{- with .root.Values.networkPolicy.allowFrom }}
+  from:
+    {{- range . }}
+    - ipBlock:
+        cidr: {{ . | quote }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+
+{{- /*
+Sets what `helm test` connects to by a Service: the number of each TCP port, and what a worker's ID is multiplied with and
+added. With internalTrafficPolicy Local only workers of the test pod's own node would answer, so nothing is set.
+Arguments: dict "root" $ "row" ROW "host" NAME of the Service "workers" NUMBER of workers with one each, or 0 "target" DICT
+*/}}
+{{- define "twister2-job.serviceTarget" -}}
+{{- if ne .row.values.internalTrafficPolicy "Local" }}
+{{- $bases := get .row.values "servicePortBase" | default dict }}
+{{- $ports := dict }}
+{{- range .row.ports }}
+{{- if eq .protocol "TCP" }}
+{{- $_ := set $ports .name (list (get $bases .name | default .number | int) (ternary 1 0 (hasKey $bases .name))) }}
+{{- end }}
+{{- end }}
+{{- range $key, $value := dict "host" (printf "%s.%s.svc" .host .root.Release.Namespace) "ports" $ports "workers" .workers }}
+{{- $_ := set $.target $key $value }}
+{{- end }}
+{{- end }}
+{{- end }}
