@@ -66,15 +66,14 @@ class Address(JobCommand):
         if not arguments.watch:
             print_addresses(await job.addresses(address_type=arguments.address_type), arguments)
             return 0
-        from ..exposure.follow import changes
-        from .output import narrowed, structured
+        from .output import changed_addresses, narrowed, structured
 
         last: JobAddresses | None = None
         async for report in job.follow(address_type=arguments.address_type):
             shown = narrowed(report, worker=arguments.worker, port=arguments.port)
             if arguments.output in ("json", "yaml"):
                 print(structured(shown.to_dict(), arguments.output, line=True), flush=True)
-            elif lines := changes(last, shown):
+            elif lines := changed_addresses(last, shown):
                 print("\n".join(lines), flush=True)
             last = shown
         return 0

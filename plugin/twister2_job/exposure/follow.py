@@ -65,17 +65,3 @@ async def follow(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def changes(old: JobAddresses | None, new: JobAddresses) -> list[str]:
-    """Return the available addresses that came (`+`) and went (`-`), a line each: sign, worker, port, address."""
-
-    def lines(report: JobAddresses | None) -> dict[str, None]:
-        if report is None:
-            return {}
-        rows = [("any", address) for address in report.shared]
-        rows += [(str(worker.id), address) for worker in report.workers for address in worker.addresses]
-        return {f"{who} {a.port} {a.address}": None for who, a in rows if a.state == "available" and a.address}
-
-    before, after = lines(old), lines(new)
-    return [f"- {line}" for line in before if line not in after] + [f"+ {line}" for line in after if line not in before]

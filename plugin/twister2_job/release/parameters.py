@@ -103,7 +103,7 @@ def function(name: str, given: object) -> None:
 
 
 def settings(name: str, given: object) -> Mapping[str, Any]:
-    """Return Twister2's settings.
+    """Return settings by their names.
 
     Raises:
         UsageError: They are no mapping of names to what JSON can hold.

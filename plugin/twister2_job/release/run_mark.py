@@ -1,6 +1,6 @@
 """The mark of a run: what a command writes on the things it makes, so that it and others know later whose they are.
 
-It goes into Helm's labels of a release (`--labels`), and into the labels of a namespace or a jar's ConfigMaps. Helm
+It goes into Helm's labels of a release (`--labels`), and into the labels of a namespace or of files for the pods. Helm
 hands the labels of a release on to its next revision, whoever makes that; so the mark names the revision it is for.
 """
 

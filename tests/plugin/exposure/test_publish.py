@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from twister2_job.cli.output import changed_addresses
 from twister2_job.errors import RefusedError
-from twister2_job.exposure.follow import changes
 from twister2_job.exposure.model import Address, JobAddresses, Worker
 from twister2_job.exposure.publish import LIMIT, document
 
@@ -41,7 +41,7 @@ def test_too_many_addresses_are_refused_with_a_sentence():
 
 def test_changes_are_lines_with_a_sign():
     old, new = job(2, ["10.0.0.1"]), job(3, ["10.0.0.1"])
-    assert changes(None, old) == ["+ 0 worker 10.0.0.1:30000", "+ 1 worker 10.0.0.1:30001"]
-    assert changes(old, new) == ["+ 2 worker 10.0.0.1:30002"]
-    assert changes(new, old) == ["- 2 worker 10.0.0.1:30002"]
-    assert changes(old, old) == []
+    assert changed_addresses(None, old) == ["+ 0 worker 10.0.0.1:30000", "+ 1 worker 10.0.0.1:30001"]
+    assert changed_addresses(old, new) == ["+ 2 worker 10.0.0.1:30002"]
+    assert changed_addresses(new, old) == ["- 2 worker 10.0.0.1:30002"]
+    assert changed_addresses(old, old) == []
