@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from .release import parameters
-from .twister2.api import Runs
+from .twister2.api import Twister2Job
 
 if TYPE_CHECKING:
     from .clients.release import Release
@@ -24,7 +24,7 @@ def silent(text: str) -> None:
     """Say nothing."""
 
 
-class AsyncJob(Runs):
+class AsyncJob(Twister2Job):
     """A Twister2 job on Kubernetes.
 
     Attributes:

@@ -8,23 +8,23 @@ import os
 import shlex
 import sys
 from argparse import Action, ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from argcomplete.finders import CompletionFinder
 from argcomplete.lexers import split_line
 
 from ..clients import names
 from ..clients.connection import Connection
-from ..errors import JobError
-from .parser import made
+from .parser import build
 from .registry import COMMANDS, command_in
 
 FILES = ("kubeconfig", "chart", "file", "logs", "package", "jar")
 """Arguments whose values are paths."""
 FILE_OPTIONS = ("-f", "--values")
-NO_FILES = 4
-"""What Helm and kubectl are told, as Cobra has it: that the shell need not offer files in addition."""
+NO_SPACE, NO_FILES = 2, 4
+"""What Helm and kubectl are told, as Cobra has it: that the shell puts no space behind a completion, and that it need
+not offer files in addition."""
 
 Completer = Callable[..., Iterable[str]]
 
@@ -40,25 +40,29 @@ def _cluster_words(read: Callable[[Connection, str], Iterable[str]]) -> Complete
     def complete(parsed_args: Namespace, **_: object) -> list[str]:
         try:
             return [*read(_connection(parsed_args), getattr(parsed_args, "name", None) or "")]
-        except (JobError, OSError):
+        except Exception:  # Whatever it is (a kubectl that prints no JSON), the shell is no place to tell it.
             return []
 
     return complete
 
 
-def _worker_ids(connection: Connection, job: str) -> list[str]:
+def _workers(connection: Connection, job: str) -> Sequence[Mapping[str, Any]]:
+    """Return what the workers are told from: a job may have thousands of Services, which a completion need not read."""
     from ..exposure.snapshot import read_cluster
+
+    return read_cluster(connection, job, lambda: None, only_workers=True, limit=names.LIMIT).objects
+
+
+def _worker_ids(connection: Connection, job: str) -> list[str]:
     from ..exposure.workers import table
 
-    found = read_cluster(connection, job, lambda: None, nodes=False, limit=names.LIMIT)
-    return [str(worker.id) for worker in table(found.objects)]
+    return [str(worker.id) for worker in table(_workers(connection, job))]
 
 
 def _port_names(connection: Connection, job: str) -> list[str]:
-    from ..exposure.snapshot import read_cluster
     from ..exposure.workers import port_names
 
-    return port_names(read_cluster(connection, job, lambda: None, nodes=False, limit=names.LIMIT).objects)
+    return port_names(_workers(connection, job))
 
 
 def _address_types(**_: object) -> Sequence[str]:
@@ -106,7 +110,7 @@ class _Finder(CompletionFinder):
 def _parser(words: Sequence[str]) -> ArgumentParser:
     """Return the parser of all commands, with the options of the one that `words` give."""
     given = command_in(words)
-    parser = made(COMMANDS.values(), [given] if given else [])
+    parser = build(COMMANDS.values(), [given] if given else [])
     _attach(parser)
     return parser
 
@@ -141,10 +145,12 @@ def from_program(words: Sequence[str]) -> str:
     with contextlib.suppress(SystemExit):  # It ends with it.
         _Finder()(_parser(words[:-1]), always_complete_options=False, exit_method=sys.exit, output_stream=found)
     lines = [line.rstrip() for line in found.getvalue().splitlines()]
-    return "".join(f"{line}\n" for line in [*lines, f":{NO_FILES}"])
+    directive = NO_FILES + (NO_SPACE if any(line.endswith("/") for line in lines) else 0)  # A folder can be entered.
+    return "".join(f"{line}\n" for line in [*lines, f":{directive}"])
 
 
 def for_programs() -> int:
     """Complete for `helm twister2-job`, and as the program `kubectl_complete-twister2_job` on the PATH."""
-    sys.stdout.write(from_program(sys.argv[1:]))
+    if sys.stdout:  # It may be closed.
+        sys.stdout.write(from_program(sys.argv[1:]))
     return 0

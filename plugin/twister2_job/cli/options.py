@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 VALUE_OPTIONS = ("-f", "--values", "--set", "--set-string", "--set-json", "--set-file", "--set-literal")
-FLAGS = ("--reuse-values", "--reset-values", "--reset-then-reuse-values")
 FORMS = ("table", "json", "yaml", "plain", "env")
 LONGEST = 2**63 // 10**9
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

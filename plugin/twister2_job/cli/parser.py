@@ -45,16 +45,17 @@ class _Parser(argparse.ArgumentParser):
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser of the command that `words` give, else of all commands."""
     given = command_in(words)
-    return made([given], [given]) if given else made(COMMANDS.values(), COMMANDS.values())
+    return build([given], [given]) if given else build(COMMANDS.values(), COMMANDS.values())
 
 
-def made(rows: Iterable[Row], known: Collection[Row]) -> argparse.ArgumentParser:
+def build(rows: Iterable[Row], known: Collection[Row]) -> argparse.ArgumentParser:
     """Return the parser of some commands.
 
     Args:
         rows: The commands.
         known: Those that are imported for their options; of the others it knows no more than their names.
     """
+    # Without abbreviations, as behind the command: `--kube` would mean one of two options.
     top = _Parser(
         prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers.", allow_abbrev=False
     )
@@ -84,9 +85,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """
     given = command_in(words)
     if given:
-        top = made([given], [given])
+        top = build([given], [given])
     else:  # Help, the version, or what makes no sense: the names are enough, unless a command stands somewhere.
-        top = made(COMMANDS.values(), [row for row in COMMANDS.values() if row.name in words])
+        top = build(COMMANDS.values(), [row for row in COMMANDS.values() if row.name in words])
     arguments, rest = top.parse_known_args(words)
     command = COMMANDS[arguments.command].load()
     if rest := command.rest(arguments, rest):

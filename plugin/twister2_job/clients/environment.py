@@ -27,8 +27,13 @@ class Inherited(NamedTuple):
 
 
 def _common() -> dict[str, str]:
-    """Return our environment without colours, other languages and the Go runtime's own reports."""
-    env = {name: value for name, value in os.environ.items() if name not in _COLOURS}
+    """Return our environment without colours, other languages and the Go runtime's own reports.
+
+    What a shell tells a program that completes a line stays here: it holds the whole line, and a login program that
+    completes lines by itself would take it for its own.
+    """
+    ours = (name for name in os.environ if name not in _COLOURS and not name.startswith(("_ARGCOMPLETE", "COMP_")))
+    env = {name: os.environ[name] for name in ours}
     # Messages are read by their words. LC_ALL would win over LC_MESSAGES; of it the encoding stays, for login programs.
     if everything := env.pop("LC_ALL", ""):
         env["LC_CTYPE"] = everything

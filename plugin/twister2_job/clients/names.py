@@ -25,9 +25,9 @@ def namespaces(connection: Connection) -> list[str]:
 
 
 def jobs(connection: Connection) -> list[str]:
-    """Return the names of the jobs of a namespace: of all that have a Service, as each has."""
+    """Return the names of the jobs of a namespace: of all StatefulSets, since Services may be thousands."""
     chosen = ("-l", resources.ANY_JOB, "-o", f"jsonpath={{.items[*].metadata.labels.{resources.JOB_LABEL}}}")
-    return sorted(set(_words(connection, ("get", "services", *chosen))))
+    return sorted(set(_words(connection, ("get", "statefulsets", *chosen))))
 
 
 def _words(connection: Connection, arguments: Sequence[str], *, namespaced: bool = True) -> list[str]:

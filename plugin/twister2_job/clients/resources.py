@@ -127,7 +127,7 @@ def raw(kind: str, namespace: str = "", job: str = "") -> Read:
     return Read(("get", "--raw", path_of(kind, namespace, job)), kind)
 
 
-def reads(namespace: str, job: str, *, nodes: bool) -> list[Read]:
+def reads(namespace: str, job: str, *, nodes: bool, services: bool = True) -> list[Read]:
     """Return how a job's Services, StatefulSets and pods are read, and the nodes.
 
     A process takes longer than what it reads, so there are few of them. Of Services there may be thousands: they are
@@ -137,11 +137,12 @@ def reads(namespace: str, job: str, *, nodes: bool) -> list[Read]:
         namespace: The namespace; empty means that of the kubeconfig, which kubectl finds.
         job: Name of the job.
         nodes: Read the nodes as well.
+        services: Read the Services as well.
     """
-    kinds = "pods,statefulsets" if namespace else "pods,statefulsets,services"
+    kinds = "pods,statefulsets" if namespace or not services else "pods,statefulsets,services"
     # `--chunk-size=0`: one request for each kind instead of one for each 500 objects.
     found = [Read(("get", kinds, "-l", selector(job), "--chunk-size=0", "-o", "json"))]
-    found += [raw("Service", namespace, job)] if namespace else []
+    found += [raw("Service", namespace, job)] if namespace and services else []
     return [*found, *([raw("Node")] if nodes else [])]
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def read_cluster(
-    connection: Connection, job: str, meanwhile: Callable[[], object], *, nodes: bool = True, limit: float = LIMIT
+    connection: Connection,
+    job: str,
+    meanwhile: Callable[[], object],
+    *,
+    only_workers: bool = False,
+    limit: float = LIMIT,
 ) -> Cluster:
     """Return a job's objects, read live; none if there is no such job.
 
@@ -24,14 +29,15 @@ def read_cluster(
         connection: Cluster and namespace.
         job: Name of the job.
         meanwhile: Is called while kubectl runs, to import what is needed next.
-        nodes: Read the nodes as well.
+        only_workers: Read neither Services nor nodes.
         limit: Seconds that it may take.
 
     Raises:
         JobError: The cluster can't be read.
     """
     connection.check()
-    path, wanted = find_kubectl(), resources.reads(connection.namespace, job, nodes=nodes)
+    path = find_kubectl()
+    wanted = resources.reads(connection.namespace, job, nodes=not only_workers, services=not only_workers)
     commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
     with resources.failures(path, limit), connection.kubectl_environment() as own:
         env = resources.short_lived(own.env)

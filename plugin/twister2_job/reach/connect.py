@@ -184,4 +184,4 @@ async def _others_ended() -> None:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_asyncgens()  # As `asyncio.run` does: some hold a kubectl.

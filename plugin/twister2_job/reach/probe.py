@@ -154,7 +154,7 @@ class Prober:
             seconds = await self._connect(endpoint, place, self._limit / shares)
             if question.matcher is None:
                 return Answer(question.address, seconds=seconds)
-            return await self._hear(question, question.matcher, endpoint, seconds)
+            return await self._reply(question, question.matcher, endpoint, seconds)
 
     async def _connect(self, endpoint: socket.socket, place: Any, limit: float) -> float:
         """Connect and return the seconds it took; few at once, see `FRESH`."""
@@ -176,7 +176,7 @@ class Prober:
         finally:
             await _ended(task)
 
-    async def _hear(self, question: Question, matcher: Matcher, endpoint: socket.socket, seconds: float) -> Answer:
+    async def _reply(self, question: Question, matcher: Matcher, endpoint: socket.socket, seconds: float) -> Answer:
         """Read until the matcher is content, the server ends, `DATA` bytes are there or the time is over."""
         loop, address = asyncio.get_running_loop(), question.address
         until, data, spoken, ended = time.monotonic() + self._limit, b"", question.first, False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     OnReady = Callable[[JobAddresses], None]
 
 
-class Runs:
+class Twister2Job:
     """What `AsyncJob` can do with a Twister2 job.
 
     Attributes:

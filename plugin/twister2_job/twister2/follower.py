@@ -60,8 +60,7 @@ class Follower:
             job: Name of the job.
             say: Is told in sentences what happens and why nothing happens.
         """
-        self._kubectl, self._job, self._say = kubectl, job, say
-        self.job = job
+        self._kubectl, self.job, self._say = kubectl, job, say
         self.state = JobState(UNKNOWN)
         self.failures: dict[tuple[str, ...], str] = {}
         self._objects: Sequence[Object] = []
@@ -99,8 +98,8 @@ class Follower:
             return self.state.ended or all(name in sets and rolled_out(sets[name]) for name in names)
 
         if not await self._until(lambda: done() or None, deadline):
-            told = [found.text for found in diagnosis.of_pods(self._job, self._objects)]
-            told += await packing(self._kubectl, self._job, self._objects)
+            told = [found.text for found in diagnosis.of_pods(self.job, self._objects)]
+            told += await packing(self._kubectl, self.job, self._objects)
             reasons = "\n  ".join(told or [self.state.reason or "no reason is known"])
             raise OutOfTimeError(f"The job's pods were not ready in time:\n  {reasons}")
 
@@ -118,8 +117,8 @@ class Follower:
         if state is None:
             why = f" ({self.state.reason})" if self.state.reason else ""
             raise OutOfTimeError(
-                f"The job {self._job} has not ended in time; it is {self.state.state}{why}.",
-                f"It goes on; `twister2-job wait {self._job}` waits longer.",
+                f"The job {self.job} has not ended in time; it is {self.state.state}{why}.",
+                f"It goes on; `twister2-job wait {self.job}` waits longer.",
             )
         return state
 
@@ -157,7 +156,7 @@ class Follower:
         """Look at the pods again and again."""
         while not self.state.ended:
             try:
-                self._objects = await self._kubectl.items("pods,statefulsets", "-l", selector(self._job))
+                self._objects = await self._kubectl.items("pods,statefulsets", "-l", selector(self.job))
                 await self._examine()
                 self._for("no answer", False)
             except JobError as error:
@@ -172,8 +171,8 @@ class Follower:
     async def _examine(self) -> None:
         """Work out the state of the job, tell what keeps it from going on, and give up what can't go on."""
         if not self._objects:
-            raise JobNotFoundError(f"The job {self._job} was uninstalled.", "`twister2-job list -A` shows all.")
-        pod = master_pod(self._job, self._objects)
+            raise JobNotFoundError(f"The job {self.job} was uninstalled.", "`twister2-job list -A` shows all.")
+        pod = master_pod(self.job, self._objects)
         if pod:
             await self._run_of_master(pod)
         self._update()
@@ -186,9 +185,9 @@ class Follower:
         run = (str(pod["metadata"]["uid"]), number(job_state.container(pod, MASTER).get("restartCount")))
         if run == self._run:
             return
-        self._counts = await restart_counts(self._kubectl, self._job)
+        self._counts = await restart_counts(self._kubectl, self.job)
         if run[1]:
-            before = await text(self._kubectl, f"{master_name(self._job)}-0", MASTER, previous=True)
+            before = await text(self._kubectl, f"{master_name(self.job)}-0", MASTER, previous=True)
             self._previous = log_patterns.read(before)
         if self._run:
             self._reporter.once(f"master {run}", "the job master was restarted")
@@ -201,12 +200,12 @@ class Follower:
 
     def _update(self) -> None:
         self.state = job_state.state_of(
-            self._job, self._objects, self._progress, previous=self._previous, counts=self._counts
+            self.job, self._objects, self._progress, previous=self._previous, counts=self._counts
         )
 
     def _give_up(self, pod: Object | None) -> None:
         """Raise JobLostError if the job can't end any more."""
-        state, job = self.state, self._job
+        state, job = self.state, self.job
         see = f"`twister2-job status {job}` and `kubectl logs {master_name(job)}-0` show more; "
         again = f"`twister2-job rerun {job}` runs it again."
         if state.state == SUSPENDED:
@@ -231,7 +230,7 @@ class Follower:
 
     async def _tell(self) -> None:
         """Tell why nothing happens, each cause once."""
-        for found in [*diagnosis.of_pods(self._job, self._objects), *diagnosis.restarts(self._job, self._objects)]:
+        for found in [*diagnosis.of_pods(self.job, self._objects), *diagnosis.restarts(self.job, self._objects)]:
             if found.fatal or not self._reporter.is_new(found.key):
                 continue  # What is fatal is told as the reason of the end.
             why = await self._trouble(*found.log, previous=True) if found.log else ""
@@ -256,9 +255,9 @@ class Follower:
         if told.all_joined or self._for("asked", True) < ASK_EVERY:
             return
         self._for("asked", False)
-        for sentence in await packing(self._kubectl, self._job, self._objects):
+        for sentence in await packing(self._kubectl, self.job, self._objects):
             self._reporter.once(sentence, sentence)
-        for who, pod, name in diagnosis.silent(self._job, self._objects, set(told.states), told.started)[:MOST_ASKED]:
+        for who, pod, name in diagnosis.silent(self.job, self._objects, set(told.states), told.started)[:MOST_ASKED]:
             if self._for(f"silent {pod} {name}", True) >= ASK_EVERY:
                 if why := await self._trouble(pod, name):
                     self._reporter.once(f"silent {pod} {name}", f"{who} (pod {pod}): {why}")
@@ -270,9 +269,9 @@ class Follower:
 
     async def _read(self) -> None:
         """Follow the job master's log, from its beginning each time, until the job has ended."""
-        name = f"{master_name(self._job)}-0"
+        name = f"{master_name(self.job)}-0"
         while not self.state.ended:
-            if self._run and has_run(master_pod(self._job, self._objects), MASTER):
+            if self._run and has_run(master_pod(self.job, self._objects), MASTER):
                 progress = Progress()
                 argv = self._kubectl.argv("logs", "--follow", name, "-c", MASTER)
                 with self._kubectl.connection.kubectl_environment() as own:

@@ -98,6 +98,34 @@ def test_every_command_is_listed_with_what_it_does(environment):
     assert done.stdout.count("\n") == 17
 
 
+def test_what_the_shell_asks_stays_out_of_kubectls_environment(complete, environment, tmp_path):
+    script = Path(environment["TWISTER2_JOB_KUBECTL"])
+    script.write_text(script.read_text().replace("case", f'env >>"{tmp_path}/env"\ncase', 1))
+    complete("install", "job", "--set", "password=hidden", "-n", "")
+    seen = (tmp_path / "env").read_text()
+    assert "HOME=" in seen and "hidden" not in seen and "ARGCOMPLETE" not in seen
+
+
+def test_completing_reads_no_services(complete, tmp_path):
+    """A job may have thousands."""
+    for words in (["address", ""], ["address", "job", "--worker", ""], ["forward", "job", "-n", "data", "--port", ""]):
+        complete(*words)
+    calls = (tmp_path / "calls").read_text()
+    assert calls.count("statefulsets") == 3 and "services" not in calls
+
+
+def test_a_folder_can_be_entered(environment, tmp_path):
+    (tmp_path / "charts").mkdir()
+    words = ("install", "job", "--chart", "char")
+    done = run(sys.executable, "-c", FOR_PROGRAMS, *words, env=environment, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["charts/", ":6"]
+
+
+def test_a_closed_output_is_no_traceback(environment):
+    done = run("sh", "-c", f'"{sys.executable}" -c "{FOR_PROGRAMS}" addr >&-', env=environment)
+    assert not done.stderr
+
+
 def test_paths_are_completed_where_a_path_is_meant(complete, tmp_path):
     (tmp_path / "values.yaml").touch()
     assert complete("install", "job", "-f", "val") == ["values.yaml"] == complete("kill", "job", "--logs", "val")
@@ -115,6 +143,8 @@ def test_names_come_from_the_cluster_and_namespace_that_the_line_names(complete,
 def test_a_cluster_that_does_not_answer_completes_nothing(complete, environment):
     Path(environment["TWISTER2_JOB_KUBECTL"]).write_text("#!/bin/sh\necho 'Unable to connect' >&2\nexit 1\n")
     assert complete("address", "") == complete("address", "job", "--worker", "") == []
+    Path(environment["TWISTER2_JOB_KUBECTL"]).write_text("#!/bin/sh\necho 'a page of a proxy'\n")
+    assert complete("address", "job", "--worker", "") == complete("forward", "job", "--port", "") == []
     environment["TWISTER2_JOB_KUBECTL"] = "/not/there"
     assert complete("address", "") == complete("list", "-n", "") == []
 

@@ -1,4 +1,4 @@
-"""What a job master's log tells: every sign of both versions, in every form of log line, whole and cut."""
+"""What a job master's log tells: every pattern of both versions, in every form of log line, whole and cut."""
 
 import pytest
 from twister2_job.twister2 import log_patterns
@@ -29,7 +29,7 @@ def states(progress, workers=4):
     return [progress.state_of(worker) for worker in range(workers)]
 
 
-# A line of each sign; the job's own programs may print much that is similar.
+# A line of each pattern; the job's own programs may print much that is similar.
 LINES = {
     "started": BEGIN,
     "joined": "Worker: 12 joined the job.",
@@ -52,8 +52,8 @@ LINES = {
 }
 
 
-def test_every_sign_has_a_line_here():
-    assert {sign.event for sign in MASTER_PATTERNS} == set(LINES)
+def test_every_pattern_has_a_line_here():
+    assert {one.event for one in MASTER_PATTERNS} == set(LINES)
 
 
 @pytest.mark.parametrize("event", LINES)
@@ -68,7 +68,7 @@ def test_every_sign_has_a_line_here():
         "[INFO] {}\r",
     ],
 )
-def test_a_sign_is_known_whatever_stands_before_it(event, form):
+def test_a_pattern_is_known_whatever_stands_before_it(event, form):
     assert event_of(form.format(LINES[event]))[0] == event
 
 
@@ -86,7 +86,7 @@ def test_a_sign_is_known_whatever_stands_before_it(event, form):
         "K8sWorkerStarter completed. Waiting the pod to be deleted.",
     ],
 )
-def test_what_is_similar_is_no_sign(line):
+def test_what_is_similar_fits_no_pattern(line):
     assert event_of(line) == ("", "")
 
 
@@ -209,7 +209,7 @@ def test_a_frame_of_a_stack_is_no_trouble_and_memory_counts_first():
     assert trouble([*lines, *frames]).startswith(f"its program failed: {memory} (")
 
 
-def test_what_the_job_master_died_of_is_in_the_line_after_the_sign():
+def test_what_the_job_master_died_of_is_in_the_line_after_the_pattern():
     uncaught = "Uncaught exception in the thread Thread[main,5,main]. Job Master FAILED... "
     progress = told(BEGIN, uncaught)
     assert progress.died == "Thread[main,5,main]. Job Master FAILED..."

@@ -228,14 +228,14 @@ TROUBLE = (
 RULES = (*KUBECONFIG, *NETWORK, *STRANGE, *TROUBLE)
 
 
-def judge(text: str, said: Said) -> Verdict | None:
+def classify(text: str, said: Said) -> Verdict | None:
     """Return why the API server can't be asked; None if the text speaks of something else.
 
     Args:
         text: The message, or a part of it.
         said: All that was printed.
     """
-    if verdict := logins.judge(text, said):
+    if verdict := logins.classify(text, said):
         return verdict
     verdict = first(RULES, text)
     if verdict and verdict.rule == "no kubeconfig":
@@ -246,4 +246,4 @@ def judge(text: str, said: Said) -> Verdict | None:
 def unreachable(text: str, said: Said) -> Verdict:
     """Return the same where it is sure that the server can't be asked."""
     told = NoClusterError(f"The cluster can't be used: {short(own_words(text), 300)}", CHECK)
-    return judge(text, said) or Verdict("", told)
+    return classify(text, said) or Verdict("", told)

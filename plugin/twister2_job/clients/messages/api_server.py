@@ -59,7 +59,7 @@ def _forbidden(found: Found) -> JobError:
 
 
 def _why_forbidden(found: Found) -> Verdict:
-    return forbidden.judge(behind(found), " ".join(filter(None, found.groups())))
+    return forbidden.classify(behind(found), " ".join(filter(None, found.groups())))
 
 
 def _invalid(found: Found) -> JobError:
@@ -205,7 +205,7 @@ RULES = (
 """What is answered; who says it stands furthest left, and what others have said behind."""
 
 
-def judge(text: str) -> Verdict | None:
+def classify(text: str) -> Verdict | None:
     """Return what the API server's answer means; None if the text is none.
 
     Args:

@@ -134,9 +134,9 @@ def _helm(said: Said, step: Step, chart: str) -> Verdict | None:
     """Return what Helm says of a release and of the cluster."""
     if unreachable := _UNREACHABLE.match(said.text):
         return access.unreachable(said.text[unreachable.end() :].strip(), said)
-    local = rendering.judge(said.text, chart) if step is Step.APPLY else None
-    told = local or _release(said, step) or api_server.judge(said.text)
-    return told or first(TIME, said.text) or access.judge(said.text, said)
+    local = rendering.classify(said.text, chart) if step is Step.APPLY else None
+    told = local or _release(said, step) or api_server.classify(said.text)
+    return told or first(TIME, said.text) or access.classify(said.text, said)
 
 
 def _release(said: Said, step: Step) -> Verdict | None:
@@ -149,13 +149,13 @@ def _kubectl(said: Said) -> Verdict | None:
     """Return what kubectl says: for the API server, or of its own way to it."""
     if server := _SERVER.match(said.text):
         text = said.text[server.end() :]
-        login = logins.judge(text, said) if server[1] == "Unauthorized" else None
+        login = logins.classify(text, said) if server[1] == "Unauthorized" else None
         strange = (
             first(access.STRANGE, text) if server[1] in ("Forbidden", "NotFound") or "<html" in text.lower() else None
         )
-        return login or api_server.judge(text) or strange or access.judge(text, said)
-    answer = None if _LOCAL.match(said.text) else api_server.judge(said.text)
-    return answer or first(TIME, said.text) or access.judge(said.text, said)
+        return login or api_server.classify(text) or strange or access.classify(text, said)
+    answer = None if _LOCAL.match(said.text) else api_server.classify(said.text)
+    return answer or first(TIME, said.text) or access.classify(said.text, said)
 
 
 def _unknown(stderr: str, tool: str) -> Verdict:

@@ -115,7 +115,7 @@ RULES = (
 """The rules, by the beginning of what stands behind `is forbidden: `."""
 
 
-def judge(reason: str, named: str) -> Verdict:
+def classify(reason: str, named: str) -> Verdict:
     """Return the error for what is refused as forbidden.
 
     Args:

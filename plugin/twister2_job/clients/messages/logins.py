@@ -86,7 +86,7 @@ RULES = (
 )
 
 
-def judge(text: str, said: Said) -> Verdict | None:
+def classify(text: str, said: Said) -> Verdict | None:
     """Return why the login does not work; None if the text speaks of something else.
 
     Args:

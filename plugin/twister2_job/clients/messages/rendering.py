@@ -101,7 +101,7 @@ OFFLINE = (rule("values URL offline", r"\A(?:Get|Head) \"(https?://[^\"]*)\":?",
 """Of `helm template` alone: it asks no cluster, whose URLs may look like this."""
 
 
-def judge(text: str, chart: str = "") -> Verdict | None:
+def classify(text: str, chart: str = "") -> Verdict | None:
     """Return what Helm says about values or chart; None if it speaks of something else.
 
     Args:
@@ -117,4 +117,4 @@ def judge(text: str, chart: str = "") -> Verdict | None:
 def render(text: str, chart: str = "") -> Verdict:
     """Return what `helm template` means: it works offline, so what no rule knows is about the chart."""
     unknown = ChartError(f"The chart can't be rendered: {own_words(text)}", "Check the values and --chart.")
-    return judge(text, chart) or first(OFFLINE, text) or Verdict("", unknown)
+    return classify(text, chart) or first(OFFLINE, text) or Verdict("", unknown)
