@@ -12,12 +12,21 @@ from tests.conftest import CHART, HELM_VERSIONS, helm_path, run, select
 
 FOLDERS = sorted(path for path in (CHART / "templates" / "exposures").iterdir() if path.is_dir())
 TABLE = CHART / "templates" / "exposures" / "_table.tpl"
-ASKED_FOR = {"prepare", "counts", "rules", "nodePorts", "policy", "target", "notes"}
+ASKED_FOR = {"prepare", "hint", "counts", "rules", "nodePorts", "policy", "target", "notes"}
 ROW = """{{- $_ := set . "sidePort" (dict
   "names" "-sideport"
-  "kinds" (dict "ports" "string")
-  "needing" (list "port" "ports" "nodePorts")
+  "objects" (list " Service" "networking.k8s.io Ingress")
+  "entries" (dict "ports" "string")
+  "needEnabled" (list "port" "ports" "nodePorts")
+  "portNames" (list "ports")
   "byPort" (list "nodePorts")) }}"""
+# What other templates say of an exposure, by their paths.
+NAMED = {
+    # The range of node ports is the cluster's, for all exposures, and is in this block for those who look for it.
+    "exposures/_rules.tpl": {"nodePort.range"},
+    # A job's config has keys of Twister2 for these two values, and the message names what to set instead.
+    "_validate_job.tpl": {"nodePort.enabled", "nodePort.port"},
+}
 
 
 def test_a_row_a_folder_and_a_block_of_values_have_one_name():
@@ -33,18 +42,15 @@ def test_an_exposure_answers_all_that_the_chart_asks_it(folder):
 
 
 def test_no_template_but_its_own_names_an_exposure():
-    names = "|".join(path.name for path in FOLDERS)
-    named = re.compile(rf'\.({names})\b|"({names})"')
+    named = re.compile(rf"\b(?:{'|'.join(path.name for path in FOLDERS)})\b(?:\.\w+)?")
     own = {path for folder in FOLDERS for path in folder.iterdir()} | {TABLE}
-    found = {
-        (str(path.relative_to(CHART)), line.strip())
-        for path in (CHART / "templates").rglob("*.*")
-        if path.is_file() and path not in own
-        for line in path.read_text().splitlines()
-        if named.search(line)
-    }
-    # The range of node ports is the cluster's, for all exposures, and is in this block for those who look for it.
-    assert all(".Values.nodePort.range" in line for _, line in found), found
+    found = {}
+    for path in (CHART / "templates").rglob("*.*"):
+        if path.is_file() and path not in own:
+            text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+            if names := set(named.findall(text)):
+                found[str(path.relative_to(CHART / "templates"))] = names
+    assert found == NAMED
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +103,15 @@ def test_a_new_exposure_is_a_folder_and_a_row(install):
     assert "get service job-sideport -o" in notes and "Nothing is open" not in notes
 
 
+def test_notes_say_how_to_enable_a_new_exposure(install):
+    notes = install("instances=1").stdout.partition("Nothing is open to the outside. ")[2]
+    assert notes.splitlines()[:3] == [
+        "To open a node port: helm upgrade job ... --reset-then-reuse-values --set nodePort.enabled=true",
+        "To open one for each worker: the same with perWorker.enabled=true",
+        "To open a node port: the same with sidePort.enabled=true",
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -119,6 +134,14 @@ def test_a_new_exposure_is_a_folder_and_a_row(install):
         (
             tuple(f"extraObjects[0].{one}" for one in ("apiVersion=v1", "kind=Service", "metadata.name=job-sideport")),
             "Service job-sideport is a name of the chart's own objects",
+        ),
+        (
+            (
+                "extraObjects[0].apiVersion=networking.k8s.io/v1",
+                "extraObjects[0].kind=Ingress",
+                "extraObjects[0].metadata.name=job-sideport",
+            ),
+            "Ingress job-sideport is a name of the chart's own objects",
         ),
     ],
 )  # fmt: skip

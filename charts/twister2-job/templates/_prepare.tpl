@@ -2,14 +2,15 @@
 Every file begins with this. Once for each rendering it gives the values what is missing in them, refuses what is wrong,
 and puts into `.Job` what all files share: Helm hands the same `.` to every file of a chart.
 
-.Job.mode       what the workers run: echo, command or twister2
-.Job.source     where a Twister2 job's classes come from: jar, package or nothing
-.Job.ports      the ports of one worker: name, protocol, number
-.Job.groups     the worker groups: see "twister2-job.groups"
-.Job.workers    number of workers
-.Job.persistent volumes and mounts: see _persistence.tpl
-.Job.exposures  the table of exposures by name: see exposures/_table.tpl
-.Job.exposed    those rows of it that are enabled
+.Job.mode        what the workers run: echo, command or twister2
+.Job.source      where a Twister2 job's classes come from: jar, package or nothing
+.Job.ports       the ports of one worker: name, protocol, number
+.Job.groups      the worker groups: see "twister2-job.groups"
+.Job.workers     number of workers
+.Job.persistent  volumes and mounts: see _persistence.tpl
+.Job.exposures   the table of exposures by name: see exposures/_table.tpl
+.Job.exposed     those rows of it that are enabled
+.Job.annotations the user's annotations by their paths
 */}}
 {{- define "twister2-job.prepare" -}}
 {{- if not (hasKey . "Job") }}
@@ -23,6 +24,7 @@ and puts into `.Job` what all files share: Helm hands the same `.` to every file
 {{- include "twister2-job.groups" . }}
 {{- include "twister2-job.persistent" . }}
 {{- include "twister2-job.expose" . }}
+{{- include "twister2-job.annotated" . }}
 {{- include "twister2-job.validate" . }}
 {{- end }}
 {{- end }}
@@ -84,7 +86,7 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- end }}
 {{- end }}
 {{- range $name, $row := .Job.exposures }}
-{{- range $key, $kind := $row.kinds }}
+{{- range $key, $kind := $row.entries }}
 {{- range $at, $value := index $.Values $name $key }}
 {{- $path := printf (ternary "%s.%s[%d]" "%s.%s.%s" (kindIs "int" $at)) $name $key $at }}
 {{- $_ := include "twister2-job.typed" (dict "value" $value "kind" $kind "path" $path "problems" $problems) }}
@@ -100,6 +102,12 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- end }}
 {{- end }}
 {{- include "twister2-job.refuse" $problems }}
+{{- end }}
+
+{{- /* Sets .Job.annotations. */}}
+{{- define "twister2-job.annotated" -}}
+{{- $_ := set .Job "annotations" (dict "commonAnnotations" .Values.commonAnnotations "podAnnotations" .Values.podAnnotations "headless.annotations" .Values.headless.annotations "persistence.annotations" .Values.persistence.annotations "serviceAccount.annotations" .Values.serviceAccount.annotations "job.master.podAnnotations" .Values.job.master.podAnnotations "job.master.serviceAccount.annotations" .Values.job.master.serviceAccount.annotations) }}
+{{- include "twister2-job.exposedMaps" (dict "root" . "key" "annotations" "into" .Job.annotations) }}
 {{- end }}
 
 {{- /* Problems in the order of the alphabet, each after a line's end. Argument: dict of them */}}

@@ -9,7 +9,7 @@ a line's end, and nothing else.
 {{- range $rules }}
 {{- $problems = print $problems (include (printf "twister2-job.validate.%s" .) $) }}
 {{- end }}
-{{- if $problems }}
+{{- if trim $problems }}
 {{- fail $problems }}
 {{- end }}
 {{- end }}

@@ -27,6 +27,7 @@
 {{- end }}
 {{- /* Of the 256 KiB that Kubernetes takes for one object 1 is left to Helm and the chart. */}}
 {{- range $path, $map := .Job.annotations }}
+{{- /* The Service of a worker with overrides has the annotations of all workers too. */}}
 {{- if contains ".overrides." $path }}
 {{- $map = merge dict $map (get $.Job.annotations (regexReplaceAll "overrides[.].*" $path "annotations")) }}
 {{- end }}

@@ -8,13 +8,9 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- $values := .Values }}
 {{- $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "headless.labels" $values.headless.labels "persistence.labels" $values.persistence.labels }}
 {{- include "twister2-job.exposedMaps" (dict "root" . "key" "labels" "into" $labels) }}
-{{- $annotations := dict "commonAnnotations" $values.commonAnnotations "podAnnotations" $values.podAnnotations "headless.annotations" $values.headless.annotations "persistence.annotations" $values.persistence.annotations "serviceAccount.annotations" $values.serviceAccount.annotations "job.master.podAnnotations" $values.job.master.podAnnotations "job.master.serviceAccount.annotations" $values.job.master.serviceAccount.annotations }}
-{{- include "twister2-job.exposedMaps" (dict "root" . "key" "annotations" "into" $annotations) }}
-{{- /* For a later rule, about their size. */}}
-{{- $_ := set .Job "annotations" $annotations }}
 {{- range $rule := list
   (dict "maps" $labels "own" "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|helm[.]sh/chart|t2-.*|twister2-job/.*|(statefulset|apps)[.]kubernetes[.]io/.*|controller-revision-hash)$" "whose" "the chart's own, by which the job's objects are found")
-  (dict "maps" $annotations "own" "^(twister2-job|meta[.]helm[.]sh)/" "whose" "the chart's or Helm's own")
+  (dict "maps" .Job.annotations "own" "^(twister2-job|meta[.]helm[.]sh)/" "whose" "the chart's or Helm's own")
 }}
 {{- range $path, $map := $rule.maps }}
 {{- range $key, $value := $map }}

@@ -35,7 +35,7 @@
 {{- end }}
 {{- if and .Values.networkPolicy.enabled .Values.networkPolicy.allowFrom }}
 {{- range $block, $row := .Job.exposed }}
-{{- if and (hasKey $row.values "externalTrafficPolicy") (eq (get $row.values "type" | default "NodePort") "NodePort") (ne $row.values.externalTrafficPolicy "Local") }}
+{{- if include "twister2-job.hidesClient" $row.values }}
 {{ printf "networkPolicy.allowFrom: with %s.externalTrafficPolicy=Cluster the nodes put their own address in the place of the client's, so no CIDR can tell clients apart; set %s.externalTrafficPolicy=Local or leave allowFrom out" $block $block }}
 {{- end }}
 {{- end }}

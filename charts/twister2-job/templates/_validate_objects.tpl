@@ -27,11 +27,12 @@
 {{- $seen := dict }}
 {{- $accounts := list (include "twister2-job.name.serviceAccount" .) (include "twister2-job.name.jobMasterServiceAccount" .) }}
 {{- $names := "-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
+{{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
 {{- range .Job.exposures }}
 {{- $names = printf "%s|%s" $names .names }}
+{{- $kinds = concat $kinds .objects }}
 {{- end }}
 {{- $own := printf "^%s(%s)?$" .Release.Name $names }}
-{{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
 {{- range $index, $object := .Values.extraObjects }}
 {{- $path := printf "extraObjects[%d]" $index }}
 {{- if not (include "twister2-job.typed" (dict "value" $object "kind" "map" "path" $path "problems" $problems)) }}

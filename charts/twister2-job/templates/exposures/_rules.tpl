@@ -5,7 +5,7 @@
 {{- if $row.values.enabled }}
 {{- include (printf "twister2-job.%s.rules" $name) $ }}
 {{- else }}
-{{- range $key := $row.needing }}
+{{- range $key := $row.needEnabled }}
 {{- if index $row.values $key }}
 {{ printf "%s.%s: it is set, but %s.enabled is false; set %s.enabled=true or leave %s.%s out" $name $key $name $name $name $key }}
 {{- end }}
@@ -17,9 +17,11 @@
 {{- $names = append $names .name }}
 {{- end }}
 {{- range $block, $row := .Job.exposed }}
-{{- range $k, $name := $row.values.ports }}
+{{- range $key := $row.portNames }}
+{{- range $k, $name := index $row.values $key }}
 {{- if not (has $name $names) }}
-{{ printf "%s.ports[%d]: the workers have no port %s; take names out of %s" $block $k $name (join ", " $names) }}
+{{ printf "%s.%s[%d]: the workers have no port %s; take names out of %s" $block $key $k $name (join ", " $names) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- $exposed := list }}
@@ -59,9 +61,9 @@ and CLAIMS is what they share: the range's `low` and `high`, and `claimed`, the 
 {{- end }}
 
 {{- /*
-Claims one fixed node port and says what is wrong with it: `path`, `number`, and of a base `base`, whose range is told
-once, by the base. One port of a Service may have two protocols, and then one node port for both: then `service` is the
-same and `protocol` is not. Arguments: dict "one" PORT "claims" CLAIMS
+Claims one fixed node port, a `path` and its `number`, and says what is wrong with it. `base` is true for a number counted
+from nodePortBase: its range is checked once, not for each worker. One port of a Service may have two protocols, and then
+one node port for both: then `service` is the same and `protocol` is not. Arguments: dict "one" PORT "claims" CLAIMS
 */}}
 {{- define "twister2-job.claimNodePort" -}}
 {{- $one := .one }}
@@ -79,7 +81,7 @@ same and `protocol` is not. Arguments: dict "one" PORT "claims" CLAIMS
 {{- end }}
 
 {{- /*
-The rule of a shared way in. Arguments: dict "root" $ "block" NAME "reason" the reason, as a clause
+Refuses groups with several workers in a pod. Arguments: dict "root" $ "block" NAME "reason" the reason, as a clause
 */}}
 {{- define "twister2-job.oneWorkerAPod" -}}
 {{- range .root.Job.groups }}

@@ -22,6 +22,16 @@ publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
 {{ include "twister2-job.serviceFields" . | trim }}
 {{- end }}
 
+{{- /*
+Says something if workers see a node's address in the place of the client's: a node asked at its node port may pass the
+connection on to another node's worker, unless the policy is Local. Argument: the values of the exposure.
+*/}}
+{{- define "twister2-job.hidesClient" -}}
+{{- if and (hasKey . "externalTrafficPolicy") (eq (get . "type" | default "NodePort") "NodePort") (ne .externalTrafficPolicy "Local") -}}
+yes
+{{- end }}
+{{- end }}
+
 {{- /* Sets what the wrapper shall print, as annotations. Arguments: dict "values" VALUES of the exposure "into" DICT */}}
 {{- define "twister2-job.advertised" -}}
 {{- $into := .into }}

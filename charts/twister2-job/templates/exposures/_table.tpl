@@ -1,34 +1,41 @@
 {{- /*
-The table of exposures, the ways in from outside the cluster. An exposure is a block of values, a row here and a folder,
-all of one name. NOTES, NetworkPolicy, validation and `helm test` ask for what is its own by the templates
-twister2-job.NAME.WHAT of its folder; each is there, if only empty, so that none is forgotten:
+An exposure, a way in from outside, is a block of values, a folder and a row here, all of one name. The folder has each
+template twister2-job.NAME.WHAT, if only empty; all but the first two are for when it is enabled:
 
-prepare   sets in its row `ports`, the exposed ones, and what else its files share
-counts    problems of numbers of things that are made; the rules after these make lists of them
-rules     its other problems
-nodePorts claims its fixed node ports; arguments: dict "root" $ "claims" CLAIMS, see _rules.tpl
-policy    its rules in the job's NetworkPolicy, as list items
+prepare   sets `ports` in its row, and what else its files share
+hint      what it would open, for NOTES
+counts    problems of numbers of things that are made; later rules make lists of these
+rules     other problems
+nodePorts claims fixed node ports; arguments: dict "root" $ "claims" CLAIMS, see `_rules.tpl` beside this file
+policy    list items for the job's NetworkPolicy
 target    sets what `helm test` connects to; arguments: dict "root" $ "target" DICT
 notes     its part of NOTES
 
-All but `prepare` are asked for only if it is enabled. Columns of a row:
-names     how names of its objects go on after the job's, as a regular expression
-kinds     the kind of the entries of its lists and maps, for --skip-schema-validation
-needing   its values that have no effect unless it is enabled
-byPort    its maps whose keys are exposed ports
+Columns:
+names       ends of its objects' names, a regular expression
+objects     their kinds: "GROUP KIND"
+entries     types in lists and maps, for --skip-schema-validation
+needEnabled values without effect unless it is enabled
+portNames   lists of names of ports
+byPort      maps by exposed ports
 
-Argument: the dict to fill.
+Common code reads the values `enabled`, `labels`, `annotations`, `type` and `externalTrafficPolicy`, and by worker ID
+`labels`, `annotations` and `nodePorts` in `overrides`.
 */}}
 {{- define "twister2-job.exposures" -}}
 {{- $_ := set . "nodePort" (dict
   "names" "-nodeport"
-  "kinds" (dict "ports" "string")
-  "needing" (list "port" "ports" "nodePorts")
+  "objects" (list " Service")
+  "entries" (dict "ports" "string")
+  "needEnabled" (list "port" "ports" "nodePorts")
+  "portNames" (list "ports")
   "byPort" (list "nodePorts")) }}
 {{- $_ := set . "perWorker" (dict
   "names" "-perworker|-w-[0-9]+"
-  "kinds" (dict "ports" "string" "overrides" "map")
-  "needing" (list "ports" "count" "nodePortBase" "servicePortBase" "hostTemplate" "advertisedPortBase" "overrides")
+  "objects" (list " Service" "networking.k8s.io NetworkPolicy")
+  "entries" (dict "ports" "string" "overrides" "map")
+  "needEnabled" (list "ports" "count" "nodePortBase" "servicePortBase" "hostTemplate" "advertisedPortBase" "overrides")
+  "portNames" (list "ports")
   "byPort" (list "advertisedPortBase" "nodePortBase" "servicePortBase")) }}
 {{- end }}
 
@@ -45,15 +52,16 @@ Argument: the dict to fill.
 {{- end }}
 
 {{- /*
-Sets `ports` of a row: those that `ports` of its values names, in its order, or all. A Twister2 job's worker port is not
-among them while there are others: strangers who connect to it can end the worker. Arguments: dict "root" $ "row" ROW
+Sets `ports` of a row: those with the names, in their order, or all if there are none. A Twister2 job's worker port is not
+among all while there are others: strangers who connect to it can end the worker.
+Arguments: dict "root" $ "row" ROW "names" LIST
 */}}
 {{- define "twister2-job.exposedPorts" -}}
 {{- $all := .root.Job.ports }}
 {{- $ports := $all }}
-{{- if .row.values.ports }}
+{{- if .names }}
 {{- $ports = list }}
-{{- range $name := .row.values.ports }}
+{{- range $name := .names }}
 {{- range $all }}
 {{- if eq .name (toString $name) }}
 {{- $ports = append $ports . }}

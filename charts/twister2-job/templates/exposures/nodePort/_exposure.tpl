@@ -5,8 +5,10 @@
 {{- end }}
 
 {{- define "twister2-job.nodePort.prepare" -}}
-{{- include "twister2-job.exposedPorts" (dict "root" . "row" .Job.exposures.nodePort) }}
+{{- include "twister2-job.exposedPorts" (dict "root" . "row" .Job.exposures.nodePort "names" .Values.nodePort.ports) }}
 {{- end }}
+
+{{- define "twister2-job.nodePort.hint" }}a node port{{ end }}
 
 {{- define "twister2-job.nodePort.counts" }}{{ end }}
 

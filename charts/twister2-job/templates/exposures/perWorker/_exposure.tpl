@@ -16,7 +16,7 @@ would get next. No list of the workers is made: there may be thousands.
 */}}
 {{- define "twister2-job.perWorker.prepare" -}}
 {{- $row := .Job.exposures.perWorker }}
-{{- include "twister2-job.exposedPorts" (dict "root" . "row" $row) }}
+{{- include "twister2-job.exposedPorts" (dict "root" . "row" $row "names" .Values.perWorker.ports) }}
 {{- $services := int .Values.perWorker.count | default .Job.workers }}
 {{- $spans := list }}
 {{- range $group := .Job.groups }}
@@ -31,6 +31,8 @@ would get next. No list of the workers is made: there may be thousands.
 {{- $_ := set $row "services" $services }}
 {{- $_ := set $row "spans" $spans }}
 {{- end }}
+
+{{- define "twister2-job.perWorker.hint" }}one for each worker{{ end }}
 
 {{- /* Its pods may be some of the job's, so it has a NetworkPolicy of its own. */}}
 {{- define "twister2-job.perWorker.policy" }}{{ end }}
