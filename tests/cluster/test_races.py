@@ -122,6 +122,18 @@ def test_an_upgrade_and_an_uninstall_end_clearly_for_both(number, start, job, re
 
 
 @only_newest_helm
+@rounds
+def test_of_two_uninstalls_both_end_clearly(number, start, job, release_of, left, command):
+    assert command("install", job, "--set", "instances=1").returncode == 0
+    one = start("uninstall", job)
+    time.sleep(random.uniform(0, 0.3))
+    two = start("uninstall", job)
+    ended = [end(one), end(two)]
+    assert sorted(code for code, _ in ended) in ([0, 0], [0, 8]), ended
+    assert release_of(job) == [] and eventually(lambda: left() == [], 30)
+
+
+@only_newest_helm
 def test_an_upgrade_that_overwrites_another_says_so(command, job, run, namespace, environment, tmp_path):
     """The other one comes between the look and the act: here by a Helm that is slow to begin its own upgrade."""
     assert command("install", job, "--set", "instances=1").returncode == 0

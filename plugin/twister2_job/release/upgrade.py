@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -135,7 +136,8 @@ class Upgrade:
         found = await revisions(self.helm, self.kubectl, self.name)
         alone = len(found) == 1 and self.mark.made(found[0].labels, revision)
         if alone and self.live and self.live != revision:
-            await self.helm.uninstall(self.name, timeout=LATE)
+            with contextlib.suppress(JobNotFoundError):  # The other run may have seen it too.
+                await self.helm.uninstall(self.name, timeout=LATE)
             raise JobNotFoundError(
                 f"The job {self.name} was uninstalled by another run while it was upgraded; what this upgrade had made "
                 "of it was removed again.",
@@ -220,7 +222,8 @@ class Upgrade:
         if not self.mark.made(newest.labels, newest.number):
             return state + status
         if self._anew and not keep:
-            await self.helm.uninstall(self.name)
+            with contextlib.suppress(JobNotFoundError):
+                await self.helm.uninstall(self.name)
             return "The release was removed again."
         if self.live and (back or newest.status in PENDING):
             await self.helm.rollback(self.name, self.live)

@@ -63,6 +63,12 @@ MISSING = (
         r'\A(?:uninstall: Release not loaded: \S+: )?release: not found|\A"[^"]*" has no deployed',
         _missing,
     ),
+    rule(  # Of two that uninstall at once, the slower one finds the objects gone, which is no error, and then this.
+        "release was removed meanwhile",
+        r"\Auninstallation completed with 1 error\(s\): uninstall: Failed to purge the release: "
+        r'(?:release: not found|secrets "[^"]*" not found)\Z',
+        _missing,
+    ),
     rule("release is gone", r'\Athe release named "[^"]*" is already deleted', _missing),
     rule(
         "revision is missing",

@@ -76,6 +76,8 @@ ANSWERS = [
     ("release is busy", H, REMOVE, BusyError, ["in progress"], "Error: " + BUSY),
     ("release is missing", H, READ, JobNotFoundError, [], "Error: release: not found"),
     ("release is missing", H, REMOVE, JobNotFoundError, [], "Error: uninstall: Release not loaded: j: release: not found"),
+    ("release was removed meanwhile", H, REMOVE, JobNotFoundError, [],
+     "Error: uninstallation completed with 1 error(s): uninstall: Failed to purge the release: release: not found"),
     ("release is missing", H, APPLY, JobNotFoundError, [], UPGRADE + '"j" has no deployed releases'),
     ("release is gone", H, REMOVE, JobNotFoundError, [], 'Error: the release named "kk" is already deleted'),
     ("revision is missing", H, APPLY, JobNotFoundError, ["revision 7"], "Error: release has no 7 version"),
