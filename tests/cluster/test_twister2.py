@@ -148,7 +148,10 @@ def test_ids_and_ports_are_those_that_twister2_computes_and_rerun_keeps_the_node
         for worker, (number, _, port) in zip(report["workers"], TABLE, strict=True):
             assert worker["addresses"]
             for address in worker["addresses"]:
-                said = ask(address["host"], address["number"])
+                try:
+                    said = ask(address["host"], address["number"])
+                except OSError as error:
+                    raise AssertionError(f"{error}: {address}") from error
                 assert (said["workerID"], said["port"]) == (str(number), str(port)), address
         return True
 

@@ -33,9 +33,11 @@ def values(**more: Any) -> dict[str, Any]:
 def ask(host: str, port: int) -> dict[str, str]:
     """Ask Twister2's BasicK8sWorker who it is: {"workerID": "2", "port": "9002", ...}.
 
-    It stays with a client until the client has closed, and ends if something is left unread.
+    It stays with a client until the client has closed, and ends for good if something is left unread: on a busy machine
+    too the answer is waited for.
     """
     with socket.create_connection((host, port), timeout=10) as connection:
+        connection.settimeout(60)
         connection.shutdown(socket.SHUT_WR)
         text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
     assert text.startswith("hello from the server:"), text
