@@ -83,10 +83,10 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
     before = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
     for number in before:
         loop.add_signal_handler(number, cancel, number)
-    told = asyncio.ensure_future(signalled.wait())
+    waiter = asyncio.ensure_future(signalled.wait())
     try:
         # Not `await task`: what is cancelled just when it is done may end as if nothing had been.
-        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
         if came:
             await _ended(task, came[0])
         if not came:
@@ -98,7 +98,7 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
             raise KeyboardInterrupt
         raise SystemExit(128 + came[0])
     finally:
-        told.cancel()
+        waiter.cancel()
         signal.pthread_sigmask(signal.SIG_BLOCK, before)  # Between two handlers a signal would end us on the spot.
         for number, handler in before.items():
             loop.remove_signal_handler(number)

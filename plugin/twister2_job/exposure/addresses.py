@@ -42,11 +42,11 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     shared: list[Address] = []
     own: dict[int, list[Address]] = {}
     by_id = {w.id: w for w in workers}
-    places = _Places(cluster)
+    node_hosts = _NodeHosts(cluster)
     for service in sorted(exposures, key=lambda s: str(s["metadata"]["name"])):
         label = service["metadata"]["labels"].get(WORKER, "")
         behind = [by_id[number(label)]] if label and number(label, -1) in by_id else [] if label else workers
-        found = [_with_url(a, mode) for a in _service(service, behind, places, address_type)]
+        found = [_with_url(a, mode) for a in _addresses_of(service, behind, node_hosts, address_type)]
         if label:
             own.setdefault(number(label, -1), []).extend(found)
         else:
@@ -115,7 +115,7 @@ def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
     return "pending", f"{which} ({first.pod}): {first.reason}"
 
 
-class _Places:
+class _NodeHosts:
     """The addresses of the nodes, worked out once for all Services of a job."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -131,7 +131,9 @@ class _Places:
         return node_table.addresses_of_pods(self._pods[w.pod] for w in behind if w.pod in self._pods)
 
 
-def _service(service: Object, behind: Sequence[Worker], places: _Places, address_type: str) -> list[Address]:
+def _addresses_of(
+    service: Object, behind: Sequence[Worker], node_hosts: _NodeHosts, address_type: str
+) -> list[Address]:
     """Return the addresses of one Service."""
     metadata, spec = service["metadata"], service["spec"]
     via = metadata["labels"][EXPOSURE]
@@ -162,7 +164,7 @@ def _service(service: Object, behind: Sequence[Worker], places: _Places, address
         elif balanced:
             result += _load_balancer(service, base, outside)
         elif node_port:
-            result += _node_port(service, base._replace(number=node_port), behind, places, preferred)
+            result += _node_port(service, base._replace(number=node_port), behind, node_hosts, preferred)
         else:
             result += _cluster_ip(service, base._replace(number=outside))
     return result
@@ -194,11 +196,11 @@ def _cluster_ip(service: Object, base: Address) -> list[Address]:
 
 
 def _node_port(
-    service: Object, base: Address, behind: Sequence[Worker], places: _Places, preferred: str
+    service: Object, base: Address, behind: Sequence[Worker], node_hosts: _NodeHosts, preferred: str
 ) -> list[Address]:
     """Return one address for each node address that leads to the Service."""
     hosting = frozenset(w.node for w in behind if w.ready and w.node)
-    known = usable = places.of(behind)
+    known = usable = node_hosts.of(behind)
     if service["spec"].get("externalTrafficPolicy") == "Local":
         usable = [a for a in known if a.node in hosting]
     elif WORKER in service["metadata"]["labels"]:
@@ -206,7 +208,7 @@ def _node_port(
         usable = [a for a in known if a.node in {w.node for w in behind}] or known
     if not usable:
         if base.state == "available":
-            why = "no node is Ready" if places.may_read_nodes else "no pod tells its node's address yet"
+            why = "no node is Ready" if node_hosts.may_read_nodes else "no pod tells its node's address yet"
             base = base._replace(state="pending", reason=why)
         return [base]
     chosen = node_table.ordered(usable, preferred=preferred, hosting=hosting)

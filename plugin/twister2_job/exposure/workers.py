@@ -96,8 +96,8 @@ def reason_of(pod: Object, container: str = "") -> str:
             return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""), last_word(before))))
         ended = state.get("state", {}).get("terminated") or {}
         if ended.get("exitCode"):
-            told = last_word(ended)
-            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}{': ' if told else ''}{told}"
+            message = last_word(ended)
+            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}{': ' if message else ''}{message}"
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return ": ".join(filter(None, (condition.get("reason", ""), condition.get("message", ""))))

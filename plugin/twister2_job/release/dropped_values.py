@@ -14,13 +14,13 @@ from .plan import KEEP
 HINT = f"What an upgrade with values does not give goes back to the chart's defaults; with {KEEP} it stays as it is."
 
 
-def gone(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def dropped_paths(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """Yield the paths of values that were given before and are not any more."""
     for key, value in before.items():
         if key not in after:
             yield path + key
         elif isinstance(value, dict) and isinstance(after[key], dict):
-            yield from gone(value, after[key], f"{path}{key}.")
+            yield from dropped_paths(value, after[key], f"{path}{key}.")
 
 
 async def described(helm: Helm, name: str, before: int, after: int) -> str:
@@ -36,7 +36,7 @@ async def described(helm: Helm, name: str, before: int, after: int) -> str:
         old, new = await asyncio.gather(helm.values(name, before), helm.values(name, after))
     except JobError:
         return ""  # The upgrade itself is done.
-    paths = list(gone(old, new))
+    paths = list(dropped_paths(old, new))
     if not paths:
         return ""
     return (

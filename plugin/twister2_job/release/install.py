@@ -62,9 +62,9 @@ class Install:
             JobError: Refused; what was made is in `undo`.
         """
         for _ in range(TRIES):
-            if await self._look():
+            if await self._clear_name():
                 continue
-            await self._before()
+            await self._prepare()
             if follow:
                 self.watcher.start()
             try:
@@ -73,19 +73,19 @@ class Install:
                 await self._existing(await self.helm.history(self.name))
         raise BusyError(f"Others make and remove releases named {self.name} all the time.", "Wait for them.")
 
-    async def _look(self) -> bool:
+    async def _clear_name(self) -> bool:
         """Render, and look what there is of this name; tell whether something was in the way and is gone now."""
         known = self.rendered is not None or not (self.request.arguments or self.request.values)
-        look = asyncio.ensure_future(self._present())
+        presence = asyncio.ensure_future(self._present())
         template = None if known else asyncio.ensure_future(self._template())
         try:
             await asyncio.sleep(0)
             pyhelm.load()  # It takes a moment, in which both programs run.
             if template:
                 self.rendered = [*await template]  # Wrong values are told first, even without a cluster.
-            present = await look
+            present = await presence
         finally:
-            begun = [task for task in (look, template) if task]
+            begun = [task for task in (presence, template) if task]
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
@@ -126,7 +126,7 @@ class Install:
             BusyError: Somebody works on it.
         """
         check_chart_of(self.name, history)
-        history = await self.tools.settled(self.name, history)
+        history = await self.tools.wait_for_others(self.name, history)
         if not history:
             return True
         newest = history[-1]
@@ -134,7 +134,7 @@ class Install:
             self._replace, self._revision = ["--replace"], newest.number + 1
             return False
         if newest.status in ("pending-install", "uninstalling"):
-            if await self.tools.claimed(self.name, self.mark):
+            if await self.tools.take_over(self.name, self.mark):
                 # Before a pending install there may be revisions that `uninstall --keep-history` has kept.
                 keep = newest.status == "pending-install" and len(history) > 1
                 with contextlib.suppress(JobNotFoundError):
@@ -146,13 +146,13 @@ class Install:
             f"Use `twister2-job upgrade {self.name}`, or uninstall it first.",
         )
 
-    async def _before(self) -> None:
+    async def _prepare(self) -> None:
         """Check the cluster, and make what has to be there before Helm begins."""
         if self._made:
             return
         made = False
         if self.request.create_namespace:
-            self.undo.add(self._without_namespace)
+            self.undo.add(self._remove_namespace)
             made = await namespaces.make(self.kubectl, self.mark)
         if not made and self.rendered:  # A namespace that was just made holds nothing that could be in the way.
             try:
@@ -163,9 +163,9 @@ class Install:
                     await self._existing(history)
                 raise
         if self.workload.sends:
-            self.undo.add(self._without_files)
+            self.undo.add(self._remove_files)
             await self.workload.send()
-        self.undo.add(self._without_release)
+        self.undo.add(self._remove_release)
         self._made = True
 
     async def _apply(self) -> Applied:
@@ -180,14 +180,14 @@ class Install:
             timeout=max(1.0, self.deadline - time.monotonic()),
         )
 
-    async def _without_namespace(self, _: float) -> str:
+    async def _remove_namespace(self, _: float) -> str:
         return await namespaces.remove(self.kubectl, self.helm, self.mark, self.name)
 
-    async def _without_files(self, _: float) -> str:
+    async def _remove_files(self, _: float) -> str:
         """Remove what was sent, unless there is a release that may need it: another run's, or one that had to stay."""
         return "" if await self.tools.newest(self.name) else await self.workload.take_back()
 
-    async def _without_release(self, seconds: float) -> str:
+    async def _remove_release(self, seconds: float) -> str:
         """Remove the release if it is the one that this run made: another run may have been quicker, or come after."""
         stored = await self.tools.newest(self.name)
         if stored and not labelled():
@@ -218,15 +218,15 @@ class Install:
             rest.append(f"`twister2-job uninstall {self.name}` removes what is left.")
         return f"Undone: removed {', '.join(done)}." if done else "", " ".join(rest)
 
-    async def undone(self, error: BaseException) -> BaseException:
+    async def undo_after(self, error: BaseException) -> BaseException:
         """Take back what was made, and return the error with what could not be."""
         late = isinstance(error, OutOfTimeError) or not isinstance(error, JobError)
         done, rest = await self.take_back(undoing(self.deadline, late))
         if isinstance(error, PortTakenError):
             error = await preflight.with_holders(self.kubectl, error)
         if isinstance(error, JobError):
-            told = done or ("" if rest else "Nothing was made.") if late else ""
-            return type(error)(error.message, " ".join(filter(None, [error.hint, told, rest])))
+            note = done or ("" if rest else "Nothing was made.") if late else ""
+            return type(error)(error.message, " ".join(filter(None, [error.hint, note, rest])))
         self.say(" ".join(filter(None, [done or ("" if rest else "Nothing was made."), rest])))
         return error
 
@@ -236,14 +236,14 @@ async def install(tools: Tools, request: Request, workload: Workload) -> Outcome
     check_name(request.name)
     request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
-    async with tools.readable(request) as wanted:
+    async with tools.with_inputs(request) as wanted:
         work = Install(tools, wanted, chart, workload)
         try:
             what = f"The install of {request.name} was not done within {request.timeout:.0f} s."
             try:
                 applied = await within(work.deadline, work.run(follow=workload.ready is None), what)
             except (Exception, asyncio.CancelledError) as error:
-                raise await work.undone(error) from None
+                raise await work.undo_after(error) from None
             work.require_own(applied.revision)
             return await _ready(tools, wanted, work, applied)
         finally:
@@ -257,17 +257,17 @@ async def _ready(tools: Tools, request: Request, work: Install, applied: Applied
     try:
         if work.workload.ready is None:
             work.watcher.read_rest()
-        await work.workload.give(max(deadline, time.monotonic() + LATE))
+        await work.workload.attach(max(deadline, time.monotonic() + LATE))
         objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if work.workload.ready:
             await work.workload.ready(sets, deadline)
             return Outcome(applied.revision)
 
-        async def still() -> None:
-            await tools.still(name, mark, applied.revision)
+        async def require_present() -> None:
+            await tools.require_present(name, mark, applied.revision)
 
-        await work.watcher.ready(sets, deadline=deadline, say=tools.say, still=still)
+        await work.watcher.ready(sets, deadline=deadline, say=tools.say, require_present=require_present)
         return Outcome(applied.revision, await work.watcher.cluster(sets))
     except JobNotFoundError:
         raise  # Somebody has removed it.

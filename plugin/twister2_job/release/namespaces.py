@@ -18,7 +18,7 @@ OWN = ("ConfigMap/kube-root-ca.crt", "ServiceAccount/default")
 """What Kubernetes puts into every namespace."""
 
 
-def _goes(metadata: Mapping[str, Any]) -> bool:
+def _is_being_removed(metadata: Mapping[str, Any]) -> bool:
     """Tell whether an object is going already, by itself or with its owner: what Helm has just removed."""
     return bool(metadata.get("deletionTimestamp") or metadata.get("ownerReferences"))
 
@@ -62,7 +62,7 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark, job: str) -> str:
     metadata = json.loads(found.out)["metadata"]
     if not mark.made(metadata.get("labels") or {}):
         return ""
-    there = [o for o in await kubectl.items(KINDS) if not _goes(o["metadata"])]
+    there = [o for o in await kubectl.items(KINDS) if not _is_being_removed(o["metadata"])]
     claims = [o["metadata"]["name"] for o in there if _is_claim_of(job, o)]
     names = [f"{o['kind']}/{o['metadata']['name']}" for o in there]
     mine = [*OWN, *(f"PersistentVolumeClaim/{name}" for name in claims)]

@@ -77,7 +77,7 @@ class Tools:
         self.helm, self.kubectl, self.say = helm, kubectl, say
 
     @contextlib.asynccontextmanager
-    async def readable(self, request: Request) -> AsyncIterator[Request]:
+    async def with_inputs(self, request: Request) -> AsyncIterator[Request]:
         """Yield the request with a mark, and with inputs that each Helm can read which can be read only once."""
         slow = f"Helm did not say its version within {request.timeout:.0f} s."
         await within(request.ends(), helm_version(self.helm.path), slow)
@@ -92,7 +92,7 @@ class Tools:
             finally:
                 self.helm.descriptors = ()
 
-    async def settled(self, name: str, history: list[Revision]) -> list[Revision]:
+    async def wait_for_others(self, name: str, history: list[Revision]) -> list[Revision]:
         """Return the history when nobody works on the release any more.
 
         What is pending although whoever made it can't be at work any more is returned as it is: a remnant.
@@ -100,7 +100,7 @@ class Tools:
         Raises:
             BusyError: Somebody is still at work.
         """
-        until, told = time.monotonic() + PATIENCE, False
+        until, announced = time.monotonic() + PATIENCE, False
         while history and history[-1].status in PENDING:
             last = history[-1]
             stored = await self.newest(name)
@@ -108,8 +108,8 @@ class Tools:
                 return []
             if not (left := remaining(stored.labels, stored.since, stored.number)):
                 return history
-            if not told:
-                told = True
+            if not announced:
+                announced = True
                 self.say(f"Release {name} is {last.status}; waiting {PATIENCE:.0f} s for whoever works on it.")
             if time.monotonic() >= until:
                 finish = f"`twister2-job uninstall {name}` finishes it." if last.status == "uninstalling" else ""
@@ -128,7 +128,7 @@ class Tools:
         """Return the newest revision of a release as Helm keeps it; None if there is none."""
         return await newest(self.helm, self.kubectl, name)
 
-    async def claimed(self, name: str, mark: Mark) -> bool:
+    async def take_over(self, name: str, mark: Mark) -> bool:
         """Take on what another run has left of a release; tell whether nobody else has done so meanwhile.
 
         Who looks late sees another run's claim, or what that has made of the release already.
@@ -138,7 +138,7 @@ class Tools:
             return False
         return await claim(self.kubectl, stored, mark)
 
-    async def still(self, name: str, mark: Mark, revision: int) -> None:
+    async def require_present(self, name: str, mark: Mark, revision: int) -> None:
         """Raise JobNotFoundError if the revision that this run made is gone; a cluster that is silent says nothing."""
         try:
             found = await within(time.monotonic() + PATIENCE, revisions(self.helm, self.kubectl, name), "No answer.")

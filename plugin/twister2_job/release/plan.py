@@ -85,7 +85,7 @@ async def prepare(tools: Tools, request: Request, chart: Path) -> Prepared:
 
     first = begin(tools.helm.history(request.name))
     rendered = begin(_rendered(tools, request, chart, first))
-    history = begin(_settled(tools, request.name, first))
+    history = begin(_once_idle(tools, request.name, first))
     before = begin(_before(tools, request.name, history))
     live = begin(_live(tools, request.name, history))
     try:
@@ -100,8 +100,8 @@ async def prepare(tools: Tools, request: Request, chart: Path) -> Prepared:
     return Prepared(history.result(), live.result(), documents, values, arguments, given, manifest, by_server)
 
 
-async def _settled(tools: Tools, name: str, first: asyncio.Future[list[Revision]]) -> list[Revision]:
-    return await tools.settled(name, await asyncio.shield(first))
+async def _once_idle(tools: Tools, name: str, first: asyncio.Future[list[Revision]]) -> list[Revision]:
+    return await tools.wait_for_others(name, await asyncio.shield(first))
 
 
 async def _live(tools: Tools, name: str, history: asyncio.Future[list[Revision]]) -> Sequence[Object]:

@@ -74,14 +74,14 @@ async def reasons(kubectl: Kubectl, job: str, names: Sequence[str], *, logs: boo
         kubectl.cluster(job, nodes=False), kubectl.items("events", "--field-selector=type=Warning")
     )
     found = causes(cluster.objects, events)
-    told = []
+    lines = []
     for cause in found[:MOST_CAUSES]:
-        told.append(cause.line())
+        lines.append(cause.line())
         if logs and cause.crashed:
-            told += [f"  {short(line)}" for line in await _last_words(kubectl, cause.crashed[0])]
+            lines += [f"  {short(line)}" for line in await _last_words(kubectl, cause.crashed[0])]
     if rest := found[MOST_CAUSES:]:
-        told.append(f"{sum(len(cause.names) for cause in rest)} more, of {len(rest)} other causes")
-    return told
+        lines.append(f"{sum(len(cause.names) for cause in rest)} more, of {len(rest)} other causes")
+    return lines
 
 
 def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
@@ -103,7 +103,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
     for item in of_kind(objects, "StatefulSet"):
         mine = about.get(("StatefulSet", item["metadata"]["name"]), [])
         if mine and number(item.get("status", {}).get("replicas")) < replicas(item):
-            add("StatefulSet", item, essence(_told(mine[0])))
+            add("StatefulSet", item, essence(_event_text(mine[0])))
     for pod in (p for p in of_kind(objects, "Pod") if not pod_ready(p)):
         cause = add("pod", pod, why(pod, about.get(("Pod", pod["metadata"]["name"]), [])))
         if _crashed(pod):
@@ -119,7 +119,7 @@ def why(pod: Object, events: Sequence[Object]) -> str:
         events: The warnings about it, the newest first.
     """
     state = reason_of(pod)
-    told = essence(state) + _exit_code(pod, state)
+    summary = essence(state) + _exit_code(pod, state)
     scheduled = bool(pod.get("spec", {}).get("nodeName"))
     fresh = [e for e in events if not (scheduled and e.get("reason") == "FailedScheduling")]
     if state.startswith(_PULLS):  # The newest is often that it waits; an older one says what is wrong with the image.
@@ -127,11 +127,11 @@ def why(pod: Object, events: Sequence[Object]) -> str:
     else:
         fresh = fresh[:1]
     for event in fresh:
-        text = essence(_told(event))
+        text = essence(_event_text(event))
         if not _repeats(text, state):
-            text = re.sub(r'image "([^"]*)": ', lambda found: "" if found[1] in told else found[0], text)
-            return f"{short(told, 160)} ({short(text, 120)})" if told else text
-    return told
+            text = re.sub(r'image "([^"]*)": ', lambda found: "" if found[1] in summary else found[0], text)
+            return f"{short(summary, 160)} ({short(text, 120)})" if summary else text
+    return summary
 
 
 def essence(text: str) -> str:
@@ -141,9 +141,9 @@ def essence(text: str) -> str:
 
     def named(found: re.Match[str]) -> str:
         """Return the image once; where it is named already only the reason is left."""
-        told = found[1] in seen or f'"{found[1]}"' in text[: found.start()]
+        named_before = found[1] in seen or f'"{found[1]}"' in text[: found.start()]
         seen.add(found[1])
-        return "" if told else f'image "{found[1]}": '
+        return "" if named_before else f'image "{found[1]}": '
 
     return short(_CRASH.sub(r"container \1 ends each time and is started again", _IMAGE.sub(named, text)))
 
@@ -152,7 +152,7 @@ async def warnings_of(kubectl: Kubectl, kind: str, name: str) -> list[str]:
     """Return the newest warning about an object, if there is one."""
     chosen = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
     events = _by_object(await kubectl.items("events", f"--field-selector={chosen}"))
-    return [essence(_told(event)) for event in events.get((kind, name), [])[:1]]
+    return [essence(_event_text(event)) for event in events.get((kind, name), [])[:1]]
 
 
 def _by_object(events: Iterable[Object]) -> dict[tuple[str, str], list[Object]]:
@@ -175,7 +175,7 @@ def _time(event: Object) -> str:
     return next((str(time) for time in times if time), "")
 
 
-def _told(event: Object) -> str:
+def _event_text(event: Object) -> str:
     return f"{event.get('reason', '')}: {str(event.get('message') or '').strip()}"
 
 

@@ -168,5 +168,5 @@ async def kept(kubectl: Kubectl, job: str) -> str:
     names = [m["name"] for m in metadata if not m.get("ownerReferences") and not m.get("deletionTimestamp")]
     if not names:
         return ""
-    told = f"Kept, with what is in them, for the next job of this name: the claims {listed(names)}."
-    return f"{told} To delete them: {await _deletion(kubectl, job)}"
+    sentence = f"Kept, with what is in them, for the next job of this name: the claims {listed(names)}."
+    return f"{sentence} To delete them: {await _deletion(kubectl, job)}"

@@ -39,7 +39,7 @@ class Workload(Protocol):
     async def send(self) -> None:
         """Send the files, before Helm makes the release."""
 
-    async def give(self, deadline: float) -> None:
+    async def attach(self, deadline: float) -> None:
         """Make the files part of the release that was made, until a deadline on the clock of `time.monotonic`."""
 
     async def take_back(self) -> str:

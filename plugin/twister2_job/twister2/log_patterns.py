@@ -187,12 +187,12 @@ class Progress:
         event = Event(name, worker, self._count[name, worker])
         if name in ENDS and not self.end:
             self.end = ENDS[name]  # The first counts: a killed job may still complete, and the other way round.
-        self._take(name, worker, numbers, group)
+        self._record(name, worker, numbers, group)
         if worker in self.at_barrier and name in ("joined", "rejoined") and (when := _time_of(line)):
             self.joined_at[worker] = when
         return event
 
-    def _take(self, name: str, worker: int, numbers: list[int], group: str) -> None:
+    def _record(self, name: str, worker: int, numbers: list[int], group: str) -> None:
         if worker >= 0:
             self.tells_workers = True
         if name == "started":
@@ -258,8 +258,8 @@ def trouble(lines: Iterable[str]) -> str:
     known = list(lines)
     failed = stack_traces.cause(known)
     if "OutOfMemoryError" not in failed:
-        told = stack_traces.without_frames(known)
+        candidates = stack_traces.without_frames(known)
         for pattern, meaning in TROUBLE:
-            if found := next((line.strip() for line in told if pattern.fullmatch(line.strip())), ""):
+            if found := next((line.strip() for line in candidates if pattern.fullmatch(line.strip())), ""):
                 return f"{meaning}: {found[:300]}"
     return f"its program failed: {failed}" if failed else ""

@@ -76,11 +76,12 @@ async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
             text(kubectl, master, MASTER, previous=True) if _restarted(pod) else _nothing(),
             restart_counts(kubectl, job),
         )
-        told = log_patterns.read(now)
-        exited = await _exited(kubectl, objects) if told.all_joined and not (told.tells_workers or told.end) else None
+        progress = log_patterns.read(now)
+        unknown = progress.all_joined and not (progress.tells_workers or progress.end)
+        exited = await _exited(kubectl, objects) if unknown else None
     except NoRightsError as error:
         return JobState(UNKNOWN, error.message.rstrip("."))
-    found = state_of(job, objects, told, previous=log_patterns.read(before), counts=counts, exited=exited)
+    found = state_of(job, objects, progress, previous=log_patterns.read(before), counts=counts, exited=exited)
     waits = await packing(kubectl, job, objects) if found.state == STARTING else []
     if waits:
         return replace(found, reason=waits[0])
@@ -210,7 +211,7 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         raise UsageError(f"The logs can't be saved in {folder}: {error.strerror}.", "Choose another --logs.") from None
 
 
-async def _told(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
+async def _cause_and_lines(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
     """Return the exception that ended a container, or its run before, and the lines of the first log that has any.
 
     The exception is empty if there is none (any more); of stack traces the lines have no frames.
@@ -226,7 +227,7 @@ async def _told(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
 
 async def failure(kubectl: Kubectl, pod: str, name: str) -> str:
     """Return the exception that ended a container, or its run before; empty if its logs have none (any more)."""
-    return (await _told(kubectl, pod, name))[0]
+    return (await _cause_and_lines(kubectl, pod, name))[0]
 
 
 async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
@@ -240,7 +241,7 @@ async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lin
         lines: How many lines there are at most where no exception is found.
     """
     try:
-        why, words = await _told(kubectl, pod, name)
+        why, words = await _cause_and_lines(kubectl, pod, name)
     except JobError:
         why, words = "", []
     why = why or known

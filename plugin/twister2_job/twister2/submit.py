@@ -48,8 +48,8 @@ async def prepare(
         remedy = "" if given.url_secret else remedy
         content = await jar.read(given.package, "package", remedy, limit=limit, deadline=deadline)
         package = job_package.read(given.package, chart, job, await kubectl.namespace(), content=content)
-        if told := submission.zookeeper(job, package.settings, packaged=True):
-            say(told)
+        if note := submission.zookeeper(job, package.settings, packaged=True):
+            say(note)
     elif given.local:
         content = await jar.read_jar(given.jar, given.worker_class, say, deadline=deadline)
     else:
@@ -81,14 +81,14 @@ async def submit(
     try:
         wanted = replace(request, values=values, mark=mark, deadline=deadline)
         outcome = await Lifecycle(connection, say, upload).install(wanted)
-        return await to_the_end(
+        return await follow_to_end(
             kubectl, follower, outcome.revision, say, detach=detach, publish=publish, on_ready=on_ready
         )
     finally:
         await follower.close()
 
 
-async def to_the_end(
+async def follow_to_end(
     kubectl: Kubectl,
     follower: Follower,
     revision: int,

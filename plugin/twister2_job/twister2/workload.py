@@ -36,7 +36,7 @@ class Twister2Workload:
     async def send(self) -> None:
         """Send nothing."""
 
-    async def give(self, deadline: float) -> None:
+    async def attach(self, deadline: float) -> None:
         """Give nothing."""
 
     async def take_back(self) -> str:
@@ -90,7 +90,7 @@ class Upload(Twister2Workload):
         if self._pieces:
             await self._pieces.make()
 
-    async def give(self, deadline: float) -> None:
+    async def attach(self, deadline: float) -> None:
         """Give the pieces to the job's Service."""
         if self._pieces:
             work = jar.try_own(self._pieces, self._say)

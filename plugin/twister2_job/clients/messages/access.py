@@ -245,5 +245,5 @@ def classify(text: str, said: Said) -> Verdict | None:
 
 def unreachable(text: str, said: Said) -> Verdict:
     """Return the same where it is sure that the server can't be asked."""
-    told = NoClusterError(f"The cluster can't be used: {short(own_words(text), 300)}", CHECK)
-    return classify(text, said) or Verdict("", told)
+    error = NoClusterError(f"The cluster can't be used: {short(own_words(text), 300)}", CHECK)
+    return classify(text, said) or Verdict("", error)

@@ -69,11 +69,11 @@ def _invalid(found: Found) -> JobError:
         return verdict.error
     if found[2].startswith("sh.helm.release."):
         return _too_large(found)
-    told = [f"{kind.partition('.')[0]} {name}: {short(why, 300)}" for kind, name, why in _INVALID.findall(text)]
-    if len(told) == 1:
-        return RefusedError(f"Kubernetes refuses {told[0]}", "Correct the values that this comes from.")
-    more = [f"and {len(told) - 5} objects more"] if len(told) > 5 else []
-    listed = "\n  ".join(["Kubernetes refuses several objects:", *told[:5], *more])
+    problems = [f"{kind.partition('.')[0]} {name}: {short(why, 300)}" for kind, name, why in _INVALID.findall(text)]
+    if len(problems) == 1:
+        return RefusedError(f"Kubernetes refuses {problems[0]}", "Correct the values that this comes from.")
+    more = [f"and {len(problems) - 5} objects more"] if len(problems) > 5 else []
+    listed = "\n  ".join(["Kubernetes refuses several objects:", *problems[:5], *more])
     return RefusedError(listed, "Correct the values that this comes from.")
 
 

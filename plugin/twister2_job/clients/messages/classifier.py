@@ -141,8 +141,8 @@ def _helm(said: Said, step: Step, chart: str) -> Verdict | None:
     if unreachable := _UNREACHABLE.match(said.text):
         return access.unreachable(said.text[unreachable.end() :].strip(), said)
     local = rendering.classify(said.text, chart) if step is Step.APPLY else None
-    told = local or _release(said, step) or api_server.classify(said.text)
-    return told or first(TIME, said.text) or access.classify(said.text, said)
+    verdict = local or _release(said, step) or api_server.classify(said.text)
+    return verdict or first(TIME, said.text) or access.classify(said.text, said)
 
 
 def _release(said: Said, step: Step) -> Verdict | None:

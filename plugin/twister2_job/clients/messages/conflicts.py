@@ -57,18 +57,18 @@ def _owner(found: re.Match[str]) -> str:
 
 def error(text: str) -> RefusedError:
     """Return the error for a message about fields that others own, with both ways out."""
-    told = conflicts(text)
-    one = len(told) == 1
+    found = conflicts(text)
+    one = len(found) == 1
     them = "it" if one else "them"
     hint = (
         f"Add --force-conflicts to take {them} over for Helm; or give {them} the same value in your values "
         f"(`kubectl get -o yaml --show-managed-fields` shows it), so that nothing is in conflict."
     )
     if one:
-        of = f" of {told[0].object}" if told[0].object else ""
+        of = f" of {found[0].object}" if found[0].object else ""
         return RefusedError(
-            f"The field {told[0].field}{of} belongs to {told[0].owner}, and Helm would change it.", hint
+            f"The field {found[0].field}{of} belongs to {found[0].owner}, and Helm would change it.", hint
         )
-    lines = [f"{c.object}{': ' if c.object else ''}{c.field} belongs to {c.owner}" for c in told[:MOST]]
-    lines += [f"and {len(told) - MOST} fields more"] if len(told) > MOST else []
+    lines = [f"{c.object}{': ' if c.object else ''}{c.field} belongs to {c.owner}" for c in found[:MOST]]
+    lines += [f"and {len(found) - MOST} fields more"] if len(found) > MOST else []
     return RefusedError("\n  ".join(["Helm would change fields that belong to others:", *lines]), hint)

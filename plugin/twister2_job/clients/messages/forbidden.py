@@ -124,5 +124,5 @@ def classify(reason: str, named: str) -> Verdict:
     """
     if not reason:
         return Verdict("forbidden", NoRightsError(f"A right is missing: {named or 'this'} is forbidden.", RIGHTS))
-    told = RefusedError(f"The cluster refuses {named or 'it'}: {first_line(reason)}", RULES_OF_THE_CLUSTER)
-    return first(RULES, reason) or Verdict("forbidden", told)
+    error = RefusedError(f"The cluster refuses {named or 'it'}: {first_line(reason)}", RULES_OF_THE_CLUSTER)
+    return first(RULES, reason) or Verdict("forbidden", error)

@@ -107,8 +107,8 @@ def own_words(stderr: str) -> str:
     text = re.sub(r"^(\s*)- ", r"\1", text, flags=re.MULTILINE)
     if _EXECUTION.search(text):
         text = _EXECUTION.split(text)[-1]
-    told = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines() if line.strip()]
-    lines = [short(line, LONGEST) for line in dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told]
+    own = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines() if line.strip()]
+    lines = [short(line, LONGEST) for line in dict.fromkeys(line for line in own if not _BRANCH.search(line)) or own]
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} lines more"]
     return "\n  ".join(lines)
