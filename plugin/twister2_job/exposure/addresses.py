@@ -1,4 +1,4 @@
-"""Addresses of a job, from its live Services, pods and nodes: pure functions over what kubectl returned."""
+"""Finds the addresses of a job in its live Services, pods and nodes: pure functions over kubectl's output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     Args:
         job: Name of the job (the Helm release).
         cluster: What kubectl returned.
-        address_type: Type of node address to prefer over what the chart's values prefer; may be empty.
+        address_type: Preferred type of node address, instead of the one in the chart's values; may be empty.
     """
     services = worker_table.of_kind(cluster.objects, "Service")
     workers = worker_table.table(cluster.objects)
@@ -71,12 +71,12 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
 
 
 def _pod_of(service: Object) -> str:
-    """Return the name of the one pod that the Service of a worker leads to."""
+    """Return the name of the pod behind the Service of a worker."""
     return str((service["spec"].get("selector") or {}).get(POD_NAME, ""))
 
 
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
-    """Put load balancers and advertised hosts first, and last what only clients inside the cluster reach.
+    """Put load balancers and advertised hosts first, and addresses for clients inside the cluster last.
 
     Node addresses are in order already, and sorting is stable.
     """
@@ -116,10 +116,10 @@ def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
 
 
 class _NodeHosts:
-    """The addresses of the nodes, worked out once for all Services of a job."""
+    """The addresses of the nodes, computed once for all Services of a job."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Read the nodes, or without the right to, what the pods tell of theirs."""
+        """Store the pods and the nodes' addresses; without the right to read nodes the pods have them."""
         self.may_read_nodes = cluster.nodes is not None
         self._pods = {p["metadata"]["name"]: p for p in worker_table.of_kind(cluster.objects, "Pod")}
         self._nodes = node_table.addresses_of_nodes(cluster.nodes or [])
@@ -154,7 +154,7 @@ def _addresses_of(
         node_port = number(port.get("nodePort"))
         outside = number(port.get("port")) if balanced or not node_port else node_port
         if state == "reserved" and not balanced:
-            # Which node it will be is not known, but the number is.
+            # The port number is known, but not the node.
             result.append(base._replace(number=outside))
         elif host := annotations.get(ADVERTISED_HOST, ""):
             advertised = number(annotations.get(ADVERTISED_PORT)) if index == 0 else 0
@@ -171,7 +171,7 @@ def _addresses_of(
 
 
 def _load_balancer(service: Object, base: Address, outside: int) -> list[Address]:
-    """Return one address for each ingress point; while there is none, a pending one."""
+    """Return an address for each ingress point of the load balancer; a pending one while there is none."""
     points = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     hosts = [host for point in points if (host := point.get("hostname") or point.get("ip") or "")]
     if not hosts:
@@ -187,7 +187,7 @@ def _load_balancer(service: Object, base: Address, outside: int) -> list[Address
 
 
 def _cluster_ip(service: Object, base: Address) -> list[Address]:
-    """Return the DNS name and the cluster IPs of a Service that only clients inside the cluster reach."""
+    """Return the addresses of a Service for clients inside the cluster: its DNS name and its cluster IPs."""
     metadata, spec = service["metadata"], service["spec"]
     name = f"{metadata['name']}.{metadata.get('namespace', '')}.svc"
     hosts = [h for h in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if h and h != "None"]
@@ -204,7 +204,7 @@ def _node_port(
     if service["spec"].get("externalTrafficPolicy") == "Local":
         usable = [a for a in known if a.node in hosting]
     elif WORKER in service["metadata"]["labels"]:
-        # Every node answers, but the worker's own saves a hop; the others stand in while it is down.
+        # Every node answers, but the worker's own saves a hop; the others are used if that one is not Ready.
         usable = [a for a in known if a.node in {w.node for w in behind}] or known
     if not usable:
         if base.state == "available":

@@ -62,7 +62,7 @@ def addresses_of_nodes(nodes: Iterable[Mapping[str, Any]]) -> list[NodeAddress]:
 
 
 def addresses_of_pods(pods: Iterable[Mapping[str, Any]]) -> list[NodeAddress]:
-    """Return the addresses of the nodes that run `pods`, as the pods tell them: for users who may not read nodes.
+    """Return the addresses of the nodes that run `pods`, read from the pods, for users who may not read nodes.
 
     `status.hostIPs` (both families) exists since Kubernetes 1.28, `status.hostIP` always.
     """

@@ -1,4 +1,4 @@
-"""What the Python API is called with: checked here, since what is wrong would come up deep inside or not at all."""
+"""Checks the arguments of the Python API: a wrong one would cause an error deep inside, or none at all."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _TWO_WORDS = re.compile(r"--?[A-Za-z][\w-]*\s")
 
 
 def _wrong(name: str, what: str, given: object, hint: str = "") -> UsageError:
-    """Return the error for an argument of another type than it must have."""
+    """Return the error for an argument of the wrong type."""
     kind = type(given).__name__
     try:
         shown = repr(given)
-    except Exception:  # An object of the user's, or a number of more digits than Python writes.
+    except Exception:  # The repr of a user's object, or of an int with more digits than Python converts.
         return UsageError(f"{name} must be {what}, not this ({kind}).", hint)
     shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
     return UsageError(f"{name} must be {what}, not {shown} ({kind}).", hint)
@@ -36,7 +36,7 @@ def text(name: str, given: object, what: str = "text", hint: str = "") -> str:
     """Return a text that can be a word of a command line.
 
     Raises:
-        UsageError: It is no text, or holds what no command line can hold.
+        UsageError: It is no text, or holds a character that no command line can hold.
     """
     if not isinstance(given, str):
         raise _wrong(name, what, given, hint)
@@ -60,7 +60,7 @@ def path(name: str, given: object, what: str = "a path", hint: str = "") -> str:
 
 
 def flag(name: str, given: object) -> bool:
-    """Return a switch; a text such as "no" would count as True.
+    """Return a bool; other types are refused, since a text such as "no" would count as True.
 
     Raises:
         UsageError: It is neither True nor False.
@@ -85,7 +85,7 @@ def seconds(name: str, given: object) -> float:
         number = float(given)
     except OverflowError:
         number = math.inf
-    if not 0 <= number <= LONGEST:  # Nothing is true of NaN.
+    if not 0 <= number <= LONGEST:  # Also true of NaN.
         raise _wrong(name, f"{what} from 0 to {LONGEST}", given, hint)
     return number
 
@@ -106,7 +106,7 @@ def settings(name: str, given: object) -> Mapping[str, Any]:
     """Return settings by their names.
 
     Raises:
-        UsageError: They are no mapping of names to what JSON can hold.
+        UsageError: They are no mapping of names to values that JSON can hold.
     """
     import json
 
@@ -121,7 +121,7 @@ def settings(name: str, given: object) -> Mapping[str, Any]:
 
 
 def _several(name: str, given: object, what: str, hint: str) -> Sequence[object]:
-    """Return a sequence; one text or path counts as one, never as its letters."""
+    """Return a sequence; a single text or path becomes a list of one, not of its letters."""
     if isinstance(given, str | os.PathLike):
         return [given]
     if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Sequence):
@@ -130,7 +130,7 @@ def _several(name: str, given: object, what: str, hint: str) -> Sequence[object]
 
 
 def _listed(file: str) -> str:
-    """Return a path as Helm's --values takes it: a line of CSV, in which a comma begins the next file."""
+    """Return a path quoted for Helm's --values, a line of CSV in which a comma begins the next file."""
     return '"' + file.replace('"', '""') + '"' if re.search(r'[,"\r\n]', file) else file
 
 
@@ -138,7 +138,7 @@ def connection(namespace: object, kube_context: object, kubeconfig: object) -> C
     """Return the connection for the arguments of `AsyncJob` of these names.
 
     Raises:
-        UsageError: One is of another type than it must have.
+        UsageError: One has the wrong type.
     """
     return Connection.chosen(
         text("namespace", namespace), text("kube_context", kube_context), path("kubeconfig", kubeconfig)
@@ -149,7 +149,7 @@ def value_options(values: object, set: object, arguments: object) -> list[str]:
     """Return Helm's options for the arguments of `AsyncJob.install` of these names.
 
     Raises:
-        UsageError: One is of another type, or empty.
+        UsageError: One has the wrong type, or is empty.
     """
     found: list[str] = []
     what, hint = "the path of a values file", 'Single values are given with set="KEY=VALUE".'
@@ -194,13 +194,13 @@ def request(
         set: As for `value_options`.
         arguments: As for `value_options`.
         chart: Path of another chart.
-        timeout: Seconds until the workers must be ready.
+        timeout: Seconds within which the workers must be ready.
         create_namespace: Make the namespace if it is missing.
-        rollback_on_failure: Undo also when the time is out.
+        rollback_on_failure: Undo the change also if the workers are not ready in time.
         force_conflicts: Take over the fields that others have set.
 
     Raises:
-        UsageError: One of them is of another type than it must have.
+        UsageError: One of them has the wrong type.
     """
     from .operation import Request
 

@@ -1,4 +1,4 @@
-"""Why the pods of a job are not ready: each cause once, however many pods have it."""
+"""Finds out why the pods of a job are not ready: each cause once, however many pods have it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..exposure.workers import Object, number, of_kind, pod_ready, reason_of, re
 
 LOG_LINES = 5
 MOST_CAUSES = 10
-"""Causes that are told."""
+"""The most causes that are reported in full."""
 NAMED = 2
-"""Pods of a cause that are named if there are more than one."""
+"""The most pods that are named for a cause of several pods."""
 
-# What the kubelet and containerd wrap around the reason why an image can't be had, each around the other.
+# The words that the kubelet and containerd put around the reason why an image can't be pulled.
 _WRAPPING = re.compile(
     r"rpc error: code = \w+ desc = |failed to do request: |failed to resolve image: |pull access denied, (?=repository)"
     r'|(?:Head|Get) "https?://[^"]*": '
@@ -30,8 +30,8 @@ _CRASH = re.compile(r"back-off \S+ restarting failed container=?\s?(\S+)(?: in)?
 _PULLS = ("ErrImagePull", "ImagePullBackOff")
 _SAME = "ErrImagePull|ImagePullBackOff"
 _EMPTY = {"error", "failed", "pod", "errimagepull", "imagepullbackoff"}
-"""Words that say nothing new in a warning."""
-# What differs from pod to pod, or from one second to the next, within one cause.
+"""Words of a warning that carry no information."""
+# Parts of a message that differ between pods, or change every second, within one cause.
 _VARYING = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{13,}\b|\b\d+\.\d+\.\d+\.\d+(?::\d+)?\b|\[[0-9a-f:]+\](?::\d+)?"
     r"|\b[0-9a-f]{12,}\b|(?<!exit code )(?<!\d)\d+"
@@ -40,13 +40,13 @@ _VARYING = re.compile(
 
 @dataclass
 class Cause:
-    """A reason, and whatever has it.
+    """A reason, and the objects that have it.
 
     Attributes:
         text: The reason, as a sentence without its full stop.
-        kind: What has it: `pod` or `StatefulSet`.
+        kind: Kind of the objects: `pod` or `StatefulSet`.
         names: Their names.
-        crashed: The pods that have a container which ended.
+        crashed: The pods among them that have a container which ended.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Cause:
     crashed: list[Object] = field(default_factory=list)
 
     def line(self) -> str:
-        """Return the cause with those that have it."""
+        """Return the cause with the names of the objects that have it."""
         if len(self.names) == 1:
             return f"{self.kind} {self.names[0]}: {self.text}"
         return f"{len(self.names)} {self.kind}s ({listed(self.names, NAMED)}): {self.text}"
@@ -89,7 +89,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
 
     Args:
         objects: The job's StatefulSets and pods.
-        events: The namespace's warnings.
+        events: The warning events of the namespace.
     """
     objects, found = list(objects), dict[tuple[str, str], Cause]()
     about = _by_object(events)
@@ -112,7 +112,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
 
 
 def why(pod: Object, events: Sequence[Object]) -> str:
-    """Return why a pod is not ready: its state, and what the newest warning about it adds to that.
+    """Return why a pod is not ready: its state, and the newest warning about it if that says more.
 
     Args:
         pod: The pod.
@@ -122,7 +122,7 @@ def why(pod: Object, events: Sequence[Object]) -> str:
     summary = essence(state) + _exit_code(pod, state)
     scheduled = bool(pod.get("spec", {}).get("nodeName"))
     fresh = [e for e in events if not (scheduled and e.get("reason") == "FailedScheduling")]
-    if state.startswith(_PULLS):  # The newest is often that it waits; an older one says what is wrong with the image.
+    if state.startswith(_PULLS):  # The newest often says only that it waits; an older one has the image's problem.
         fresh = [*fresh[:1], *(e for e in fresh[1:] if "image" in str(e.get("message", "")))]
     else:
         fresh = fresh[:1]
@@ -135,12 +135,12 @@ def why(pod: Object, events: Sequence[Object]) -> str:
 
 
 def essence(text: str) -> str:
-    """Return Kubernetes' words about a pod without what they wrap around them, in at most 200 characters."""
+    """Return a message of Kubernetes about a pod without its wrapping words, in at most 200 characters."""
     text = _WRAPPING.sub("", " ".join(text.split()))
     seen: set[str] = set()
 
     def named(found: re.Match[str]) -> str:
-        """Return the image once; where it is named already only the reason is left."""
+        """Return the image's name at its first occurrence, later an empty text."""
         named_before = found[1] in seen or f'"{found[1]}"' in text[: found.start()]
         seen.add(found[1])
         return "" if named_before else f'image "{found[1]}": '
@@ -190,7 +190,7 @@ def _repeats(event: str, state: str) -> bool:
 
 
 def _exit_code(pod: Object, state: str) -> str:
-    """Return with which exit code the container ended that is in a crash loop: its state does not tell."""
+    """Return the exit code of the container in a crash loop, which its state does not have; empty without one."""
     if not state.startswith("CrashLoopBackOff"):
         return ""
     for status in _statuses(pod):
@@ -203,7 +203,7 @@ def _exit_code(pod: Object, state: str) -> str:
 
 
 def _key(text: str, name: str) -> str:
-    """Return what is the same for all that have one cause."""
+    """Return a key that is equal for all objects with the same cause."""
     group = name.rpartition("-")[0]
     text = text.replace(name, "#").replace(f"{group}-", "#-") if group else text.replace(name, "#")
     return _VARYING.sub("#", re.sub(_SAME, "pull", text))

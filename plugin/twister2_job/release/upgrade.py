@@ -1,4 +1,4 @@
-"""Upgrades a job: what would go wrong, Helm's upgrade, who was there meanwhile, and what a refused one has left."""
+"""Upgrades a job: checks, runs Helm's upgrade, detects other runs, and cleans up after a failed upgrade."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from .workload import Workload
 
 
 class Upgrade:
-    """One upgrade of one job, until Helm has made its revision."""
+    """One upgrade of a job, up to the revision that Helm makes."""
 
     def __init__(self, tools: Tools, request: Request, chart: Path, workload: Workload) -> None:
-        """Keep what it is made of; nothing is contacted yet."""
+        """Store the arguments; nothing is contacted yet."""
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
         self.request, self.mark, self.chart, self.workload = request, request.mark, chart, workload
@@ -53,13 +53,13 @@ class Upgrade:
 
         Raises:
             JobNotFoundError: There is no such job.
-            JobError: Refused.
+            JobError: The upgrade was refused.
         """
         prepared = self.prepared = await prepare(self.tools, self.request, self.chart)
         history, rendered = prepared.history, prepared.rendered
         check_chart_of(self.name, history)
         newest = history[-1] if history else None
-        # A pending install over revisions that `uninstall --keep-history` has kept: those live no more.
+        # A pending install after `uninstall --keep-history`: the kept revisions are not live.
         kept = newest is not None and newest.status == "pending-install" and len(history) > 1
         if newest is None or kept or newest.status in ("uninstalled", "uninstalling"):
             raise JobNotFoundError(
@@ -70,9 +70,9 @@ class Upgrade:
         if newest.status in PENDING:
             objects = await self._repair(newest)
             if self._reinstall:
-                values = prepared.values or {}  # Helm has forgotten them with the release.
+                values = prepared.values or {}  # Helm has removed them with the release.
         try:
-            if self.live:  # Else there is nothing that runs: what an install has left, or one that has failed.
+            if self.live:  # Otherwise nothing runs: the install was interrupted or has failed.
                 self.workload.check_upgrade(self.name, prepared.live, rendered)
             await preflight.check(self.kubectl, objects, rendered, self.name)
         except (UsageError, ValuesError) as error:
@@ -85,7 +85,7 @@ class Upgrade:
         force = []
         if self.request.force_conflicts or resizes(objects, rendered):  # The number may be the driver's.
             force = await (self.helm.force_at_install() if self._reinstall else self.helm.force(self.name))
-        # Helm's install, of a remnant that went, knows no options for the values of the release before.
+        # Helm's install, after a leftover was removed, has no options about the values of an earlier release.
         arguments = [a for a in prepared.arguments if not self._reinstall or a.partition("=")[0] not in RESET]
         self._begun = True
         return await self.helm.change(
@@ -99,10 +99,10 @@ class Upgrade:
         )
 
     async def _repair(self, newest: Revision) -> Sequence[Object]:
-        """Undo what an interrupted run has left, and return the live objects then.
+        """Undo what an interrupted run has left, and return the job's live objects after that.
 
         Raises:
-            BusyError: Another run does so.
+            BusyError: Another run repairs it already.
         """
         if not await self.tools.take_over(self.name, self.mark):
             raise BusyError(f"Another run repairs the release {self.name}.", "Try again when it is done.")
@@ -120,7 +120,7 @@ class Upgrade:
         return (await self.kubectl.cluster(self.name, nodes=False)).objects if self.live else []
 
     async def dropped(self, revision: int) -> str:
-        """Return a sentence for the values that went back to their defaults with the revision that was made."""
+        """Return a sentence about the values that the new revision reset to the chart's defaults; empty if none."""
         history = self.prepared.history if self.prepared and not self._reinstall else []
         if not history or not resets_values(self.request):
             return ""
@@ -130,7 +130,7 @@ class Upgrade:
         """Check that this run's revision came right after the one that it was built on.
 
         Raises:
-            JobNotFoundError: Another run uninstalled the job meanwhile, and Helm has made it anew; it is gone again.
+            JobNotFoundError: Another run uninstalled the job meanwhile; what Helm then made anew was removed.
             BusyError: Another run made a revision in between.
         """
         found = await revisions(self.helm, self.kubectl, self.name)
@@ -154,13 +154,13 @@ class Upgrade:
         )
 
     async def sweep(self, manifest: Sequence[Object], revision: int, kept: int, limit: float = LATE) -> str:
-        """Remove what the release does not have, and return in a sentence what was removed and what could not be.
+        """Remove objects that are not in the release; return sentences about what was removed and what was not.
 
         Args:
             manifest: The objects that stay.
             revision: The release's newest revision.
-            kept: The revision whose objects these are, for the sentence.
-            limit: Seconds for it.
+            kept: The revision whose objects these are, for the message; 0 if there is none.
+            limit: Seconds for the removal.
         """
         try:
             removed, problems = await orphans.sweep(self.tools, self.name, manifest, revision, limit=limit)
@@ -171,13 +171,13 @@ class Upgrade:
         return " ".join(filter(None, [sentence, *problems]))
 
     async def undo_after(self, error: BaseException, *, applied: bool = False) -> BaseException:
-        """Take back what a refused or interrupted upgrade has made, and return the error with what is live now.
+        """Clean up after a refused or interrupted upgrade, and return the error with a sentence on what is live now.
 
-        What was refused loses what it added; one that was cut off goes back to the revision before.
+        After a refusal the objects that it added are removed; after an interruption the job is rolled back.
 
         Args:
             error: What went wrong.
-            applied: The revision was made, and only its workers are late.
+            applied: Whether the revision was made, and only its workers are late.
         """
         cut = not applied and (not isinstance(error, JobError) or isinstance(error, OutOfTimeError))
         late = not applied or isinstance(error, OutOfTimeError | JobLostError)
@@ -206,11 +206,11 @@ class Upgrade:
         return error
 
     async def _take_back(self, *, back: bool, keep: bool) -> str:
-        """Take back what this run's revision has made; return in sentences what is live now.
+        """Undo this run's revision; return sentences that say what is live now.
 
         Args:
-            back: Go back to the revision before, by a rollback.
-            keep: Without going back, keep all that the revision has.
+            back: Roll back to the live revision before.
+            keep: If it is not rolled back, keep all objects of the revision.
         """
         newest = await self.tools.newest(self.name)
         if newest is None:
@@ -251,7 +251,7 @@ async def upgrade(tools: Tools, request: Request, workload: Workload) -> Outcome
 
 
 async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied) -> Outcome:
-    """Wait for the workers of a revision that was made; it stays, unless asked otherwise."""
+    """Wait for the workers of the new revision; on failure it stays, unless the request asks for a rollback."""
     revision, name, deadline = applied.revision, request.name, work.deadline
     watcher, check = Watcher(tools.kubectl, name), f"What else happened to {name} could not be looked for."
 
@@ -273,7 +273,7 @@ async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied
         await watcher.ready(sets, deadline=deadline, say=tools.say, require_present=require_present)
         return Outcome(revision, await watcher.cluster(sets))
     except (BusyError, JobNotFoundError):
-        raise  # Another run has been there, and the error says what became of this one's revision.
+        raise  # Another run interfered, and the error says what became of this one's revision.
     except JobError as error:
         raise await work.undo_after(error, applied=True) from None
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What is refused before anything is done: names that can't be a job's, and releases of other charts."""
+"""Checks made before anything is done: the job's name, and the chart of its release."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_name(name: str) -> None:
 
 
 def check_chart_of(name: str, history: Sequence[Revision]) -> None:
-    """Raise JobNotFoundError when the release belongs to another chart: it is not ours to touch."""
+    """Raise JobNotFoundError if the release is of another chart: this package must not change it."""
     if history and not re.fullmatch(rf"{charts.NAME}-\d.*", history[-1].chart):
         raise JobNotFoundError(
             f"The release {name} is of the chart {history[-1].chart}, not a Twister2 job.", "Take another name."
@@ -39,7 +39,7 @@ def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None
     Args:
         name: Name of the job.
         history: The release's history.
-        chart: The chart that the user chose; then it is the user's decision.
+        chart: The chart that the user chose; with one, nothing is checked.
     """
     check_chart_of(name, history)
     own = f"{charts.NAME}-{charts.version(charts.packaged())}"
@@ -51,7 +51,7 @@ def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None
 
 
 def reuse_hint(error: JobError, request: Request) -> JobError:
-    """Return the error of an upgrade, with the remedy if --reuse-values is what the schema refuses."""
+    """Return the error of an upgrade; if the schema may have refused it because of --reuse-values, with that remedy."""
     if isinstance(error, ValuesError) and "--reuse-values" in request.arguments:
         why = "The option --reuse-values keeps the defaults of the old chart too, which may lack new values"
         return ValuesError(error.message, f"{why}; use --reset-then-reuse-values.")

@@ -1,4 +1,4 @@
-"""The logs of a job's containers: read to know how far the job is, and saved before the containers go."""
+"""Reads the logs of a job's containers to find the job's state, and saves them before the containers are removed."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from .state import (
 )
 
 TAIL = 10_000
-"""Lines of a log that are read at most: a job's own program may print without end."""
+"""The most lines that are read of a log: a job's own program may print without end."""
 FAILURE = 1_000
-"""Lines of a failed container's log that are read: an exception may have long causes."""
+"""The most lines that are read of a failed container's log: an exception may have long causes."""
 OWN_LOGS = 64
-"""Workers up to which their own logs are read, each by a request, where the job master does not tell of them."""
+"""The most workers whose own logs are read, each by a request, where the job master's log has no single workers."""
 AT_ONCE = 4
-"""Logs that are read side by side."""
+"""Number of logs that are read at the same time."""
 
 
 async def text(kubectl: Kubectl, pod: str, name: str, *, previous: bool = False, tail: int = TAIL) -> str:
-    """Return the end of a container's log; empty if it has none (yet).
+    """Return the end of a container's log; empty if there is no log (yet).
 
     Raises:
         NoRightsError: The user may not read logs.
@@ -91,7 +91,7 @@ async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
 
 
 def failed_for_good(state: JobState, objects: Sequence[Object]) -> Worker | None:
-    """Return the worker that a job failed with; None if it hasn't failed, or not by a worker."""
+    """Return the worker because of which a job failed; None if there is none."""
     failed = {worker.id for worker in state.workers if worker.state == FULLY_FAILED}
     return next((worker for worker in table(objects) if worker.id in failed), None)
 
@@ -105,7 +105,7 @@ def _restarted(pod: Object | None) -> bool:
 
 
 async def packing(kubectl: Kubectl, job: str, objects: Sequence[Object]) -> list[str]:
-    """Return what an init container says that is still at work on the job's package, for the first such pod."""
+    """Return the last log line of the first init container that is still making the job package, in a sentence."""
     pods = diagnosis.packing(job, objects)
     said = (await text(kubectl, pods[0], diagnosis.PACKAGE, tail=1)).strip() if pods else ""
     return [f"the job's package is not there yet in pod {pods[0]}: {said}"] if said else []
@@ -118,7 +118,7 @@ async def restart_counts(kubectl: Kubectl, job: str) -> dict[str, str]:
 
 
 async def _exited(kubectl: Kubectl, objects: Sequence[Object]) -> set[int] | None:
-    """Return the IDs of the workers whose own logs end with the word that they are done; None for a big job."""
+    """Return the IDs of the workers whose own logs say at the end that they are done; None for a large job."""
     workers = table(objects)
     if len(workers) > OWN_LOGS:
         return None
@@ -144,12 +144,12 @@ class Log:
 
     @property
     def file(self) -> str:
-        """Return the name of the file that it is saved in."""
+        """Return the name of the file in which the log is saved."""
         return f"{self.pod}.{self.container}{'.previous' if self.previous else ''}.log"
 
 
 def of_pods(pods: Sequence[Object]) -> list[Log]:
-    """Return every log that the pods have: that of each container, and that of its run before, if there was one."""
+    """Return all logs of the pods: that of each container, and that of its previous run if there was one."""
     found = []
     for pod in pods:
         status = pod.get("status", {})
@@ -162,10 +162,10 @@ def of_pods(pods: Sequence[Object]) -> list[Log]:
 
 
 def folder_for(job: str, chosen: str) -> Path:
-    """Return the folder to save logs in: the chosen one, else `<job>-logs`, `<job>-logs-2`, ..., never one with files.
+    """Return the folder to save logs in: the chosen one, else the first new one of `<job>-logs`, `<job>-logs-2`, ...
 
     Raises:
-        UsageError: The chosen folder holds files already, can't be looked into, or is none.
+        UsageError: The chosen folder is no folder, holds files already, or can't be read.
     """
     if chosen:
         path = Path(chosen)
@@ -181,7 +181,7 @@ def folder_for(job: str, chosen: str) -> Path:
 
 
 async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
-    """Save logs, some side by side, and return how many: one that is empty or gone leaves what is in the folder.
+    """Save logs, and return how many; an empty or missing log does not overwrite a saved one.
 
     Raises:
         UsageError: The folder can't be written to.
@@ -212,9 +212,9 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
 
 
 async def _cause_and_lines(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
-    """Return the exception that ended a container, or its run before, and the lines of the first log that has any.
+    """Return the exception that ended a container, or its previous run, and the lines of the first log with any.
 
-    The exception is empty if there is none (any more); of stack traces the lines have no frames.
+    The exception is empty if the logs have none (any more); the lines are without the frames of stack traces.
     """
     words: list[str] = []
     for previous in (False, True):
@@ -226,19 +226,19 @@ async def _cause_and_lines(kubectl: Kubectl, pod: str, name: str) -> tuple[str, 
 
 
 async def failure(kubectl: Kubectl, pod: str, name: str) -> str:
-    """Return the exception that ended a container, or its run before; empty if its logs have none (any more)."""
+    """Return the exception that ended a container, or its previous run; empty if its logs have none (any more)."""
     return (await _cause_and_lines(kubectl, pod, name))[0]
 
 
 async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
-    """Return why a container failed: the exception that ended it, else its last lines, but none of a stack alone.
+    """Return why a container failed: the exception that ended it, else its last lines without frames of stack traces.
 
     Args:
         kubectl: The client.
         pod: Name of the pod.
         name: Name of the container.
-        known: What its logs told earlier: they may be gone, with the pod or after two restarts.
-        lines: How many lines there are at most where no exception is found.
+        known: The exception that its logs showed earlier: they are lost with the pod or after two restarts.
+        lines: The most lines to return if no exception is found.
     """
     try:
         why, words = await _cause_and_lines(kubectl, pod, name)

@@ -25,7 +25,7 @@ from .submit import OnReady, follow_to_end, require_twister2
 from .workload import Twister2Workload
 
 MASTER_LIMIT = 15.0
-"""Seconds that the job master gets to say that it ends the job, as Twister2's own client gives it."""
+"""Seconds to wait until the job master says that it ends the job, as in Twister2's own client."""
 
 
 async def kill(connection: Connection, name: str, say: Say, *, logs: str, timeout: float, chart: str) -> str:
@@ -45,14 +45,14 @@ async def kill(connection: Connection, name: str, say: Say, *, logs: str, timeou
     if not is_suspended(name, live.objects):
         if await _end_by_master(name, kubectl, say):
             mine = [log for log in found if log.container == MASTER and not log.previous]
-            await job_logs.save(kubectl, mine, folder)  # With its last words.
+            await job_logs.save(kubectl, mine, folder)  # Again, with its last lines.
         await _suspend(connection, name, live.values, deadline - time.monotonic(), chart, say)
     await _pods_gone(name, kubectl, deadline)
     return str(folder) if found else ""
 
 
 async def _end_by_master(name: str, kubectl: Kubectl, say: Say) -> bool:
-    """Tell the job master to end the job, and wait for its word; tell whether it said anything."""
+    """Ask the job master to end the job and wait for its answer; return whether it has logged an end."""
     before = log_patterns.read(await job_logs.text(kubectl, f"{master_name(name)}-0", MASTER))
     if before.end:
         say(f"the job {before.end if before.end != log_patterns.KILLED else 'was killed'} before")
@@ -80,7 +80,7 @@ def _short(error: JobError) -> str:
 async def _suspend(
     connection: Connection, name: str, values: dict[str, Any], timeout: float, chart: str, say: Say
 ) -> None:
-    """Take all pods and the ConfigMap of the run away, by an upgrade of the release."""
+    """Remove all pods and the ConfigMap of the run, by an upgrade of the release."""
     suspended = merged(values, {"suspend": True})
     await _upgrade(connection, name, suspended, max(timeout, 1), chart, say)
 

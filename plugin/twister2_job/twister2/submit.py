@@ -1,4 +1,4 @@
-"""Submits a Twister2 job: its jar or package, the release, and then the job to its end."""
+"""Submits a Twister2 job: sends its jar or package, installs the release, and follows the job to its end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OnReady = Callable[[JobAddresses], None]
 async def prepare(
     kubectl: Kubectl, job: str, given: Submission, chart: Path, mark: Mark, deadline: float, say: Say, ready: Ready
 ) -> tuple[dict[str, Any], Upload]:
-    """Return the values of a job and what has to be sent for it; nothing is sent yet.
+    """Return the values of a job and its workload with the files to send; nothing is sent yet.
 
     Raises:
         UsageError: The jar or package can't be used.
@@ -98,7 +98,7 @@ async def follow_to_end(
     publish: bool,
     on_ready: OnReady | None,
 ) -> JobState:
-    """Hand out the addresses of a job whose pods run, and follow it to its end, unless that is not wanted.
+    """Report and publish the addresses of a running job, as asked for, and follow it to its end unless `detach`.
 
     Raises:
         JobFailedError: It failed.
@@ -131,12 +131,12 @@ async def wait(connection: Connection, name: str, say: Say, timeout: float | Non
 async def require_completed(
     kubectl: Kubectl, job: str, state: JobState, failures: Mapping[tuple[str, ...], str] | None = None
 ) -> JobState:
-    """Return the state of a job that has completed; raise for every other end.
+    """Return the state of a completed job; raise an error for every other end.
 
-    `failures` says why containers ended that were restarted since, by pod and container.
+    `failures` says why containers that were restarted since had ended, by pod and container.
 
     Raises:
-        JobFailedError: It failed; the message has the exception that the worker failed with that failed for good.
+        JobFailedError: It failed; the message has the exception of the worker that failed for good.
         JobKilledError: It was killed.
         JobLostError: Nobody can tell how it ended.
     """
