@@ -1,4 +1,4 @@
-"""A port of this machine that leads to one port of one worker, through the API server: `kubectl port-forward`."""
+"""Forwards a port of this machine to a port of a worker, through the API server: `kubectl port-forward`."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from ..exposure.model import Worker
 from .tunnel import HOST, Tunnel, held, pod_gone
 
 RECONNECT_LIMIT = 60.0
-"""Seconds without success after which a broken forward is given up: a pod is replaced well within them."""
+"""Seconds without success after which a broken forward fails: a pod is replaced in much less."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
-"""Seconds before the first try to connect again, and before later ones, each twice the one before."""
+"""Seconds before the first try to connect again, and the most before later ones, each twice the one before."""
 STEADY = 10.0
-"""Seconds a forward must have lived for the pauses to start small again: one that breaks at once must not spin."""
+"""Seconds that a forward must have worked for the pauses to start small again, so that tries don't follow at once."""
 STRANGERS = (
     "Warning: where Twister2 itself listens on a job's worker port (TSet and task jobs), a few connections of other "
     "programs end the worker; that is what the job's additionalPorts are for."
 )
 PASSING = (PendingError, NoClusterError, RefusedError, LocalPortError)
-"""What may be over at the next try; a job, worker, port or right that is gone does not come back by itself."""
+"""Errors that may have passed at the next try; a missing job, worker, port or right does not come back by itself."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One port of one worker: `number` is the port's in the pod, `uid` the pod's own: another pod has another."""
+    """A port of a worker: `number` is its port number in the pod, `uid` that of the pod."""
 
     worker: int
     pod: str
@@ -85,7 +85,7 @@ def find(job: str, cluster: Cluster, worker: int | None, port: str) -> Target:
 
 
 def _number(job: str, worker: Worker, pod: worker_table.Object, port: str) -> int:
-    """Return the number of the worker's port `port`; container c names its ports `port-c`, container 0 plainly."""
+    """Return the number of the worker's port `port`; container c names it `port-c`, container 0 just `port`."""
     suffix = f"-{worker.container}" if worker.container else ""
     name = f"{worker_table.CONTAINER}{worker.container}"
     containers = [c for c in pod["spec"]["containers"] if c["name"] == name]
@@ -103,19 +103,19 @@ def _number(job: str, worker: Worker, pod: worker_table.Object, port: str) -> in
 
 
 def _silent(text: str) -> None:
-    """Say nothing."""
+    """Ignore a message: the default of `say`."""
 
 
 class Forward:
-    """A port of 127.0.0.1 that leads to a worker's port for as long as the block; connects again when it breaks.
+    """A port of 127.0.0.1 that leads to a worker's port during the block, and is connected again when it breaks.
 
-    While the worker is away the port refuses connections; the port stays the same.
+    While the worker is away the port refuses connections; its number stays the same.
 
     Attributes:
         host: 127.0.0.1.
         port: The local port.
-        target: Where it leads, at present or last.
-        failure: Why it was given up; None while it wasn't.
+        target: The present or last target.
+        failure: Why the forward has ended for good; None before that.
     """
 
     target: Target
@@ -140,9 +140,9 @@ class Forward:
             worker: Worker ID; None means the first worker that is ready, and then always that one.
             port: Name of the worker's port.
             local: Local port; 0 means a free one.
-            limit: Seconds without success after which a broken forward is given up.
-            say: Is told in a sentence when the forward is made and when it breaks.
-            cluster: The job's objects, if they were read just now.
+            limit: Seconds without success after which a broken forward fails.
+            say: Is called with a sentence when the forward is made and when it breaks.
+            cluster: The job's objects, if the caller has just read them.
 
         Raises:
             UsageError: `local` is no port number.
@@ -185,7 +185,7 @@ class Forward:
             self._keeper.cancel()  # More than once: asyncio.wait_for of Python 3.11 can lose one.
             await asyncio.wait({self._keeper}, timeout=10)
         if self._keeper and self.failure:
-            self._keeper.exception()  # Told by `failure`: asyncio need not log it too.
+            self._keeper.exception()  # `failure` has it: asyncio need not log it too.
         await self._close()
 
     async def ended(self) -> NoReturn:
@@ -203,7 +203,7 @@ class Forward:
             await self._tunnel.close()
 
     async def _start(self, target: Target) -> None:
-        """Forward to the target."""
+        """Start a forward to the target."""
         self._tunnel = await Tunnel.open(self._kubectl, target.pod, target.number, self.port)
         self.target, self.port, self._worker = target, self._tunnel.started.result(), target.worker
         self._say(f"Forwarding {HOST}:{self.port} -> worker {target.worker}, port {target.port} (pod {target.pod})")
@@ -244,7 +244,7 @@ class Forward:
                 self._why, pause = error.message.rstrip("."), min(2 * pause, LONGEST_PAUSE)
 
     async def _broken(self) -> str:
-        """Wait until the forward is of no use any more, and return why."""
+        """Wait until the forward no longer works, and return why."""
         assert self._tunnel is not None
         gone = asyncio.ensure_future(pod_gone(self._kubectl, self.target.pod, self.target.uid))
         try:
@@ -272,7 +272,7 @@ async def forward(
         worker: Worker ID; None means the first worker that is ready.
         port: Name of the worker's port; empty means `worker`.
         local: Local port; 0 means a free one.
-        say: Is told in a sentence each time the forward is made and each time it breaks.
+        say: Is called with a sentence each time the forward is made and each time it breaks.
 
     Raises:
         ForwardLostError: The forward broke and could not be made again in time.

@@ -1,4 +1,4 @@
-"""What the client library says that Helm and kubectl share: the kubeconfig and the way to the API server."""
+"""Messages of the client library of Helm and kubectl about the kubeconfig and the way to the API server."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _lost(text: str, why: str) -> JobError:
 
 
 def _unreachable(why: str) -> Make:
-    """Return what makes the error for a server that can't be reached; `{0}` in `why` is the match's first group."""
+    """Return a function that makes the error for an unreachable server; `{0}` in `why` is the match's first group."""
     return lambda found: _lost(found.string, why.replace("{0}", short(found[1] or "") if found.re.groups else ""))
 
 
@@ -229,11 +229,11 @@ RULES = (*KUBECONFIG, *NETWORK, *STRANGE, *TROUBLE)
 
 
 def classify(text: str, said: Said) -> Verdict | None:
-    """Return why the API server can't be asked; None if the text speaks of something else.
+    """Return why the API server can't be asked; None if the message is about something else.
 
     Args:
         text: The message, or a part of it.
-        said: All that was printed.
+        said: The whole output.
     """
     if verdict := logins.classify(text, said):
         return verdict
@@ -244,6 +244,6 @@ def classify(text: str, said: Said) -> Verdict | None:
 
 
 def unreachable(text: str, said: Said) -> Verdict:
-    """Return the same where it is sure that the server can't be asked."""
+    """Return the same for a message that is certainly about the way to the server."""
     error = NoClusterError(f"The cluster can't be used: {short(own_words(text), 300)}", CHECK)
     return classify(text, said) or Verdict("", error)

@@ -1,4 +1,4 @@
-"""What the API server answers, through Helm or kubectl: rights, quotas, rules of the cluster, ports, other objects."""
+"""Answers of the API server in messages of Helm and kubectl: rights, quotas, rules of the cluster, ports, objects."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _why_forbidden(found: Found) -> Verdict:
 
 
 def _invalid(found: Found) -> JobError:
-    """Return the error for an invalid object; of the ports of several Services all are told."""
+    """Return the error for an invalid object; for node ports of several Services it has all of them."""
     text = found.string
     if verdict := first(PORTS, text):
         return verdict.error
@@ -202,11 +202,11 @@ RULES = (
     ),
     *TROUBLE,
 )
-"""What is answered; who says it stands furthest left, and what others have said behind."""
+"""The rules for answers; the one that matches furthest left counts, since answers quote others further right."""
 
 
 def classify(text: str) -> Verdict | None:
-    """Return what the API server's answer means; None if the text is none.
+    """Return the verdict on an answer of the API server; None if the text is none.
 
     Args:
         text: The message, without the program's own beginning.

@@ -1,4 +1,4 @@
-"""Why the API server forbids something: a right that is missing is only one of the reasons."""
+"""Finds out why the API server forbids something: a missing right is only one of the reasons."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ RULES = (
     rule("pod security", r'\Aviolates PodSecurity "([^"]*)": ', _pod_security),
     rule("policy forbids", r"\AValidatingAdmissionPolicy '([^']+)' (?:with binding '[^']*' )?denied request: ", policy),
 )
-"""The rules, by the beginning of what stands behind `is forbidden: `."""
+"""The rules; each matches at the beginning of the text after `is forbidden: `."""
 
 
 def classify(reason: str, named: str) -> Verdict:
-    """Return the error for what is refused as forbidden.
+    """Return the verdict on something that the API server forbids.
 
     Args:
-        reason: The words behind `is forbidden: `.
+        reason: The text after `is forbidden: `.
         named: What is refused; may be empty.
     """
     if not reason:

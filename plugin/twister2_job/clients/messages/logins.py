@@ -1,4 +1,4 @@
-"""What the client library of Helm and kubectl says about the login that the kubeconfig names."""
+"""Messages of the client library of Helm and kubectl about the login that the kubeconfig names."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ RULES = (
 
 
 def classify(text: str, said: Said) -> Verdict | None:
-    """Return why the login does not work; None if the text speaks of something else.
+    """Return why the login does not work; None if the message is about something else.
 
     Args:
         text: The message, or a part of it.
-        said: All that was printed: a login program's own words stand before the message.
+        said: The whole output: a login program's own words come before the message.
     """
     verdict = first(RULES, text)
     if verdict and verdict.rule == "login program fails" and said.before:

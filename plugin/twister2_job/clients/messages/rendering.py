@@ -1,4 +1,4 @@
-"""What Helm says about values and charts before it asks the cluster anything; every rule is for the beginning."""
+"""Helm's messages about values and charts, before it asks the cluster; every rule matches at a message's beginning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _refused(found: Found) -> JobError:
 
 
 def _option(found: Found) -> JobError:
-    """Return the error for a --set option; of JSON only the key is told, its value may be a secret."""
+    """Return the error for a --set option; for JSON it has only the key, since the value may be a secret."""
     option, why = found[1], behind(found)
     if option == "--set-json" and "open " not in why:
         key = why.removeprefix("JSON: ").partition("=")
@@ -96,17 +96,17 @@ RULES = (
         _template,
     ),
 )
-"""The rules, by the beginning of what Helm says."""
+"""The rules; each matches at the beginning of Helm's message."""
 OFFLINE = (rule("values URL offline", r"\A(?:Get|Head) \"(https?://[^\"]*)\":?", _unfetched),)
-"""Of `helm template` alone: it asks no cluster, whose URLs may look like this."""
+"""Rules for `helm template` only: other commands ask a cluster, whose URLs may look the same."""
 
 
 def classify(text: str, chart: str = "") -> Verdict | None:
-    """Return what Helm says about values or chart; None if it speaks of something else.
+    """Return the verdict on a message about values or the chart; None if it is about something else.
 
     Args:
         text: Helm's message.
-        chart: Path of the chart in use: Helm speaks of its file as it does of a values file.
+        chart: Path of the chart in use: Helm's messages name its file in the same way as a values file.
     """
     verdict = first(RULES, text)
     if verdict and verdict.rule == "values file" and chart and re.match(rf"\w+ {re.escape(chart)}: ", text):
@@ -115,6 +115,6 @@ def classify(text: str, chart: str = "") -> Verdict | None:
 
 
 def render(text: str, chart: str = "") -> Verdict:
-    """Return what `helm template` means: it works offline, so what no rule knows is about the chart."""
+    """Return the verdict on a message of `helm template`: it works offline, so an unknown one is about the chart."""
     unknown = ChartError(f"The chart can't be rendered: {own_words(text)}", "Check the values and --chart.")
     return classify(text, chart) or first(OFFLINE, text) or Verdict("", unknown)
