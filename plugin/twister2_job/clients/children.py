@@ -36,7 +36,7 @@ def result(code: int, out: bytes | bytearray, err: bytes | bytearray) -> Result:
     return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-def endless(program: str) -> OSError:
+def too_much_output(program: str) -> OSError:
     """Return the error for a program that prints more than `MOST` bytes."""
     return OSError(errno.EFBIG, f"it printed more than {MOST // 2**20} MiB and was ended", program)
 

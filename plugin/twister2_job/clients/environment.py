@@ -80,12 +80,12 @@ def with_token(token: str, kubeconfig: str) -> Iterator[Inherited]:
 
     user = {"name": TOKEN_USER, "user": {"token": token}}
     data = json.dumps({"apiVersion": "v1", "kind": "Config", "users": [user]}).encode()
-    with _held(data) as (path, descriptors):
+    with _as_file(data) as (path, descriptors):
         yield Inherited(of_kubectl() | {"KUBECONFIG": path + os.pathsep + kubeconfig}, descriptors)
 
 
 @contextlib.contextmanager
-def _held(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _as_file(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield a path at which children read `data`, each from its start, and the descriptors that they must inherit."""
     try:
         descriptor = _in_memory(data)

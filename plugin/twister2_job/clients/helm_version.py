@@ -36,11 +36,11 @@ async def helm_version(path: str) -> Version:
         HelmMissingError: It doesn't run, doesn't say its version, or is older than `OLDEST`.
     """
     identity = _identity(path)
-    version = _kept(identity) if identity else None
+    version = _stored_version(identity) if identity else None
     if version is None:
-        version = await _asked(path)
+        version = await _ask(path)
         if identity:
-            _keep(identity, version)
+            _store(identity, version)
     if version < OLDEST:
         raise HelmMissingError(
             f"Helm at {path} is version {'.'.join(map(str, version))}; 3.17 or later is needed.", INSTALL_HELM
@@ -48,7 +48,7 @@ async def helm_version(path: str) -> Version:
     return version
 
 
-async def _asked(path: str) -> Version:
+async def _ask(path: str) -> Version:
     """Ask Helm itself."""
     why = ""
     try:
@@ -61,11 +61,11 @@ async def _asked(path: str) -> Version:
         # Helm 2 looks for its server after printing its version, and fails.
         if (found := _VERSION.search(done.out)) and (done.code == 0 or int(found[1]) < OLDEST[0]):
             return int(found[1]), int(found[2]), int(found[3] or 0)
-        why = _words(done)
+        why = _failure(done)
     raise HelmMissingError(f"Helm at {path} doesn't run: {why}.", INSTALL_HELM)
 
 
-def _words(done: Result) -> str:
+def _failure(done: Result) -> str:
     """Return why Helm's output has no version."""
     said = " ".join((done.err.strip() or done.out.strip()).split())[:200].rstrip(".")
     if done.code < 0:
@@ -91,7 +91,7 @@ def _identity(path: str) -> dict[str, Any] | None:
     return {"path": real, "size": status.st_size, "mtime": status.st_mtime_ns, "ctime": status.st_ctime_ns}
 
 
-def _place(identity: dict[str, Any]) -> str:
+def _answer_path(identity: dict[str, Any]) -> str:
     """Return the path of the file for an answer; an empty string if there is no place for it."""
     from hashlib import sha256
 
@@ -104,10 +104,10 @@ def _place(identity: dict[str, Any]) -> str:
     return os.path.join(home, "twister2-job", f"helm-version-{name}.json")
 
 
-def _kept(identity: dict[str, Any]) -> Version | None:
+def _stored_version(identity: dict[str, Any]) -> Version | None:
     """Return the stored answer if there is one for exactly this file."""
     try:
-        with open(_place(identity), "rb") as file:
+        with open(_answer_path(identity), "rb") as file:
             kept = json.loads(file.read(10_000))
         major, minor, patch = kept.pop("version")
         return (int(major), int(minor), int(patch)) if kept == identity else None
@@ -115,9 +115,9 @@ def _kept(identity: dict[str, Any]) -> Version | None:
         return None
 
 
-def _keep(identity: dict[str, Any], version: Version) -> None:
+def _store(identity: dict[str, Any], version: Version) -> None:
     """Store an answer; if that fails, Helm is asked again next time."""
-    place = _place(identity)
+    place = _answer_path(identity)
     part = f"{place}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(place), exist_ok=True)

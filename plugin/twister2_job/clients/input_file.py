@@ -68,7 +68,7 @@ class Source:
         return self.descriptor is not None and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
 
-def look(
+def source_of(
     path: str, what: str, error: type[JobError], hint: str = "Check the path.", instead: str = "Give a file or a pipe."
 ) -> Source:
     """Return the source that a path names; nothing is read, and a device or FIFO is not opened.

@@ -18,7 +18,7 @@ def start(argv: Sequence[str], env: Mapping[str, str]) -> None:
     _started[tuple(argv)] = Child(argv, env=env)
 
 
-def taken(argv: Sequence[str]) -> Child | None:
+def take(argv: Sequence[str]) -> Child | None:
     """Return the program that was started with these words, if any; the caller has to end it from now on."""
     return _started.pop(tuple(argv), None)
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from . import prestarted
-from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
+from .children import CAN_SPAWN, LINGER, MOST, Child, Result, result, too_much_output
 
 __all__ = ["GRACE", "Process", "Result", "await_uncancelled", "event_within", "run", "stop", "stream"]
 
@@ -20,7 +20,7 @@ GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL for a process: Helm uses them to mark its release as failed."""
 UNDOING: ContextVar[bool] = ContextVar("UNDOING", default=False)
 """Whether a change is being undone: a second Ctrl-C in the terminal, which all children get, must not end that."""
-_LOOK = 0.25
+_CHECK_EVERY = 0.25
 """Seconds between two checks whether a process with open outputs has ended."""
 _LONGEST_LINE = 2**24
 
@@ -167,7 +167,7 @@ async def _collect(reader: asyncio.StreamReader, text: bytearray, program: str) 
     while chunk := await reader.read(2**18):
         text += chunk
         if len(text) > MOST:
-            raise endless(program)
+            raise too_much_output(program)
 
 
 async def _talk(process: Process, program: str, stdin: bytes | None, texts: Sequence[bytearray]) -> None:
@@ -182,7 +182,7 @@ async def _talk(process: Process, program: str, stdin: bytes | None, texts: Sequ
         while reading and lasts:
             lasts = process.returncode is None
             done, reading = await asyncio.wait(
-                reading, timeout=_LOOK if lasts else LINGER,
+                reading, timeout=_CHECK_EVERY if lasts else LINGER,
                 return_when=asyncio.FIRST_COMPLETED if lasts else asyncio.ALL_COMPLETED,
             )  # fmt: skip
             for task in done:
@@ -228,7 +228,7 @@ async def run(
 
         return await run_elsewhere(argv, env=env, stdin=data, timeout=timeout)
     given, apart = data is not None, UNDOING.get()
-    child = None if given or pass_fds or apart or lasting else prestarted.taken(argv)
+    child = None if given or pass_fds or apart or lasting else prestarted.take(argv)
     process = Process(argv, env=env, stdin=given, pass_fds=pass_fds, session=apart, lasting=lasting, child=child)
     texts = (bytearray(), bytearray())
     talk = asyncio.ensure_future(_talk(process, argv[0], data, texts))

@@ -9,9 +9,9 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
+from .children import CAN_SPAWN, LINGER, MOST, Child, Result, result, too_much_output
 
-_LOOK = 0.25
+_CHECK_EVERY = 0.25
 """Seconds between two checks whether a program with open outputs has ended."""
 
 
@@ -80,11 +80,11 @@ def _read(commands: Sequence[Sequence[str]], children: Sequence[Child], until: f
                 for fd in [fd for fd, owner in owners.items() if owner == index]:
                     poll.unregister(fd)
                     del owners[fd]
-        for fd, _ in poll.poll(1000 * min(_LOOK, until - now)):
+        for fd, _ in poll.poll(1000 * min(_CHECK_EVERY, until - now)):
             if chunk := os.read(fd, 2**18):
                 outputs[fd] += chunk
                 if len(outputs[fd]) > MOST:
-                    raise endless(commands[owners[fd]][0])
+                    raise too_much_output(commands[owners[fd]][0])
             else:
                 poll.unregister(fd)
                 del owners[fd]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from ..errors import NoClusterError, ValuesError
-from .input_file import Source, look, read
+from .input_file import Source, read, source_of
 
 LIMIT = 16 * 2**20
 """The most bytes of a values file, of a file of --set-file, and of all inputs together that can be read only once.
@@ -74,7 +74,7 @@ class Inputs:
         """Return the path at which Helm reads the input that the user names by `path`."""
         if _SCHEME.match(path) and not os.path.lexists(path):
             return path  # A URL: Helm or one of its plugins fetches it.
-        source, text = look(path, what, ValuesError, hint), what == "values file"
+        source, text = source_of(path, what, ValuesError, hint), what == "values file"
         if not source.once:
             content = await read(source, LIMIT, deadline=deadline, remedy=REMEDY)
             check_text(source, content if text else b"")
@@ -85,15 +85,15 @@ class Inputs:
                 raise ValuesError(
                     f"{source} and what was read before it have more than {LIMIT // 2**20} MiB together.", REMEDY
                 )
-            self._content[source.key] = self._held(content, source, path), content
+            self._content[source.key] = self._descriptor(content, source, path), content
         elif sys.platform != "linux":
             content = self._content[source.key][1]
-            self._content[source.key] = self._held(content, source, path), content
+            self._content[source.key] = self._descriptor(content, source, path), content
         number, content = self._content[source.key]
         check_text(source, content if text else b"")
         return f"/dev/fd/{number}"
 
-    def _held(self, content: bytes, source: Source, path: str) -> int:
+    def _descriptor(self, content: bytes, source: Source, path: str) -> int:
         """Return a descriptor of the content that the user names by `path`."""
         number = keep(content, source)
         self.descriptors += (number,)
@@ -207,7 +207,7 @@ def check_kubeconfig(path: str = "") -> None:
     for one in [path] if path else os.environ.get("KUBECONFIG", "").split(os.pathsep):
         if not path and not (one and os.path.exists(one)):
             continue
-        source = look(one, "kubeconfig", NoClusterError, f"Check {option}.", "Give a file.")
+        source = source_of(one, "kubeconfig", NoClusterError, f"Check {option}.", "Give a file.")
         if source.once:
             raise NoClusterError(
                 f"{source} can be read only once, and Helm and kubectl have to read it several times.",

@@ -124,7 +124,7 @@ class _NodeHosts:
         self._pods = {p["metadata"]["name"]: p for p in worker_table.of_kind(cluster.objects, "Pod")}
         self._nodes = node_table.addresses_of_nodes(cluster.nodes or [])
 
-    def of(self, behind: Sequence[Worker]) -> list[NodeAddress]:
+    def for_workers(self, behind: Sequence[Worker]) -> list[NodeAddress]:
         """Return the addresses of the Ready nodes; without the right to read nodes those of the workers' pods."""
         if self.may_read_nodes:
             return self._nodes
@@ -200,7 +200,7 @@ def _node_port(
 ) -> list[Address]:
     """Return one address for each node address that leads to the Service."""
     hosting = frozenset(w.node for w in behind if w.ready and w.node)
-    known = usable = node_hosts.of(behind)
+    known = usable = node_hosts.for_workers(behind)
     if service["spec"].get("externalTrafficPolicy") == "Local":
         usable = [a for a in known if a.node in hosting]
     elif WORKER in service["metadata"]["labels"]:

@@ -70,7 +70,7 @@ class CheckResult:
         return sum(result.state == ANSWERED for result in self.results)
 
     @property
-    def silent(self) -> list[AddressResult]:
+    def failing(self) -> list[AddressResult]:
         """Return the results without an answer or from the wrong worker, and those of addresses that failed before."""
         return [r for r in self.results if r.state not in (ANSWERED, SKIPPED) or r.address.state == "failed"]
 
@@ -87,7 +87,7 @@ class CheckResult:
     @property
     def ok(self) -> bool:
         """Tell whether every address that could be asked answered, and at least one did."""
-        return self.answered > 0 and not self.silent and not self.pending
+        return self.answered > 0 and not self.failing and not self.pending
 
     def to_dict(self) -> dict[str, Any]:
         """Return the versioned report: no field is ever null."""
@@ -134,7 +134,7 @@ async def check(
     skipped = [_skip(address, report.mode, worker_port) for _, address in asked]
     echo = report.mode == "echo"
     questions = [
-        Question(address, matchers.of(worker, address), first=echo)
+        Question(address, matchers.matcher_of(worker, address), first=echo)
         for (worker, address), why in zip(asked, skipped, strict=True)
         if not why
     ]
@@ -177,8 +177,8 @@ def require(result: CheckResult) -> None:
     if result.ok:
         return
     total = len(result.results)
-    if result.silent:
-        head = f"{len(result.silent)} of {total} addresses of job {result.job} fail from {result.origin}:"
+    if result.failing:
+        head = f"{len(result.failing)} of {total} addresses of job {result.job} fail from {result.origin}:"
         raise UnansweredError("\n  ".join([head, *_causes(result)]))
     waiting = result.pending or [r for r in result.results if r.address.state == "reserved"]
     if waiting:
@@ -203,9 +203,9 @@ def _causes(result: CheckResult) -> list[str]:
         "failed": f"`kubectl --namespace {result.namespace} describe service` shows why",
     }
     lines = []
-    left = [r for r in result.silent if r.state == WRONG or r.address.source not in INSIDE_ONLY]
-    if len(left) < len(result.silent):
-        inside = [r for r in result.silent if r.state != WRONG and r.address.source in INSIDE_ONLY]
+    left = [r for r in result.failing if r.state == WRONG or r.address.source not in INSIDE_ONLY]
+    if len(left) < len(result.failing):
+        inside = [r for r in result.failing if r.state != WRONG and r.address.source in INSIDE_ONLY]
         lines.append(f"{_described(inside)}: they are meant for clients inside the cluster; {through}")
     node_sources = (*ADDRESS_TYPES, POD_HOST_IP)
     nodes = [r for r in result.results if r.address.source in node_sources and r.state != SKIPPED]

@@ -25,7 +25,7 @@ from ..exposure import workers as worker_table
 from ..exposure.live import read_cluster
 from ..exposure.mode import TWISTER2, mode
 from ..exposure.model import Worker
-from .tunnel import HOST, Tunnel, held, pod_gone
+from .tunnel import HOST, Tunnel, reserved_port, wait_until_gone
 
 RECONNECT_LIMIT = 60.0
 """Seconds without success after which a broken forward fails: a pod is replaced in much less."""
@@ -213,13 +213,13 @@ class Forward:
         pause = FIRST_PAUSE
         while True:
             began = time.monotonic()
-            self._why = await self._broken()
+            self._why = await self._wait_until_broken()
             await self._close()
             pause = FIRST_PAUSE if time.monotonic() - began > STEADY else pause
             which = f"worker {self.target.worker} (pod {self.target.pod})"
             self._say(f"Lost {which}: {self._why}; connecting again.")
             try:
-                pause = await asyncio.wait_for(self._again(pause), self._limit)
+                pause = await asyncio.wait_for(self._reconnect(pause), self._limit)
             except (asyncio.TimeoutError, TimeoutError):
                 self.failure = ForwardLostError(
                     f"The forward to {which} broke and was not made again within {self._limit:g} s: {self._why}.",
@@ -230,11 +230,11 @@ class Forward:
                 self.failure = error
                 raise
 
-    async def _again(self, pause: float) -> float:
+    async def _reconnect(self, pause: float) -> float:
         """Try to make the forward again, with growing pauses, and return the next pause."""
         while True:
             try:
-                with held(self.port):
+                with reserved_port(self.port):
                     await asyncio.sleep(pause)
                     cluster = await read_cluster(self._kubectl, self._job, nodes=False)
                     target = find(self._job, cluster, self._worker, self._name)
@@ -243,15 +243,15 @@ class Forward:
             except PASSING as error:
                 self._why, pause = error.message.rstrip("."), min(2 * pause, LONGEST_PAUSE)
 
-    async def _broken(self) -> str:
+    async def _wait_until_broken(self) -> str:
         """Wait until the forward no longer works, and return why."""
         assert self._tunnel is not None
-        gone = asyncio.ensure_future(pod_gone(self._kubectl, self.target.pod, self.target.uid))
+        pod_watch = asyncio.ensure_future(wait_until_gone(self._kubectl, self.target.pod, self.target.uid))
         try:
-            await asyncio.wait({self._tunnel.ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._tunnel.ended, pod_watch}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+            pod_watch.cancel()
+            await asyncio.gather(pod_watch, return_exceptions=True)
         return self._tunnel.why() or "the pod is gone"
 
 

@@ -6,7 +6,7 @@ import re
 
 from ..errors import UsageError
 from ..exposure.model import Address, JobAddresses
-from .probe import Matcher, Reply, identity, shown
+from .probe import Matcher, Reply, excerpt, identity
 
 PLACEHOLDER = "{worker}"
 
@@ -37,7 +37,7 @@ class Matchers:
         whole = re.sub(r"(?<!\d)\{worker\}(?!\d)", PLACEHOLDER.join(("(?<![0-9])", "(?![0-9])")), self._expect)
         return re.compile(whole.replace(PLACEHOLDER, worker))
 
-    def of(self, worker: int, address: Address) -> Matcher | None:
+    def matcher_of(self, worker: int, address: Address) -> Matcher | None:
         """Return the matcher of one address; None if a connection is all that can be checked."""
         matchers = [self._echo_worker(worker, address)] if self._echo else []
         if self._expect:
@@ -70,7 +70,7 @@ class Matchers:
             if all(said.get(key) == value for key, value in wanted.items()):
                 return Reply(by)
             if not {"job", "worker", "portName"} <= set(said):
-                return Reply(wrong=f"it says {shown(data)}")
+                return Reply(wrong=f"it says {excerpt(data)}")
             return Reply(by, f"worker {by} of job {said['job']} answers, on its port {said['portName']}")
 
         return matcher

@@ -82,7 +82,7 @@ def identity(data: bytes) -> dict[str, Any] | None:
     return None
 
 
-def anyone(data: bytes, _quiet: bool) -> Reply | None:
+def any_echo_worker(data: bytes, _quiet: bool) -> Reply | None:
     """Match any echo worker."""
     said = identity(data)
     return Reply(said["worker"]) if said and isinstance(said.get("worker"), int) else None
@@ -201,14 +201,14 @@ class Prober:
                 state = WRONG if reply.wrong else ANSWERED
                 return Answer(address, state, reply.worker, seconds, reply.wrong)
         if data:
-            return Answer(address, WRONG, -1, seconds, f"it says {shown(data)}")
+            return Answer(address, WRONG, -1, seconds, f"it says {excerpt(data)}")
         if time.monotonic() >= until:
             return Answer(address, TIMED_OUT, -1, seconds, f"connected, then silent for {self._limit:g} s")
         raise ConnectionResetError
 
     async def _datagrams(self, question: Question, kind: int, place: Any, _shares: int) -> Answer:
         """Ask over UDP: a datagram, and a second one in case the first or its answer was lost."""
-        loop, matcher = asyncio.get_running_loop(), question.matcher or anyone
+        loop, matcher = asyncio.get_running_loop(), question.matcher or any_echo_worker
         with socket.socket(kind, socket.SOCK_DGRAM) as endpoint:
             endpoint.setblocking(False)
             await loop.sock_connect(endpoint, place)
@@ -217,7 +217,7 @@ class Prober:
                 await loop.sock_sendall(endpoint, GET)
                 with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
                     data = await asyncio.wait_for(loop.sock_recv(endpoint, DATA), self._limit / 2)
-                    reply = matcher(data, True) or Reply(wrong=f"it says {shown(data)}")
+                    reply = matcher(data, True) or Reply(wrong=f"it says {excerpt(data)}")
                     state, seconds = WRONG if reply.wrong else ANSWERED, time.perf_counter() - began
                     return Answer(question.address, state, reply.worker, seconds, reply.wrong)
         raise TimeoutError
@@ -230,7 +230,7 @@ async def _ended(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def shown(data: bytes) -> str:
+def excerpt(data: bytes) -> str:
     """Return the beginning of data for a message; of an HTTP answer that of its body, which says more than headers."""
     head, _, body = data.partition(b"\r\n\r\n")
     if head.startswith(b"HTTP/") and body:
@@ -241,4 +241,4 @@ def shown(data: bytes) -> str:
 async def ask_all(addresses: Sequence[Address], limit: float = LIMIT) -> list[Answer]:
     """Ask the first `MOST` available TCP addresses, at the same time, which echo worker answers."""
     wanted = [a for a in addresses if a.state == "available" and a.protocol == "TCP" and a.host and a.number][:MOST]
-    return await Prober(limit).ask_all([Question(address, anyone, first=True) for address in wanted])
+    return await Prober(limit).ask_all([Question(address, any_echo_worker, first=True) for address in wanted])

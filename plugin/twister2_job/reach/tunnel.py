@@ -141,7 +141,7 @@ class Tunnel:
 
 
 @contextlib.contextmanager
-def held(port: int) -> Iterator[None]:
+def reserved_port(port: int) -> Iterator[None]:
     """Reserve a local port without listening on it: clients that connect meanwhile are refused.
 
     Otherwise another program could get the port, or a client that keeps trying could connect to itself.
@@ -153,7 +153,7 @@ def held(port: int) -> Iterator[None]:
         yield
 
 
-async def pod_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
+async def wait_until_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
     """Return when the pod with this UID is gone, or when another pod has its name.
 
     `kubectl port-forward` itself notices only at the next connection, which then breaks.

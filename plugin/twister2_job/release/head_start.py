@@ -35,14 +35,14 @@ def begin(connection: Connection, name: str, options: Sequence[str], chart: str)
         connection.check()
         look = [find_kubectl(), *presence_words(name), *connection.kubectl_arguments()]
         prestarted.start(look, short_lived(of_kubectl()))
-        if options and _stored(options):
+        if options and _readable_again(options):
             from .chart import find
 
             words = template_words(name, str(find(chart)), options)
             prestarted.start([find_helm(), *words, *connection.helm_arguments()], short_lived(of_helm()))
 
 
-def _stored(options: Iterable[str]) -> bool:
+def _readable_again(options: Iterable[str]) -> bool:
     """Tell whether value options name only small ordinary files, which can be read several times."""
     words = iter(options)
     for option in words:

@@ -35,7 +35,7 @@ KINDS = {
 """The kinds that the chart makes, with their API path and plural. Services come first, so that exposures end first."""
 
 
-GOING = 30.0
+DELETION_WAIT = 30.0
 """Seconds to wait until the objects of an earlier run of the same name are deleted: an install would adopt them."""
 AT_ONCE = 8
 """Number of objects that are removed at the same time."""
@@ -226,7 +226,7 @@ async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:
         BusyError: Something is still being deleted.
         RefusedError: The objects of an earlier run have running pods: Helm would adopt them.
     """
-    until = time.monotonic() + GOING
+    until = time.monotonic() + DELETION_WAIT
     while True:
         live = await objects_of(tools.kubectl, job)
         deleting = [item for item in live if item["metadata"].get("deletionTimestamp")]

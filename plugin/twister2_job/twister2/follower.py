@@ -21,7 +21,7 @@ from .logs import FAILURE, packing, restart_counts, text
 from .reporter import Reporter
 from .state import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
 
-LOOK, LOOK_AT_START = 3.0, 1.0
+READ_EVERY, READ_EVERY_AT_START = 3.0, 1.0
 """Seconds between two reads of the pods: when all of them run, and until then."""
 SURE = 10.0
 """Seconds that a job must look lost before it counts as lost: its log may be read while it is still being written."""
@@ -130,7 +130,7 @@ class Follower:
                 return found
             if self._failure:
                 raise self._failure
-            left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
+            left = READ_EVERY if deadline is None else min(READ_EVERY, deadline - time.monotonic())
             if left <= 0:
                 return None
             await event_within(self._changed, left)
@@ -166,7 +166,7 @@ class Follower:
             self._changed.set()
             pods = of_kind(self._objects, "Pod")
             all_started = pods and all(has_run(pod, pod["spec"]["containers"][0]["name"]) for pod in pods)
-            await asyncio.sleep(LOOK if all_started else LOOK_AT_START)
+            await asyncio.sleep(READ_EVERY if all_started else READ_EVERY_AT_START)
 
     async def _examine(self) -> None:
         """Work out the state of the job, report its problems, and raise an error if it can't end any more."""

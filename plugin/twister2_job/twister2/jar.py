@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..clients.input_file import look
 from ..clients.input_file import read as read_bounded
+from ..clients.input_file import source_of
 from ..clients.kubectl import Kubectl
 from ..clients.messages import Step, translate
 from ..clients.resources import FILE, file_selector
@@ -30,7 +30,7 @@ AT_ONCE = 4
 """Number of pieces that are sent at the same time."""
 SEND_LIMIT = 120.0
 """Seconds that sending a piece may take, even over a slow connection."""
-GOING = 10.0
+DELETION_WAIT = 10.0
 """Seconds to wait until the pieces of a job that was just uninstalled are gone: Kubernetes deletes them."""
 KEY = "jar"
 
@@ -51,7 +51,7 @@ async def read(path: str, what: str, remedy: str, *, limit: int = LIMIT, deadlin
     """
     hint = "Check the path; a URL begins with http:// or https://."
     most = "the most that ConfigMaps are for" if limit == LIMIT else ""
-    source = look(os.path.expanduser(path), what, UsageError, hint)
+    source = source_of(os.path.expanduser(path), what, UsageError, hint)
     return await read_bounded(source, limit, deadline=deadline, remedy=remedy, most=most)
 
 
@@ -214,8 +214,8 @@ async def remove_leftovers(kubectl: Kubectl, job: str, pieces: Sequence[Row], sa
         return
     longest = max(remaining(piece.labels, piece.since) for piece in pieces)
     if longest > 0:
-        say(f"There is a jar of another run of {job}; waiting {GOING:.0f} s for whoever works on it.")
-        for _ in range(int(GOING)):
+        say(f"There is a jar of another run of {job}; waiting {DELETION_WAIT:.0f} s for whoever works on it.")
+        for _ in range(int(DELETION_WAIT)):
             await asyncio.sleep(1)
             if not (pieces := await present(kubectl, job)):
                 return

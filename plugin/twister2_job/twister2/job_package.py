@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..clients.input_file import look
+from ..clients.input_file import source_of
 from ..clients.value_files import keep
 from ..errors import ChartError, UsageError, ValuesError
 from ..exposure.workers import Object, of_kind
@@ -126,7 +126,7 @@ def read(path: str, chart: Path, job: str, namespace: str, *, content: bytes = b
         UsageError: It is no package, is for another job or namespace, or needs OpenMPI.
     """
     module = script(chart)
-    source = look(os.path.expanduser(path), "package", UsageError)
+    source = source_of(os.path.expanduser(path), "package", UsageError)
     kept = keep(content, source) if source.once else -1
     try:
         whole = module.read_package(source.path if kept < 0 else f"/dev/fd/{kept}")

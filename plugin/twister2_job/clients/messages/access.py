@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import JobError, NoClusterError, NoRightsError
 from . import logins
-from .rules import Found, Make, Verdict, behind, first, rule
+from .rules import Found, Make, Verdict, first, rule, text_after
 from .text import Said, own_words, short
 
 CHECK = "Check the kubeconfig (KUBECONFIG, --kubeconfig, --kube-context), the network and the VPN."
@@ -58,7 +58,7 @@ def _unreadable(found: Found) -> JobError:
 
 
 def _invalid(found: Found) -> JobError:
-    why = short(re.sub(r"^\W+|\]$", "", behind(found)).replace("* ", ""), 300)
+    why = short(re.sub(r"^\W+|\]$", "", text_after(found)).replace("* ", ""), 300)
     return NoClusterError(f"The kubeconfig is not valid: {why}", "Correct it (KUBECONFIG, --kubeconfig).")
 
 

@@ -15,7 +15,7 @@ from ...errors import (
 from . import conflicts, forbidden
 from .access import TROUBLE
 from .forbidden import RULES_OF_THE_CLUSTER, first_line, policy
-from .rules import Found, Verdict, behind, first, outermost, rule
+from .rules import Found, Verdict, first, outermost, rule, text_after
 from .text import short
 
 _TAKEN = re.compile(r"(?:nodePort: Invalid value: |HealthCheck NodePort )(\d+): provided port is already allocated")
@@ -30,14 +30,14 @@ _INVALID = re.compile(r"([^\s\"]{1,80}) \"([^\"]*)\" is invalid: ([^\n]*)")
 
 
 def _denied(found: Found) -> JobError:
-    said = behind(found).removeprefix("without explanation")
+    said = text_after(found).removeprefix("without explanation")
     return RefusedError(
         f"The admission webhook {found[1]} of the cluster refuses it: {first_line(said)}", RULES_OF_THE_CLUSTER
     )
 
 
 def _webhook_silent(found: Found) -> JobError:
-    why = behind(found).removeprefix("failed to call webhook: ")
+    why = text_after(found).removeprefix("failed to call webhook: ")
     return RefusedError(
         f"The cluster lets nothing pass that its admission webhook {found[1]} has not seen, and that does not work: "
         f"{first_line(why)}",
@@ -59,7 +59,7 @@ def _forbidden(found: Found) -> JobError:
 
 
 def _why_forbidden(found: Found) -> Verdict:
-    return forbidden.classify(behind(found), " ".join(filter(None, found.groups())))
+    return forbidden.classify(text_after(found), " ".join(filter(None, found.groups())))
 
 
 def _invalid(found: Found) -> JobError:
@@ -148,7 +148,7 @@ def _too_large(found: Found) -> JobError:
 def _malformed(found: Found) -> JobError:
     named = found[1] or found[2]
     return RefusedError(
-        f"Kubernetes can't read {named}: {short(behind(found), 300)}",
+        f"Kubernetes can't read {named}: {short(text_after(found), 300)}",
         "Correct the values that this comes from, or the chart.",
     )
 

@@ -113,7 +113,7 @@ def _line(text: str) -> str:
 def classify(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> Verdict:
     """Return the error as `messages.translate` does, with the name of the rule that matched; empty if none did."""
     said = read(stderr)._replace(kubeconfig=kubeconfig)
-    broken = first(USAGE, said.text) or (None if _speaks(stderr, said) else first(BROKEN, said.text))
+    broken = first(USAGE, said.text) or (None if _has_own_message(stderr, said) else first(BROKEN, said.text))
     if broken:
         kind, setting = (
             (HelmMissingError, "HELM_BIN") if tool == "helm" else (KubectlMissingError, "TWISTER2_JOB_KUBECTL")
@@ -131,7 +131,7 @@ def classify(stderr: str, tool: str, step: Step | None = None, *, chart: str = "
     return _helm(said, step, chart) or _unknown(stderr, tool)
 
 
-def _speaks(stderr: str, said: Said) -> bool:
+def _has_own_message(stderr: str, said: Said) -> bool:
     """Tell whether the output has a message of the program itself, and not only of another one that ran instead."""
     return bool(said.failed) or re.search(r"^(?:Error|error)(?: |: )", stderr, re.MULTILINE) is not None
 

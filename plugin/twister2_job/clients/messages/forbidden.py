@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import BusyError, JobError, LoginError, NoRightsError, RefusedError
 from .logins import AGAIN
-from .rules import Found, Verdict, behind, first, rule
+from .rules import Found, Verdict, first, rule, text_after
 from .text import short
 
 RIGHTS = "Ask for the Role that docs/wrapper.md shows."
@@ -19,7 +19,7 @@ def first_line(text: str) -> str:
 def policy(found: Found) -> JobError:
     """Return the error for a ValidatingAdmissionPolicy that refuses."""
     return RefusedError(
-        f"The policy {found[1]} of the cluster refuses it: {first_line(behind(found))}", RULES_OF_THE_CLUSTER
+        f"The policy {found[1]} of the cluster refuses it: {first_line(text_after(found))}", RULES_OF_THE_CLUSTER
     )
 
 
@@ -71,14 +71,14 @@ def _quota(found: Found) -> JobError:
 
 def _quota_needs(found: Found) -> JobError:
     return RefusedError(
-        f"Quota {found[1]} wants every container to say what it needs: {first_line(behind(found))}",
+        f"Quota {found[1]} wants every container to say what it needs: {first_line(text_after(found))}",
         "Set it in the values (resources).",
     )
 
 
 def _pod_security(found: Found) -> JobError:
     return RefusedError(
-        f"The namespace's Pod Security level {found[1]} refuses it: {short(behind(found), 400)}",
+        f"The namespace's Pod Security level {found[1]} refuses it: {short(text_after(found), 400)}",
         "Use values that this level allows, or another namespace.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...errors import JobError, LoginError
-from .rules import Found, Verdict, behind, first, rule
+from .rules import Found, Verdict, first, rule, text_after
 from .text import Said, own_words, short
 
 AGAIN = "Log in again (see your kubeconfig's user)."
@@ -17,7 +17,7 @@ def _program(found: Found) -> JobError:
     name, why = (
         (found["name"], "is not installed") if found["name"] else (found["path"], f"can't be run: {found['why']}")
     )
-    lines = [line.strip() for line in behind(found).splitlines() if line.strip() and not _UNTOLD.search(line)]
+    lines = [line.strip() for line in text_after(found).splitlines() if line.strip() and not _UNTOLD.search(line)]
     advice = f" {short(' '.join(lines))}" if lines and found["name"] else ""
     return LoginError(
         f"The login program {name}, which the kubeconfig names for its user, {why}.",
@@ -38,7 +38,7 @@ def _interactive(found: Found) -> JobError:
 
 def _login_answer(found: Found) -> JobError:
     return LoginError(
-        f"The login program of the kubeconfig's user can't be used: {short(behind(found))}",
+        f"The login program of the kubeconfig's user can't be used: {short(text_after(found))}",
         "Bring it or the kubeconfig up to date.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...errors import ChartError, JobError, ValuesError
-from .rules import Found, Verdict, behind, first, rule
+from .rules import Found, Verdict, first, rule, text_after
 from .text import own_words
 
 CORRECT = "Correct the values (-f, --set)."
@@ -22,7 +22,7 @@ def _refused(found: Found) -> JobError:
 
 def _option(found: Found) -> JobError:
     """Return the error for a --set option; for JSON it has only the key, since the value may be a secret."""
-    option, why = found[1], behind(found)
+    option, why = found[1], text_after(found)
     if option == "--set-json" and "open " not in why:
         key = why.removeprefix("JSON: ").partition("=")
         of = f" of {key[0]}" if key[1] and "{" not in key[0] else ""
@@ -32,7 +32,8 @@ def _option(found: Found) -> JobError:
 
 def _unparsed(found: Found) -> JobError:
     path = "on the standard input" if found[1] == "-" else found[1]
-    why = re.sub(r"^(cannot unmarshal yaml document: )?(error converting YAML to JSON: )?(yaml: )?", "", behind(found))
+    wrapping = r"^(cannot unmarshal yaml document: )?(error converting YAML to JSON: )?(yaml: )?"
+    why = re.sub(wrapping, "", text_after(found))
     if "cannot unmarshal" in why:
         why = "it must hold keys and values (a map)"
     return ValuesError(f"The values file {path} is no valid YAML: {why}", f"Correct {path}.")
@@ -44,7 +45,7 @@ def _unread(found: Found) -> JobError:
 
 def _unfetched(found: Found) -> JobError:
     return ValuesError(
-        f"The values at {found[1]} can't be fetched: {behind(found) or 'no answer'}",
+        f"The values at {found[1]} can't be fetched: {text_after(found) or 'no answer'}",
         "Check the URL of -f, or --set-file.",
     )
 
@@ -58,7 +59,7 @@ def _chart(found: Found) -> JobError:
 
 
 def _schema(found: Found) -> JobError:
-    return ChartError(f"The values.schema.json of the chart is broken: {own_words(behind(found))}", CHECK)
+    return ChartError(f"The values.schema.json of the chart is broken: {own_words(text_after(found))}", CHECK)
 
 
 def _template(found: Found) -> JobError:

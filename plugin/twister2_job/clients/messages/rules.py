@@ -58,6 +58,6 @@ def outermost(rules: Sequence[Rule], text: str) -> Verdict | None:
     return Verdict(best[1].name, best[1].make(best[2])) if best else None
 
 
-def behind(found: Found) -> str:
+def text_after(found: Found) -> str:
     """Return the text after a match."""
     return found.string[found.end() :].strip()
