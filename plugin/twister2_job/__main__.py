@@ -25,11 +25,11 @@ def main(words: list[str] | None = None) -> int:
         from .cli.completion import from_shell
 
         from_shell()
-    from .clients.signals import Once
+    from .clients.signals import RaiseOnce
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Otherwise our parent process ignores it.
-        signal.signal(signal.SIGINT, Once(KeyboardInterrupt(), 130))
-    signal.signal(signal.SIGTERM, Once(SystemExit(143), 143))
+        signal.signal(signal.SIGINT, RaiseOnce(KeyboardInterrupt(), 130))
+    signal.signal(signal.SIGTERM, RaiseOnce(SystemExit(143), 143))
     code = _main(words)
     if code > SIGNALLED:
         os._exit(code)  # All child processes have ended, and threads need not be waited for.

@@ -61,9 +61,9 @@ class Kubectl:
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = self.argv(*arguments, namespaced=namespaced)
-        with failures(self.path, timeout), self.connection.kubectl_environment() as own:
+        with failures(self.path, timeout), self.connection.kubectl_environment() as inherited:
             return await run(
-                argv, env=short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors,
+                argv, env=short_lived(inherited.env), stdin=stdin, timeout=timeout, pass_fds=inherited.descriptors,
                 lasting=timeout > LIMIT,
             )  # fmt: skip
 
@@ -121,8 +121,8 @@ class Kubectl:
         """
         path = f"{path_of(kind, await self.namespace(), job)}&watch=true"
         argv = self.argv("get", "--raw", path, namespaced=False)
-        with self.connection.kubectl_environment() as own:
-            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+        with self.connection.kubectl_environment() as inherited:
+            async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                 while line := await reader.readline():
                     event = json.loads(line)
                     if event.get("type") in ("ADDED", "MODIFIED", "DELETED"):

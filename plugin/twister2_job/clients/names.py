@@ -35,9 +35,9 @@ def _words(connection: Connection, arguments: Sequence[str], *, namespaced: bool
     try:
         connection.check()
         argv = [find_kubectl(), *arguments, *connection.kubectl_arguments(namespaced=namespaced)]
-        with connection.kubectl_environment() as own:
-            env = resources.short_lived(own.env)
-            with running([argv], env=env, timeout=LIMIT, pass_fds=own.descriptors) as finish:
+        with connection.kubectl_environment() as inherited:
+            env = resources.short_lived(inherited.env)
+            with running([argv], env=env, timeout=LIMIT, pass_fds=inherited.descriptors) as finish:
                 (result,) = finish()
     except (JobError, OSError):  # A TimeoutError is an OSError.
         return []

@@ -21,8 +21,8 @@ _REST = 1.0
 """Seconds for what is cancelled again after that; and seconds in which further Ctrl-C count as the same one."""
 
 
-class Once:
-    """A signal handler that raises `ends` at the first signal; later signals are handled by `late`."""
+class RaiseOnce:
+    """A signal handler that raises `ends` at the first signal; later signals are handled by `ignore_then_exit`."""
 
     def __init__(self, ends: BaseException, code: int) -> None:
         """Store the exception to raise, and its exit code."""
@@ -31,12 +31,12 @@ class Once:
     def __call__(self, _number: int, _frame: object) -> NoReturn:
         """Handle a signal."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            if isinstance(signal.getsignal(number), Once):
-                signal.signal(number, late(self._code))
+            if isinstance(signal.getsignal(number), RaiseOnce):
+                signal.signal(number, ignore_then_exit(self._code))
         raise self._ends
 
 
-def late(code: int) -> Callable[[int, object], None]:
+def ignore_then_exit(code: int) -> Callable[[int, object], None]:
     """Return a signal handler for a program that is about to end: it ignores signals for a second, then exits at once.
 
     Nothing is left to be undone then, but Python may still be waiting for a name server that does not answer.
@@ -69,14 +69,14 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
     if sys.platform == "win32":
         return await work  # asyncio has no signal handlers there.
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    came: list[int] = []
+    received: list[int] = []
     signalled = asyncio.Event()
 
     def cancel(number: int) -> None:
-        if not came:
+        if not received:
             task.cancel()
             signalled.set()
-        came.append(number)
+        received.append(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # Ignored signals stay ignored, as nohup and a shell's `&` ask for.
@@ -87,22 +87,23 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
     try:
         # Not `await task`: a task that is cancelled just when it is done may end without CancelledError.
         await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        if came:
-            await _ended(task, came[0])
-        if not came:
+        if received:
+            await _ended(task, received[0])
+        if not received:
             return task.result()
         # A reader of our output that sends a signal often closes the pipe too: then the signal counts.
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, BrokenPipeError):
             raise error
-        if came[0] == signal.SIGINT:
+        if received[0] == signal.SIGINT:
             raise KeyboardInterrupt
-        raise SystemExit(128 + came[0])
+        raise SystemExit(128 + received[0])
     finally:
         waiter.cancel()
         signal.pthread_sigmask(signal.SIG_BLOCK, before)  # Between two handlers a signal would end us at once.
         for number, handler in before.items():
             loop.remove_signal_handler(number)
-            signal.signal(number, late(128 + came[0]) if came and isinstance(handler, Once) else handler)
+            ours = received and isinstance(handler, RaiseOnce)
+            signal.signal(number, ignore_then_exit(128 + received[0]) if ours else handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
 
 

@@ -119,10 +119,10 @@ async def take(arguments: Sequence[str], *, deadline: float | None = None) -> In
     """
     inputs = Inputs(arguments)
     try:
-        for index, start, option in _options(arguments):
+        for index, start, option in _file_options(arguments):
             word = arguments[index]
             values = option in FILES
-            spans = _listed(word, start) if values else _set_file(word, start)
+            spans = _csv_paths(word, start) if values else _set_file_paths(word, start)
             what = "values file" if values else f"file of {SET_FILE}"
             hint = "Check the path." if len(spans) < 2 else "Check the path: a comma ends it."
             done, given = 0, ""
@@ -217,7 +217,7 @@ def check_kubeconfig(path: str = "") -> None:
             raise NoClusterError(f"{source} can't be read: you may not.", "Check its permissions.")
 
 
-def _options(arguments: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def _file_options(arguments: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yield for each option that names files: index of the word with its value, the value's start in it, the option."""
     words = enumerate(arguments)
     for index, word in words:
@@ -233,7 +233,7 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[int, int, str]]:
             yield index, 2, "-f"
 
 
-def _listed(word: str, at: int) -> list[tuple[int, int, str]]:
+def _csv_paths(word: str, at: int) -> list[tuple[int, int, str]]:
     """Return the start, end and text of each path in a values option, a line of CSV."""
     found = []
     while word[at:]:
@@ -252,8 +252,8 @@ def _listed(word: str, at: int) -> list[tuple[int, int, str]]:
     return found
 
 
-def _set_file(word: str, at: int) -> list[tuple[int, int, str]]:
-    """Return the paths of --set-file as `_listed` does; the search ends at syntax that Helm refuses anyway."""
+def _set_file_paths(word: str, at: int) -> list[tuple[int, int, str]]:
+    """Return the paths of --set-file as `_csv_paths` does; the search ends at syntax that Helm refuses anyway."""
     found = []
 
     def add(match: re.Match[str]) -> int:

@@ -39,9 +39,9 @@ def read_cluster(
     path = find_kubectl()
     wanted = resources.reads(connection.namespace, job, nodes=not only_workers, services=not only_workers)
     commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
-    with resources.failures(path, limit), connection.kubectl_environment() as own:
-        env = resources.short_lived(own.env)
-        with running(commands, env=env, timeout=limit, pass_fds=own.descriptors) as finish:
+    with resources.failures(path, limit), connection.kubectl_environment() as inherited:
+        env = resources.short_lived(inherited.env)
+        with running(commands, env=env, timeout=limit, pass_fds=inherited.descriptors) as finish:
             meanwhile()
             results = finish()
     return resources.cluster(wanted, results, connection.kubeconfig)

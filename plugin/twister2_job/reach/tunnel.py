@@ -66,11 +66,11 @@ class Tunnel:
             JobError: The API refuses or can't be reached.
         """
         argv = kubectl.argv("port-forward", f"pod/{pod}", f"{local or ''}:{number}", "--address", HOST)
-        with kubectl.connection.kubectl_environment() as own:
+        with kubectl.connection.kubectl_environment() as inherited:
             try:
                 # In a session of its own: otherwise Ctrl-C in a terminal would end kubectl before we handle it.
                 process = Process(
-                    argv, env=own.env, errors="output", pass_fds=own.descriptors, session=True, lasting=True
+                    argv, env=inherited.env, errors="output", pass_fds=inherited.descriptors, session=True, lasting=True
                 )
             except OSError as error:
                 raise KubectlMissingError(f"kubectl at {kubectl.path} doesn't run: {error.strerror}.") from None
@@ -169,8 +169,8 @@ async def wait_until_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
     )  # fmt: skip
     pause = 1.0
     while True:  # The API server ends watches now and then.
-        with kubectl.connection.kubectl_environment() as own:
-            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+        with kubectl.connection.kubectl_environment() as inherited:
+            async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                 async for line in reader:
                     kind, _, seen = line.decode().strip().partition(" ")
                     if seen and (kind == "DELETED" or seen != uid):

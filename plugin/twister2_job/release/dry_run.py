@@ -83,12 +83,12 @@ async def check(
         new = [o for o in objects if (o["kind"], o["metadata"]["name"]) not in known]
         old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known and o["kind"] == "StatefulSet"]
         batches = [(("create",), new), (("replace",), old)]
-    found = await asyncio.gather(*(_try(kubectl, words, batch) for words, batch in batches if batch))
+    found = await asyncio.gather(*(_refusals(kubectl, words, batch) for words, batch in batches if batch))
     if refusals := list(dict.fromkeys(text for one in found for text in one)):
         raise RefusedError("\n  ".join(["Kubernetes would refuse this upgrade:", *refusals]), "Correct the values.")
 
 
-async def _try(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]) -> list[str]:
+async def _refusals(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]) -> list[str]:
     """Return the refusals of the API server in a dry run of some objects."""
     namespace = await kubectl.namespace()
     items: list[dict[str, Any]] = [{**o, "metadata": {"namespace": namespace, **o["metadata"]}} for o in objects]

@@ -21,7 +21,7 @@ LONGEST = 2**63 // 10**9
 _TWO_WORDS = re.compile(r"--?[A-Za-z][\w-]*\s")
 
 
-def _wrong(name: str, what: str, given: object, hint: str = "") -> UsageError:
+def _refused(name: str, what: str, given: object, hint: str = "") -> UsageError:
     """Return the error for an argument of the wrong type."""
     kind = type(given).__name__
     try:
@@ -39,7 +39,7 @@ def text(name: str, given: object, what: str = "text", hint: str = "") -> str:
         UsageError: It is no text, or holds a character that no command line can hold.
     """
     if not isinstance(given, str):
-        raise _wrong(name, what, given, hint)
+        raise _refused(name, what, given, hint)
     try:
         encoded = os.fsencode(given)
     except UnicodeEncodeError:
@@ -66,7 +66,7 @@ def flag(name: str, given: object) -> bool:
         UsageError: It is neither True nor False.
     """
     if not isinstance(given, bool):
-        raise _wrong(name, "True or False", given)
+        raise _refused(name, "True or False", given)
     return given
 
 
@@ -80,26 +80,26 @@ def seconds(name: str, given: object) -> float:
 
     what, hint = "a number of seconds", f"Five minutes are {name}=300."
     if isinstance(given, bool) or not isinstance(given, Real):
-        raise _wrong(name, what, given, hint)
+        raise _refused(name, what, given, hint)
     try:
         number = float(given)
     except OverflowError:
         number = math.inf
     if not 0 <= number <= LONGEST:  # Also true of NaN.
-        raise _wrong(name, f"{what} from 0 to {LONGEST}", given, hint)
+        raise _refused(name, f"{what} from 0 to {LONGEST}", given, hint)
     return number
 
 
 def worker(name: str, given: object) -> None:
     """Raise UsageError unless it is the ID of a worker, or None."""
     if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
-        raise _wrong(name, "the ID of a worker or None", given)
+        raise _refused(name, "the ID of a worker or None", given)
 
 
 def function(name: str, given: object) -> None:
     """Raise UsageError unless it can be called."""
     if not callable(given):
-        raise _wrong(name, "a function", given)
+        raise _refused(name, "a function", given)
 
 
 def settings(name: str, given: object) -> Mapping[str, Any]:
@@ -111,25 +111,25 @@ def settings(name: str, given: object) -> Mapping[str, Any]:
     import json
 
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise _wrong(name, "a dict with names of settings as its keys", given)
+        raise _refused(name, "a dict with names of settings as its keys", given)
     for key, value in given.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
-            raise _wrong(f"{name}[{key!r}]", "a number, text, True, False, or a list or dict of them", value) from None
+            raise _refused(f"{name}[{key!r}]", "a number, text, True, False, or a list or dict of them", value) from None
     return given
 
 
-def _several(name: str, given: object, what: str, hint: str) -> Sequence[object]:
+def _as_list(name: str, given: object, what: str, hint: str) -> Sequence[object]:
     """Return a sequence; a single text or path becomes a list of one, not of its letters."""
     if isinstance(given, str | os.PathLike):
         return [given]
     if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Sequence):
-        raise _wrong(name, f"{what}, or a list of them", given, hint)
+        raise _refused(name, f"{what}, or a list of them", given, hint)
     return given
 
 
-def _listed(file: str) -> str:
+def _csv_quoted(file: str) -> str:
     """Return a path quoted for Helm's --values, a line of CSV in which a comma begins the next file."""
     return '"' + file.replace('"', '""') + '"' if re.search(r'[,"\r\n]', file) else file
 
@@ -153,14 +153,14 @@ def value_options(values: object, set: object, arguments: object) -> list[str]:
     """
     found: list[str] = []
     what, hint = "the path of a values file", 'Single values are given with set="KEY=VALUE".'
-    for each in _several("values", values, what, hint):
-        found += ["--values", _listed(_present("values", path("values", each, what, hint)))]
+    for each in _as_list("values", values, what, hint):
+        found += ["--values", _csv_quoted(_not_empty("values", path("values", each, what, hint)))]
     what, hint = "KEY=VALUE as text", 'Write set="instances=3", for example.'
-    for each in _several("set", set, what, hint):
-        found += ["--set", _present("set", text("set", each, what, hint))]
+    for each in _as_list("set", set, what, hint):
+        found += ["--set", _not_empty("set", text("set", each, what, hint))]
     what, hint = "an option of Helm as text", 'Write arguments=["--set-string", "KEY=VALUE"], for example.'
-    for each in _several("arguments", arguments, what, hint):
-        word = _present("arguments", text("arguments", each, what, hint))
+    for each in _as_list("arguments", arguments, what, hint):
+        word = _not_empty("arguments", text("arguments", each, what, hint))
         if _TWO_WORDS.match(word):
             option, rest = word.split(None, 1)
             raise UsageError(f"arguments has two words in one: {word!r}.", f"Write [{option!r}, {rest!r}].")
@@ -168,7 +168,7 @@ def value_options(values: object, set: object, arguments: object) -> list[str]:
     return found
 
 
-def _present(name: str, word: str) -> str:
+def _not_empty(name: str, word: str) -> str:
     if not word:
         raise UsageError(f"{name} has an empty text.", "Leave it out.")
     return word

@@ -89,7 +89,7 @@ class Watcher:
         Args:
             names: Names of all StatefulSets of the release.
             deadline: When to give up, on the clock of `time.monotonic`.
-            say: Is told, in a sentence, what is waited for.
+            say: Is called with a sentence about what is waited for.
             require_present: Raises an error if the release is gone; called when a StatefulSet goes, and regularly.
 
         Raises:

@@ -36,7 +36,7 @@ def size(text: object) -> Fraction | str:
     return Fraction(found[1]) * Fraction(_THOUSANDTHS[found[2]])
 
 
-def _facts(stateful_set: Object) -> dict[str, Any]:
+def _claim_settings(stateful_set: Object) -> dict[str, Any]:
     """Return the settings of a StatefulSet's claims, by their key in `persistence`; empty if it has no claims."""
     templates: Sequence[Mapping[str, Any]] = stateful_set["spec"].get(TEMPLATES) or []
     if not templates:
@@ -70,7 +70,7 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
         name = stateful_set["metadata"]["name"]
         if name not in known:
             continue
-        before, after = _facts(known[name]), _facts(stateful_set)
+        before, after = _claim_settings(known[name]), _claim_settings(stateful_set)
         if not before and after:
             problems.setdefault(
                 "enabled", f"StatefulSet {name} is there without claims, and Kubernetes adds none to it; {anew}"
@@ -83,11 +83,11 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
             for key, value in before.items():
                 same = size(value) == size(after[key]) if key in SIZES else value == after[key]
                 if not same:
-                    problems.setdefault(key, _differs(name, key, value, after[key], anew))
+                    problems.setdefault(key, _change_refused(name, key, value, after[key], anew))
     return [f"persistence.{key}: {text}" for key, text in problems.items()]
 
 
-def _differs(name: str, key: str, before: object, after: object, anew: str) -> str:
+def _change_refused(name: str, key: str, before: object, after: object, anew: str) -> str:
     """Return the problem of a value that would change."""
     larger = ""
     if key in SIZES:
@@ -100,7 +100,7 @@ def _differs(name: str, key: str, before: object, after: object, anew: str) -> s
 
 def wanted(rendered: Sequence[Object], job: str) -> bool:
     """Tell whether the pods of a job with these objects get volume claims."""
-    return any(_facts(s) for s in own_sets(rendered, job))
+    return any(_claim_settings(s) for s in own_sets(rendered, job))
 
 
 async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str) -> None:
@@ -116,7 +116,7 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
     Raises:
         ValuesError: A claim has another storage class than the values ask for, or is smaller.
     """
-    sets = {s["metadata"]["name"]: facts for s in own_sets(rendered, job) if (facts := _facts(s))}
+    sets = {s["metadata"]["name"]: facts for s in own_sets(rendered, job) if (facts := _claim_settings(s))}
     try:
         found = await kubectl.items("persistentvolumeclaims", "-l", selector(job)) if sets else []
     except JobError:
@@ -129,7 +129,7 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
             spec: Mapping[str, Any] = claim["spec"]
             if key in SIZES:
                 has = spec.get("resources", {}).get("requests", {}).get("storage")
-                wrong = _less(has, value)
+                wrong = _is_smaller(has, value)
             else:
                 has = spec.get("storageClassName")
                 wrong = key == "storageClass" and value is not None and has != value
@@ -144,7 +144,7 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
         raise ValuesError("\n  ".join(f"persistence.{key}: {text}" for key, text in problems.items()))
 
 
-def _less(has: object, wanted: object) -> bool:
+def _is_smaller(has: object, wanted: object) -> bool:
     mine, other = size(has), size(wanted)
     return not isinstance(mine, str) and not isinstance(other, str) and mine < other
 

@@ -275,8 +275,8 @@ class Follower:
             if self._master_run and has_run(master_pod(self.job, self._objects), MASTER):
                 progress = Progress()
                 argv = self._kubectl.argv("logs", "--follow", name, "-c", MASTER)
-                with self._kubectl.connection.kubectl_environment() as own:
-                    async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+                with self._kubectl.connection.kubectl_environment() as inherited:
+                    async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                         await self._feed(reader, progress)
                 if self._progress is not progress:  # No line came; this read raises NoRightsError if that is why.
                     await text(self._kubectl, name, MASTER, tail=1)

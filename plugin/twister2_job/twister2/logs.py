@@ -193,8 +193,8 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         argv = kubectl.argv("logs", log.pod, "-c", log.container, *more)
         part = folder / f"{log.file}.part"
         async with turn:
-            with kubectl.connection.kubectl_environment() as own, part.open("wb") as file:
-                async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+            with kubectl.connection.kubectl_environment() as inherited, part.open("wb") as file:
+                async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                     size = 0
                     while chunk := await reader.read(2**16):
                         size += file.write(chunk)
