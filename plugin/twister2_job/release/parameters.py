@@ -21,7 +21,7 @@ LONGEST = 2**63 // 10**9
 _TWO_WORDS = re.compile(r"--?[A-Za-z][\w-]*\s")
 
 
-def _refused(name: str, what: str, given: object, hint: str = "") -> UsageError:
+def _error(name: str, what: str, given: object, hint: str = "") -> UsageError:
     """Return the error for an argument of the wrong type."""
     kind = type(given).__name__
     try:
@@ -39,7 +39,7 @@ def text(name: str, given: object, what: str = "text", hint: str = "") -> str:
         UsageError: It is no text, or holds a character that no command line can hold.
     """
     if not isinstance(given, str):
-        raise _refused(name, what, given, hint)
+        raise _error(name, what, given, hint)
     try:
         encoded = os.fsencode(given)
     except UnicodeEncodeError:
@@ -66,7 +66,7 @@ def flag(name: str, given: object) -> bool:
         UsageError: It is neither True nor False.
     """
     if not isinstance(given, bool):
-        raise _refused(name, "True or False", given)
+        raise _error(name, "True or False", given)
     return given
 
 
@@ -80,26 +80,26 @@ def seconds(name: str, given: object) -> float:
 
     what, hint = "a number of seconds", f"Five minutes are {name}=300."
     if isinstance(given, bool) or not isinstance(given, Real):
-        raise _refused(name, what, given, hint)
+        raise _error(name, what, given, hint)
     try:
         number = float(given)
     except OverflowError:
         number = math.inf
     if not 0 <= number <= LONGEST:  # Also true of NaN.
-        raise _refused(name, f"{what} from 0 to {LONGEST}", given, hint)
+        raise _error(name, f"{what} from 0 to {LONGEST}", given, hint)
     return number
 
 
 def worker(name: str, given: object) -> None:
     """Raise UsageError unless it is the ID of a worker, or None."""
     if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
-        raise _refused(name, "the ID of a worker or None", given)
+        raise _error(name, "the ID of a worker or None", given)
 
 
 def function(name: str, given: object) -> None:
     """Raise UsageError unless it can be called."""
     if not callable(given):
-        raise _refused(name, "a function", given)
+        raise _error(name, "a function", given)
 
 
 def settings(name: str, given: object) -> Mapping[str, Any]:
@@ -111,12 +111,12 @@ def settings(name: str, given: object) -> Mapping[str, Any]:
     import json
 
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise _refused(name, "a dict with names of settings as its keys", given)
+        raise _error(name, "a dict with names of settings as its keys", given)
     for key, value in given.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
-            raise _refused(f"{name}[{key!r}]", "a number, text, True, False, or a list or dict of them", value) from None
+            raise _error(f"{name}[{key!r}]", "a number, text, True, False, or a list or dict of them", value) from None
     return given
 
 
@@ -125,7 +125,7 @@ def _as_list(name: str, given: object, what: str, hint: str) -> Sequence[object]
     if isinstance(given, str | os.PathLike):
         return [given]
     if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Sequence):
-        raise _refused(name, f"{what}, or a list of them", given, hint)
+        raise _error(name, f"{what}, or a list of them", given, hint)
     return given
 
 
