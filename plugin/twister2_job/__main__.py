@@ -92,7 +92,7 @@ def _run(words: list[str], parsed: list[str]) -> int:
         _print_error(str(error))
         return error.exit_code
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt | SystemExit):  # Python before 3.12 wraps it in a class body.
+        if isinstance(error.__cause__, KeyboardInterrupt | SystemExit):  # Python < 3.12 wraps one from a class body.
             raise error.__cause__ from None
         if "--debug" in words or error is getattr(sys.stdout, "lost", None):
             raise

@@ -208,6 +208,6 @@ class JobKilledError(JobError):
 
 
 class JobLostError(JobError):
-    """The Twister2 job can't end any more, or nobody can tell how it ended."""
+    """The Twister2 job can't end any more, or it is not known how it ended."""
 
     exit_code = 26

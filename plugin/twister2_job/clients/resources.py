@@ -30,7 +30,7 @@ JOB_LABEL = r"app\.kubernetes\.io/instance"
 _INSTANCE = f"{ANY_JOB},app.kubernetes.io/instance"
 _COMPONENT = "app.kubernetes.io/component"
 FILE = "twister2-job/jar"
-"""Label of the ConfigMaps that hold a file for a job's pods, in pieces, and are no part of its release."""
+"""Label of the ConfigMaps that hold a file for a job's pods, in pieces, and are not in its release."""
 
 
 def short_lived(env: Mapping[str, str]) -> dict[str, str]:

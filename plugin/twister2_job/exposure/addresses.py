@@ -78,7 +78,7 @@ def _pod_of(service: Object) -> str:
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
     """Put load balancers and advertised hosts first, and addresses for clients inside the cluster last.
 
-    Node addresses are in order already, and sorting is stable.
+    Node addresses keep their order, since sorting is stable.
     """
     return sorted(
         addresses,

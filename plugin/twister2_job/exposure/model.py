@@ -1,6 +1,6 @@
 """The data that commands print and the Python API returns; `to_dict()` of each is what `-o json` shows.
 
-These are named tuples: the module of data classes takes a third as long to import as kubectl takes to answer.
+These are named tuples, since importing `dataclasses` takes a third of the time in which kubectl answers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def exposing(job: str, block: str = "nodePort") -> str:
 
 
 class Address(NamedTuple):
-    """One way to reach a worker (or, for shared ways, the job).
+    """One address of a worker (or, if it is shared, of the job).
 
     Attributes:
         via: nodePort, perWorker or loadBalancer.

@@ -46,7 +46,7 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 def addresses_of_nodes(nodes: Iterable[Mapping[str, Any]]) -> list[NodeAddress]:
     """Return the addresses of the Ready nodes, without duplicates.
 
-    A node's Hostname counts only where the node has nothing better: it seldom resolves outside the cluster.
+    A node's Hostname is used only if the node has no other address: it seldom resolves outside the cluster.
     """
     found: dict[tuple[str, str], NodeAddress] = {}
     for node in nodes:

@@ -117,7 +117,7 @@ def table(objects: Sequence[Object]) -> list[Worker]:
     A worker whose pod doesn't exist yet is in the table too.
 
     Args:
-        objects: The job's StatefulSets and pods as the API shows them; other kinds are ignored.
+        objects: The job's live StatefulSets and pods; other kinds are ignored.
     """
     pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
     workers = []

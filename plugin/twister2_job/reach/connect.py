@@ -30,7 +30,7 @@ LIMIT = 1.5
 HEAD_START = 0.2
 """Seconds to wait for a better address after a worse one has answered."""
 MOST = 16
-"""The most addresses tried: the best come first, and if none answers, the same firewall is likely before the others."""
+"""The most addresses tried: the best come first, and if none answers, a firewall likely blocks the others too."""
 
 
 class _Pair(NamedTuple):
@@ -39,7 +39,7 @@ class _Pair(NamedTuple):
 
 
 class Endpoint(_Pair):
-    """Where to connect to: `host, port = endpoint`.
+    """The host and port to connect to: `host, port = endpoint`.
 
     Attributes:
         host: DNS name or IP address.
@@ -65,7 +65,7 @@ class Endpoint(_Pair):
 async def connect(
     connection: Connection, job: str, worker: int | None, port: str, say: Callable[[str], None]
 ) -> AsyncIterator[Endpoint]:
-    """Yield where to connect to; see `AsyncJob.connect`."""
+    """Yield the endpoint to connect to; see `AsyncJob.connect`."""
     cluster = await read_cluster(Kubectl(connection), job)
     if address := await choose(report(job, cluster), worker, port):
         yield Endpoint(address.host, address.number, address.via)
@@ -80,7 +80,7 @@ async def connect(
 
 
 async def choose(found: JobAddresses, worker: int | None, port: str) -> Address | None:
-    """Return the address to connect to, or None if only a forward is left.
+    """Return the address to connect to, or None if only a forward can reach the worker.
 
     Args:
         found: The job's addresses.

@@ -53,7 +53,7 @@ class Target:
 
 
 def find(job: str, cluster: Cluster, worker: int | None, port: str) -> Target:
-    """Return where a forward to `port` of `worker` must lead.
+    """Return the target of a forward to `port` of `worker`.
 
     Args:
         job: Name of the job.
@@ -189,11 +189,11 @@ class Forward:
         await self._close()
 
     async def ended(self) -> NoReturn:
-        """Wait until the forward is given up, and raise why; without a failure that is never.
+        """Wait until the forward has failed for good, and raise the error; without a failure never return.
 
         Raises:
             ForwardLostError: It broke and could not be made again in time.
-            JobError: It can't be made again: the job, worker, port or right is gone.
+            JobError: It can't be made again: the job, worker, port or right is missing.
         """
         assert self._keeper is not None, "only inside the block"
         await asyncio.shield(self._keeper)

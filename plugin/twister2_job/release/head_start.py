@@ -19,7 +19,7 @@ _PLAIN = ("--set", "--set-string", "--set-json", "--set-literal")
 
 
 def begin(connection: Connection, name: str, options: Sequence[str], chart: str) -> None:
-    """Start looking for the job in the cluster and rendering the chart; whoever reads the results reports the errors.
+    """Start looking for the job in the cluster and rendering the chart; the code that reads the results reports errors.
 
     Args:
         connection: Cluster and namespace.

@@ -156,7 +156,7 @@ async def within(deadline: float, work: Coroutine[Any, Any, T], what: str) -> T:
     """Return what `work` returns; cancel it at the deadline, or when the caller is cancelled, and wait for its end.
 
     Args:
-        deadline: On the clock of `time.monotonic`.
+        deadline: The end of its time, on the clock of `time.monotonic`.
         work: What to run.
         what: The message of the error.
 

@@ -100,7 +100,7 @@ def find_orphans(live: Iterable[Object], manifest: Iterable[Object], job: str, n
 
     Args:
         live: The job's objects in the cluster.
-        manifest: The objects of the release as Helm has them.
+        manifest: The objects in Helm's manifest of the release.
         job: Name of the job: the release.
         namespace: Its namespace.
     """
@@ -265,7 +265,7 @@ async def sweep(
     Raises:
         BusyError: Another run has made the release since we looked for it.
         RefusedError: Helm keeps the release where HELM_DRIVER does not look.
-        JobError: The cluster refuses to tell what there is.
+        JobError: The objects can't be read.
     """
     removed: list[Object] = []
     work = _sweep(tools, job, manifest, revision, removed)

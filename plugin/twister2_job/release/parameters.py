@@ -33,7 +33,7 @@ def _error(name: str, what: str, given: object, hint: str = "") -> UsageError:
 
 
 def text(name: str, given: object, what: str = "text", hint: str = "") -> str:
-    """Return a text that can be a word of a command line.
+    """Return a text that can be an argument of a command line.
 
     Raises:
         UsageError: It is no text, or holds a character that no command line can hold.

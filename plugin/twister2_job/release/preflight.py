@@ -173,7 +173,7 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
         job: Name of the job.
 
     Raises:
-        ValuesError: The IDs of running workers would move, claims of volumes would change, or node ports change places.
+        ValuesError: IDs of running workers would move, volume claims would change, or Services would swap node ports.
         PortTakenError: Other Services have node ports that the values ask for.
         RefusedError: The upgrade or install would exceed a quota.
     """

@@ -83,7 +83,7 @@ class Upgrade:
         for sentence in preflight.lost_ports(objects, rendered):
             self.say(sentence)
         force = []
-        if self.request.force_conflicts or resizes(objects, rendered):  # The number may be the driver's.
+        if self.request.force_conflicts or resizes(objects, rendered):  # The job's driver may have set the number.
             force = await (self.helm.force_at_install() if self._reinstall else self.helm.force(self.name))
         # Helm's install, after a leftover was removed, has no options about the values of an earlier release.
         arguments = [a for a in prepared.arguments if not self._reinstall or a.partition("=")[0] not in RESET]

@@ -14,7 +14,7 @@ from .operation import Request
 def check_name(name: str) -> None:
     """Raise NameRefusedError unless `name` can be the name of the job's Services.
 
-    DNS-1035 and at most 49 characters: names of the job's objects are made of it.
+    It needs DNS-1035 and at most 49 characters, since the names of the job's objects are made of it.
     """
     if len(name) > 49:
         raise NameRefusedError(f"The job name {name} has {len(name)} characters.", "Take one of at most 49.")
@@ -34,7 +34,7 @@ def check_chart_of(name: str, history: Sequence[Revision]) -> None:
 
 
 def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None:
-    """Raise UsageError when an upgrade with the packaged chart would bring another version of it.
+    """Raise UsageError if an upgrade with the packaged chart would change the version of the release's chart.
 
     Args:
         name: Name of the job.

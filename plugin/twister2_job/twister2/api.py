@@ -78,7 +78,7 @@ class Twister2Job:
         Raises:
             JobFailedError: The job failed.
             JobKilledError: It was killed.
-            JobLostError: It can't end any more, or nobody can tell how it ended.
+            JobLostError: It can't end any more, or it is not known how it ended.
             JobError: The job was refused; it leaves nothing behind.
         """
         parameters.flag("publish", publish)
@@ -113,7 +113,7 @@ class Twister2Job:
         Raises:
             JobFailedError: The job failed.
             JobKilledError: It was killed.
-            JobLostError: It can't end any more, or nobody can tell how it ended.
+            JobLostError: It can't end any more, or it is not known how it ended.
             OutOfTimeError: It has not ended in time.
         """
         limit = None if timeout is None else parameters.seconds("timeout", timeout)

@@ -174,7 +174,7 @@ def values(package: JobPackage, source: Mapping[str, Any]) -> dict[str, Any]:
         "submissionTime": submission_time(),
         "master": {"port": package.master_port},
     }
-    if package.job["driver"]:  # With it the job master gets the right to scale the last group.
+    if package.job["driver"]:  # With a driver the job master gets the right to scale the last group.
         job["driver"] = package.job["driver"]
     return {
         "job": job,

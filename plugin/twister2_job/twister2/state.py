@@ -75,7 +75,7 @@ def advice(progress: Progress) -> str:
 
 
 def master_name(job: str) -> str:
-    """Return the name of the job master's StatefulSet; its one pod has `-0` behind it."""
+    """Return the name of the job master's StatefulSet; its only pod has this name with `-0` appended."""
     return f"{job}-jm"
 
 
@@ -98,7 +98,7 @@ def container(pod: Object | None, name: str) -> Mapping[str, Any]:
 
 
 def has_run(pod: Object | None, name: str) -> bool:
-    """Tell whether a container runs, or has run: only then it has a log."""
+    """Tell whether a container runs or has run, and so has a log."""
     status = container(pod, name)
     return bool({"running", "terminated"} & set(status.get("state") or {}) or status.get("lastState"))
 

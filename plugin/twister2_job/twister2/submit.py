@@ -103,7 +103,7 @@ async def follow_to_end(
     Raises:
         JobFailedError: It failed.
         JobKilledError: It was killed.
-        JobLostError: It can't end any more, or nobody can tell how it ended.
+        JobLostError: It can't end any more, or it is not known how it ended.
     """
     report = (await read_addresses(kubectl, follower.job))._replace(revision=revision)
     if on_ready:
@@ -138,7 +138,7 @@ async def require_completed(
     Raises:
         JobFailedError: It failed; the message has the exception of the worker that failed for good.
         JobKilledError: It was killed.
-        JobLostError: Nobody can tell how it ended.
+        JobLostError: It is not known how it ended.
     """
     if state.state == log_patterns.COMPLETED:
         return state

@@ -72,7 +72,7 @@ class Upload(Twister2Workload):
             job: Name of the job.
             say: Is called with a sentence about a failure that does the job no harm.
             pieces: The pieces to send; None means that the pods get the jar elsewhere.
-            package: The job package, if the job is made of one.
+            package: The job package, if the job has one.
             ready: As for `Twister2Workload`.
         """
         super().__init__(ready)

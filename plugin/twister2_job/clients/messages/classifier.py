@@ -63,7 +63,7 @@ MISSING = (
         r'\A(?:uninstall: Release not loaded: \S+: )?release: not found|\A"[^"]*" has no deployed',
         _missing,
     ),
-    rule(  # Of two that uninstall at once, the slower one finds the objects gone, which is no error, and then this.
+    rule(  # Of two simultaneous uninstalls, the slower one finds no objects, which is no error, and then no release.
         "release was removed meanwhile",
         r"\Auninstallation completed with 1 error\(s\): uninstall: Failed to purge the release: "
         r'(?:release: not found|secrets "[^"]*" not found)\Z',

@@ -14,7 +14,7 @@ MOST_LINES = 20
 LONGEST = 500
 """The most characters of such a line."""
 
-# A line of a log; klog's may go on, indented, until a line that ends with `>`.
+# A line of a log; one of klog may have further lines, indented, up to a line that ends with `>`.
 _LOG_BLOCK = re.compile(r"^[EWIF]\d{4} \d\d:.*err=<\n(?P<block>(?:[ \t].*\n|\n)*?) >$", re.MULTILINE)
 _LOG_LINE = re.compile(
     r"^(level=|time=|Flag --|WARNING:|Warning: |W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)"
@@ -49,7 +49,7 @@ class Said(NamedTuple):
         text: The program's own message, without its beginning (`Error: `).
         before: The output before it.
         failed: Which of Helm's actions failed: `installation`, `upgrade`, `rollback`; empty if the message has none.
-        kubeconfig: Path of the kubeconfig that it was given; empty means its own choice.
+        kubeconfig: Path of the kubeconfig that the program was given; empty means its own choice.
     """
 
     text: str
