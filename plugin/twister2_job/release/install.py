@@ -74,7 +74,7 @@ class Install:
         raise BusyError(f"Others make and remove releases named {self.name} all the time.", "Wait for them.")
 
     async def _clear_name(self) -> bool:
-        """Render the chart and remove leftovers of this name; tell whether to look again, since a release was removed."""
+        """Render the chart and remove leftovers of this name; tell whether to look again, since a release went."""
         known = self.rendered is not None or not (self.request.arguments or self.request.values)
         presence = asyncio.ensure_future(self._present())
         template = None if known else asyncio.ensure_future(self._template())
