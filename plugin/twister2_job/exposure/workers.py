@@ -75,7 +75,7 @@ def pod_ready(pod: Object) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def last_word(terminated: Mapping[str, Any]) -> str:
+def last_line(terminated: Mapping[str, Any]) -> str:
     """Return the last line of a failed container's termination message: by policy, the end of its log."""
     lines = str(terminated.get("message") or "").strip().splitlines()
     return lines[-1].strip() if lines and terminated.get("exitCode") else ""
@@ -93,10 +93,10 @@ def reason_of(pod: Object, container: str = "") -> str:
         waiting = state.get("state", {}).get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in ("PodInitializing", "ContainerCreating"):
             before = state.get("lastState", {}).get("terminated") or {}
-            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""), last_word(before))))
+            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""), last_line(before))))
         ended = state.get("state", {}).get("terminated") or {}
         if ended.get("exitCode"):
-            message = last_word(ended)
+            message = last_line(ended)
             return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}{': ' if message else ''}{message}"
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":

@@ -78,7 +78,7 @@ async def reasons(kubectl: Kubectl, job: str, names: Sequence[str], *, logs: boo
     for cause in found[:MOST_CAUSES]:
         lines.append(cause.line())
         if logs and cause.crashed:
-            lines += [f"  {short(line)}" for line in await _last_words(kubectl, cause.crashed[0])]
+            lines += [f"  {short(line)}" for line in await _last_log_lines(kubectl, cause.crashed[0])]
     if rest := found[MOST_CAUSES:]:
         lines.append(f"{sum(len(cause.names) for cause in rest)} more, of {len(rest)} other causes")
     return lines
@@ -103,7 +103,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
     for item in of_kind(objects, "StatefulSet"):
         mine = about.get(("StatefulSet", item["metadata"]["name"]), [])
         if mine and number(item.get("status", {}).get("replicas")) < replicas(item):
-            add("StatefulSet", item, essence(_event_text(mine[0])))
+            add("StatefulSet", item, unwrapped(_event_text(mine[0])))
     for pod in (p for p in of_kind(objects, "Pod") if not pod_ready(p)):
         cause = add("pod", pod, why(pod, about.get(("Pod", pod["metadata"]["name"]), [])))
         if _crashed(pod):
@@ -119,7 +119,7 @@ def why(pod: Object, events: Sequence[Object]) -> str:
         events: The warnings about it, the newest first.
     """
     state = reason_of(pod)
-    summary = essence(state) + _exit_code(pod, state)
+    summary = unwrapped(state) + _exit_code(pod, state)
     scheduled = bool(pod.get("spec", {}).get("nodeName"))
     fresh = [e for e in events if not (scheduled and e.get("reason") == "FailedScheduling")]
     if state.startswith(_PULLS):  # The newest often says only that it waits; an older one has the image's problem.
@@ -127,14 +127,14 @@ def why(pod: Object, events: Sequence[Object]) -> str:
     else:
         fresh = fresh[:1]
     for event in fresh:
-        text = essence(_event_text(event))
+        text = unwrapped(_event_text(event))
         if not _repeats(text, state):
             text = re.sub(r'image "([^"]*)": ', lambda found: "" if found[1] in summary else found[0], text)
             return f"{short(summary, 160)} ({short(text, 120)})" if summary else text
     return summary
 
 
-def essence(text: str) -> str:
+def unwrapped(text: str) -> str:
     """Return a message of Kubernetes about a pod without its wrapping words, in at most 200 characters."""
     text = _WRAPPING.sub("", " ".join(text.split()))
     seen: set[str] = set()
@@ -152,7 +152,7 @@ async def warnings_of(kubectl: Kubectl, kind: str, name: str) -> list[str]:
     """Return the newest warning about an object, if there is one."""
     chosen = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
     events = _by_object(await kubectl.items("events", f"--field-selector={chosen}"))
-    return [essence(_event_text(event)) for event in events.get((kind, name), [])[:1]]
+    return [unwrapped(_event_text(event)) for event in events.get((kind, name), [])[:1]]
 
 
 def _by_object(events: Iterable[Object]) -> dict[tuple[str, str], list[Object]]:
@@ -223,7 +223,7 @@ def _crashed(pod: Object) -> list[str]:
     ]
 
 
-async def _last_words(kubectl: Kubectl, pod: Object) -> list[str]:
+async def _last_log_lines(kubectl: Kubectl, pod: Object) -> list[str]:
     """Return the last log lines of the first container that ended."""
     name, container = pod["metadata"]["name"], _crashed(pod)[0]
     for previous in ([], ["--previous"]):

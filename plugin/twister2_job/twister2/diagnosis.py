@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..exposure.workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, replicas, table
+from ..exposure.workers import CONTAINER, Object, last_line, number, of_kind, pod_ready, reason_of, replicas, table
 from .state import MASTER, master_name
 
 PACKAGE = "job-package"
@@ -40,7 +40,7 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Problem]:
         job: Name of the job.
         objects: Its live pods; other kinds are ignored.
     """
-    from ..release.pod_reasons import essence
+    from ..release.pod_reasons import unwrapped
 
     found: list[Problem] = []
     causes: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Problem]:
             # The rest of a reason counts seconds or names the pod. An ended container is reported when it is restarted.
             cause = why.partition(":")[0]
             cause = "image" if cause in ("ErrImagePull", "ImagePullBackOff") else cause
-            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {essence(why)}")
+            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {unwrapped(why)}")
     for cause, texts in causes.items():
         more = f" (and {len(texts) - 1} more pod{'s' if len(texts) > 2 else ''})" if len(texts) > 1 else ""
         found.append(Problem(cause, texts[0] + more))
@@ -87,14 +87,14 @@ def _package(pod: Object) -> Problem | None:
         if failed is None:
             return None
         times = number(status.get("restartCount")) + bool(ended[0].get("exitCode"))
-        message = last_word(failed) or f"exit code {failed['exitCode']}"
+        message = last_line(failed) or f"exit code {failed['exitCode']}"
         text = f"the job's package can't be made in pod {pod['metadata']['name']}: {message.rstrip('.')}"
         fatal = times >= MOST_FAILURES
         return Problem(f"package {'given up' if fatal else message}", text, fatal)
     return None
 
 
-def packing(job: str, objects: Sequence[Object]) -> list[str]:
+def pods_making_package(job: str, objects: Sequence[Object]) -> list[str]:
     """Return the names of the pods whose init container runs: it may be waiting for a server."""
     found = []
     for pod in (p for p in of_kind(objects, "Pod") if _is_of_job(job, p)):

@@ -17,7 +17,7 @@ from ..release.rollout import rolled_out
 from . import diagnosis, log_patterns
 from . import state as job_state
 from .log_patterns import Progress
-from .logs import FAILURE, packing, restart_counts, text
+from .logs import FAILURE, restart_counts, text, unfinished_package
 from .reporter import Reporter
 from .state import LOST, MASTER, MASTER_COUNT, SUSPENDED, UNKNOWN, JobState, has_run, master_name, master_pod
 
@@ -99,7 +99,7 @@ class Follower:
 
         if not await self._until(lambda: done() or None, deadline):
             problems = [found.text for found in diagnosis.of_pods(self.job, self._objects)]
-            problems += await packing(self._kubectl, self.job, self._objects)
+            problems += await unfinished_package(self._kubectl, self.job, self._objects)
             reasons = "\n  ".join(problems or [self.state.reason or "no reason is known"])
             raise OutOfTimeError(f"The job's pods were not ready in time:\n  {reasons}")
 
@@ -255,7 +255,7 @@ class Follower:
         if progress.all_joined or self._held("asked", True) < ASK_EVERY:
             return
         self._held("asked", False)
-        for sentence in await packing(self._kubectl, self.job, self._objects):
+        for sentence in await unfinished_package(self._kubectl, self.job, self._objects):
             self._reporter.once(sentence, sentence)
         silent = diagnosis.silent(self.job, self._objects, set(progress.states), progress.started)
         for who, pod, name in silent[:MOST_ASKED]:

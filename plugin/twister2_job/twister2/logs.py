@@ -82,7 +82,7 @@ async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
     except NoRightsError as error:
         return JobState(UNKNOWN, error.message.rstrip("."))
     found = state_of(job, objects, progress, previous=log_patterns.read(before), counts=counts, exited=exited)
-    waits = await packing(kubectl, job, objects) if found.state == STARTING else []
+    waits = await unfinished_package(kubectl, job, objects) if found.state == STARTING else []
     if waits:
         return replace(found, reason=waits[0])
     row = failed_for_good(found, objects)
@@ -104,9 +104,9 @@ def _restarted(pod: Object | None) -> bool:
     return number(container(pod, MASTER).get("restartCount")) > 0
 
 
-async def packing(kubectl: Kubectl, job: str, objects: Sequence[Object]) -> list[str]:
+async def unfinished_package(kubectl: Kubectl, job: str, objects: Sequence[Object]) -> list[str]:
     """Return the last log line of the first init container that is still making the job package, in a sentence."""
-    pods = diagnosis.packing(job, objects)
+    pods = diagnosis.pods_making_package(job, objects)
     said = (await text(kubectl, pods[0], diagnosis.PACKAGE, tail=1)).strip() if pods else ""
     return [f"the job's package is not there yet in pod {pods[0]}: {said}"] if said else []
 
@@ -230,7 +230,7 @@ async def failure(kubectl: Kubectl, pod: str, name: str) -> str:
     return (await _cause_and_lines(kubectl, pod, name))[0]
 
 
-async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
+async def failure_lines(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
     """Return why a container failed: the exception that ended it, else its last lines without frames of stack traces.
 
     Args:

@@ -25,7 +25,7 @@ from ..release.validation import check_name
 from ..release.workload import Ready
 from . import jar, job_package, log_patterns, submission
 from .follower import Follower
-from .logs import failed_for_good, last_words
+from .logs import failed_for_good, failure_lines
 from .state import JobState
 from .submission import Submission
 from .workload import Upload
@@ -150,7 +150,7 @@ async def require_completed(
     error = f"The job {job} failed{why}."
     if row := failed_for_good(state, (await kubectl.cluster(job, nodes=False)).objects):
         where = row.pod, f"{CONTAINER}{row.container}"
-        words = await last_words(kubectl, *where, known=(failures or {}).get(where, ""))
+        words = await failure_lines(kubectl, *where, known=(failures or {}).get(where, ""))
         error = "\n  ".join([error, *words])
     raise JobFailedError(error, f"\n`twister2-job status {job}` shows its workers.")
 
