@@ -1,11 +1,11 @@
-"""Runs Twister2 jobs on Kubernetes and tells at which addresses their workers are reached.
+"""Runs Twister2 jobs on Kubernetes and finds the addresses at which their workers are reached.
 
-Nothing is imported before it is used: `twister2-job address` must not pay for what only `install` needs.
+A module is imported when it is first used: `twister2-job address` must not wait for what only `install` needs.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # As in `typing`, whose import would be half of what `--version` takes.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; importing `typing` would take half of the time of `--version`.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -88,7 +88,7 @@ __all__ = [
     "list_jobs_async",
 ]
 
-_HOME = {
+_MODULES = {
     "Address": "exposure.model",
     "Endpoint": "reach.connect",
     "Job": "sync",
@@ -108,10 +108,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    home = "errors" if name.endswith("Error") else _HOME.get(name, "job")
-    return getattr(import_module(f".{home}", __name__), name)
+    module = "errors" if name.endswith("Error") else _MODULES.get(name, "job")
+    return getattr(import_module(f".{module}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    """Return all names, also those that were not imported yet: notebooks complete them."""
+    """Return all names, including those not imported yet, so that notebooks complete them."""
     return sorted({*globals(), *__all__})

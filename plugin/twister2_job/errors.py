@@ -1,4 +1,4 @@
-"""What can go wrong, each with a sentence, a remedy and an exit code."""
+"""The errors of this package, each with a sentence, a remedy and an exit code."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ EXIT_CODES: dict[int, str] = {
     130: "interrupted (Ctrl-C)",
     143: "terminated (SIGTERM)",
 }
-"""Every exit code of the command line and what it stands for; docs/wrapper.md has the same table."""
+"""Every exit code of the command line and its meaning; docs/wrapper.md has the same table."""
 
 
 def sentence(text: str) -> str:
-    """Return `text` as a sentence: with its full stop. Lines below a first one are a list, and stay as they are."""
+    """Return `text` with a full stop at its end; a text of several lines ends with a list and stays as it is."""
     text = text.rstrip()
     ended = not text or "\n" in text.lstrip() or text.rstrip("`'\")").endswith((".", "!", "?", ":"))
     return text if ended else f"{text}."
@@ -48,7 +48,7 @@ class JobError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        message: One sentence: what went wrong, at which object or values path, and why.
+        message: What went wrong, at which object or values path, and why, in one sentence.
         hint: What to do about it; may be empty.
         exit_code: Exit code of the command line, a key of `EXIT_CODES`.
     """
@@ -56,7 +56,7 @@ class JobError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """Keep the sentence and the remedy; both end as sentences do, whoever wrote the words."""
+        """Keep the sentence and the remedy, and add the full stop that a message of another program may lack."""
         self.message = sentence(message)
         self.hint = sentence(hint)
         lines = "\n" in self.message or self.hint.startswith("\n")
@@ -208,6 +208,6 @@ class JobKilledError(JobError):
 
 
 class JobLostError(JobError):
-    """The Twister2 job can't end any more, or nobody can tell how it ended."""
+    """The Twister2 job can't end any more, or it is not known how it ended."""
 
     exit_code = 26

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def silent(text: str) -> None:
-    """Say nothing."""
+    """Ignore a message: the default of `say`."""
 
 
 class AsyncJob(Twister2Job):
@@ -30,7 +30,7 @@ class AsyncJob(Twister2Job):
     Attributes:
         name: Name of the job: the Helm release.
         connection: Cluster and namespace.
-        say: Is told in sentences what happens meanwhile.
+        say: Is called with a sentence for each step of a call that takes long.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AsyncJob(Twister2Job):
             namespace: Kubernetes namespace; empty means HELM_NAMESPACE, else the kubeconfig's.
             kube_context: Context of the kubeconfig; empty means HELM_KUBECONTEXT, else its current one.
             kubeconfig: Path of a kubeconfig; empty means KUBECONFIG, else ~/.kube/config.
-            say: Is told in sentences what happens meanwhile.
+            say: Is called with a sentence for each step of a call that takes long.
         """
         parameters.function("say", say)
         self.name = parameters.text("name", name)
@@ -72,28 +72,28 @@ class AsyncJob(Twister2Job):
         """Install the job, wait for its workers and return its addresses.
 
         Args:
-            values: Path of a values file, or paths, of which the later win.
-            set: KEY=VALUE as of Helm's --set, or several; they win over `values`.
-            arguments: Helm's own value options, word by word: ["--set-string", "echo.image.tag=3"]. They win over both.
+            values: Path of a values file, or several paths; later files override earlier ones.
+            set: KEY=VALUE as for Helm's --set, or several; they override `values`.
+            arguments: Helm's own value options, word by word: ["--set-string", "echo.image.tag=3"]; they override both.
             chart: Folder or .tgz of another chart; empty means the packaged one.
-            timeout: Seconds until the workers must be ready.
+            timeout: Seconds within which the workers must be ready.
             create_namespace: Make the namespace if it is missing.
-            rollback_on_failure: Undo also when the time is out.
+            rollback_on_failure: Undo the install also if the workers are not ready in time.
             force_conflicts: Take over the fields that others have set (Helm 4).
             publish: Write the addresses into the job's ConfigMap.
 
         Raises:
             JobExistsError: There is a release of this name.
             OutOfTimeError: The workers were not ready in time.
-            UsageError: An argument is of another type than it must have.
-            JobError: Refused; nothing is left behind.
+            UsageError: An argument has the wrong type.
+            JobError: The install was refused; it leaves nothing behind.
         """
         parameters.flag("publish", publish)
         wanted = parameters.request(
             self.name, values=values, set=set, arguments=arguments, chart=chart, timeout=timeout,
             create_namespace=create_namespace, rollback_on_failure=rollback_on_failure, force_conflicts=force_conflicts,
         )  # fmt: skip
-        return await self._changed(await self._lifecycle().install(wanted), publish)
+        return await self._addresses_after(await self._lifecycle().install(wanted), publish)
 
     async def upgrade(
         self,
@@ -109,13 +109,13 @@ class AsyncJob(Twister2Job):
     ) -> JobAddresses:
         """Upgrade the job, wait for its workers and return its addresses; arguments as for `install`.
 
-        Without any of `values`, `set` and `arguments` the release keeps its values, else it gets the chart's and these.
-        Helm's "--reset-then-reuse-values" among `arguments` keeps those that the others don't name.
+        The release keeps its values if `values`, `set` and `arguments` are all empty; otherwise it gets the chart's
+        defaults and these. Helm's "--reset-then-reuse-values" among `arguments` keeps the values that are not given.
 
         Raises:
             JobNotFoundError: There is no such job.
             OutOfTimeError: The workers were not ready in time.
-            JobError: Refused; the message says what is live.
+            JobError: The upgrade was refused; the message says what is live.
         """
         parameters.flag("publish", publish)
         wanted = parameters.request(
@@ -125,21 +125,21 @@ class AsyncJob(Twister2Job):
         return await self._upgraded(wanted, publish=publish)
 
     async def _upgraded(self, wanted: Request, *, publish: bool) -> JobAddresses:
-        """Do an upgrade that was checked."""
-        return await self._changed(await self._lifecycle().upgrade(wanted), publish)
+        """Upgrade as `wanted` says; its arguments are checked already."""
+        return await self._addresses_after(await self._lifecycle().upgrade(wanted), publish)
 
     def _lifecycle(self) -> Lifecycle:
-        """Return what changes the release."""
+        """Return the object that installs, upgrades and uninstalls the release."""
         from .release.lifecycle import Lifecycle
         from .twister2.workload import Twister2Workload
 
         return Lifecycle(self.connection, self.say, Twister2Workload())
 
-    async def _changed(self, outcome: Outcome, publish: bool) -> JobAddresses:
-        """Return the addresses after a change of the release: from what was seen while it was waited for, if enough."""
-        from .exposure.addresses import report as of
+    async def _addresses_after(self, outcome: Outcome, publish: bool) -> JobAddresses:
+        """Return the addresses after a change of the release; they are read only if the wait has not seen them all."""
+        from .exposure.addresses import report as addresses_in
 
-        found = of(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
+        found = addresses_in(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
         report = found._replace(revision=outcome.revision)
         if publish:
             await self.try_publish(report)
@@ -154,14 +154,14 @@ class AsyncJob(Twister2Job):
         rollback_on_failure: bool = False,
         publish: bool = True,
     ) -> JobAddresses:
-        """Make the node ports that the job has now values of its release, so that they outlive scaling.
+        """Store the node ports that the job has now in the values of its release, so that they outlive scaling.
 
-        The numbers are the job's as long as its Services exist; with `file`, the path of a values file to write to, a
-        later install gets them again, if nobody else took them meanwhile. The other arguments are as for `install`.
+        The job keeps the numbers as long as its Services exist. With `file`, the path of a values file to write, a
+        later install gets them again unless another Service has taken them. The other arguments are as for `install`.
 
         Raises:
             NotExposedError: The job has no node port.
-            UsageError: The file is somebody else's, or the release is of another version of the chart.
+            UsageError: The file is not one of this job's, or the release is of another version of the chart.
         """
         from .release.pin import pin
 
@@ -173,7 +173,7 @@ class AsyncJob(Twister2Job):
     async def unpin(
         self, *, chart: StrPath = "", timeout: float = 300, rollback_on_failure: bool = False, publish: bool = True
     ) -> JobAddresses:
-        """Take all fixed node ports out of the release's values; living Services keep them. Arguments as for `pin`."""
+        """Remove all fixed node ports from the release's values; live Services keep theirs. Arguments as for `pin`."""
         from .release.pin import unpin
 
         parameters.flag("publish", publish)
@@ -187,7 +187,7 @@ class AsyncJob(Twister2Job):
             report: The addresses; None means to read them.
 
         Raises:
-            JobNotFoundError: There is no such job, or an older chart made it.
+            JobNotFoundError: There is no such job, or it has no such ConfigMap, since an older chart made it.
         """
         from .clients.kubectl import Kubectl
         from .exposure.publish import publish
@@ -197,19 +197,19 @@ class AsyncJob(Twister2Job):
         return report
 
     async def try_publish(self, report: JobAddresses) -> None:
-        """Publish after a change; a failure is told, and is none of the change's."""
+        """Publish the addresses after a change; a failure goes to `say` and does not fail the change."""
         from .exposure.publish import try_publish
 
         await try_publish(self.connection, report, self.say)
 
     async def follow(self, *, address_type: str = "") -> AsyncIterator[JobAddresses]:
-        """Yield the addresses as they are, then each time they have changed, until the caller stops.
+        """Yield the current addresses, then the new ones after each change, until the caller stops.
 
         Args:
             address_type: As for `addresses`.
 
         Raises:
-            JobNotFoundError: There is no such job, or none any more.
+            JobNotFoundError: There is no such job, or it was removed.
         """
         parameters.text("address_type", address_type)
         from .clients.kubectl import Kubectl
@@ -235,7 +235,7 @@ class AsyncJob(Twister2Job):
         return await read_addresses(Kubectl(self.connection), self.name, address_type=address_type)
 
     def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
-        """Return a context manager that yields (host, port) of a worker: an exposure that answers, else a forward.
+        """Return a context manager that yields (host, port) of a worker: an address that answers, else a forward's.
 
         Args:
             worker: Worker ID; None means any ready worker.
@@ -251,7 +251,7 @@ class AsyncJob(Twister2Job):
         return connect(self.connection, self.name, worker, port, self.say)
 
     async def status(self) -> JobStatus:
-        """Return release, workers and exposures as they are.
+        """Return the current state of the release, its workers and its exposures.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -265,7 +265,7 @@ class AsyncJob(Twister2Job):
 
         Args:
             wait: Wait until its pods and Services are gone.
-            timeout: Seconds for all of it.
+            timeout: Seconds for the removal and the wait together.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -278,11 +278,11 @@ class AsyncJob(Twister2Job):
 async def list_jobs_async(
     *, namespace: str = "", all_namespaces: bool = False, kube_context: str = "", kubeconfig: StrPath = ""
 ) -> list[Release]:
-    """Return the releases of this chart in every state, also those made by Helm alone.
+    """Return the releases of this chart in every state, including those that were installed with Helm alone.
 
     Args:
         namespace: As for `AsyncJob`.
-        all_namespaces: Those of all namespaces.
+        all_namespaces: List the releases of all namespaces.
         kube_context: As for `AsyncJob`.
         kubeconfig: As for `AsyncJob`.
     """

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def _blocking(method: Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Job, P], T]:
-    """Return a method of `Job` that does what one of `AsyncJob` does, with its parameters, types and docs."""
+    """Return the method of `Job` that runs a method of `AsyncJob`, with the same parameters, types and docstring."""
 
     @functools.wraps(method)
     def call(self: Job, /, *args: P.args, **options: P.kwargs) -> T:
@@ -33,7 +33,7 @@ def _blocking(method: Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, T]]
 class Job:
     """`AsyncJob` without `await`; same arguments, results and errors.
 
-    Ctrl-C cancels: what `install` or `submit` had begun is undone, then KeyboardInterrupt is raised.
+    Ctrl-C cancels a call: what `install` or `submit` has begun is undone, then KeyboardInterrupt is raised.
 
     Attributes:
         name: Name of the job: the Helm release.

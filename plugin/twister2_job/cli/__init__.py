@@ -1,1 +1,1 @@
-"""The command line: each module has commands, a command's options beside its action; and what they print."""
+"""The command line: modules of commands, each command with its options and its action, and the output forms."""

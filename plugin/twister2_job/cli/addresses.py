@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import options
 from .command import JobCommand
 
-TYPE_CHECKING = False  # As in `typing`, which needs not be imported before kubectl runs.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported before kubectl runs.
 if TYPE_CHECKING:
     import argparse
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ..job import AsyncJob
 
 
-def _published(job: AsyncJob, report: JobAddresses) -> None:
+def _say_published(job: AsyncJob, report: JobAddresses) -> None:
     job.say(f"published {sum(a.state == 'available' for a in report.all())} addresses")
 
 
 class Address(JobCommand):
-    """`address`, which many scripts run: unless it watches, it goes its whole way without asyncio."""
+    """`address`; it avoids importing asyncio unless it watches, since scripts run it often."""
 
     def options(self, to: argparse.ArgumentParser) -> None:
         """Add the options."""
@@ -48,7 +48,7 @@ class Address(JobCommand):
         from ..exposure.snapshot import addresses
 
         def import_forms() -> None:
-            """Import what prints addresses: it takes as long as kubectl takes to answer."""
+            """Import the modules that print addresses: that takes as long as kubectl takes to answer."""
             from . import output, printing  # noqa: F401
 
         connection = Connection.chosen(arguments.namespace, arguments.kube_context, arguments.kubeconfig)
@@ -89,10 +89,10 @@ class Publish(JobCommand):
     async def act_on(self, job: AsyncJob, arguments: argparse.Namespace) -> int:
         """Publish the addresses, and with --watch each time they change, until the user ends it."""
         if not arguments.watch:
-            _published(job, await job.publish())
+            _say_published(job, await job.publish())
             return 0
         async for report in job.follow():
-            _published(job, await job.publish(report))
+            _say_published(job, await job.publish(report))
         return 0
 
 
@@ -107,7 +107,7 @@ class Check(JobCommand):
         to.add_argument("--worker-port", action="store_true", help="connect to a Twister2 job's worker port too")
 
     async def act_on(self, job: AsyncJob, arguments: argparse.Namespace) -> int:
-        """Connect to every address and tell what came of it."""
+        """Connect to every address and print the results."""
         from ..reach.check import check, require
         from .output import check_table, structured
 

@@ -1,11 +1,11 @@
-"""What a command is: a class with its options beside what it does.
+"""The base classes of commands: a command is a class with its options and its action.
 
-The module of a command is imported to parse its options, so it imports what the command needs only when it runs.
+The module of a command is imported to parse the command line, so it imports what the action needs inside the action.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # As in `typing`, which needs not be imported before a program runs.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported before a program runs.
 if TYPE_CHECKING:
     import argparse
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def where(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the cluster and namespace that the user named, as the Python API takes them."""
+    """Return the cluster and namespace that the user gave, as keyword arguments of the Python API."""
     return {key: getattr(arguments, key) for key in ("namespace", "kube_context", "kubeconfig")}
 
 
 class Command:
-    """A command. Each has options, and overrides `act`, or `run` to go without asyncio.
+    """A command. Subclasses add options and override `act`, or `run` to avoid asyncio.
 
     Attributes:
-        names_job: It takes the name of a job.
+        names_job: Whether the command has the argument NAME, the name of a job.
     """
 
     names_job = True
@@ -30,7 +30,7 @@ class Command:
         """Add the options."""
 
     def rest(self, arguments: argparse.Namespace, words: list[str]) -> list[str]:
-        """Take words that the parser left over, and return those that are too many."""
+        """Use words that the parser did not recognize, and return those that this command does not know either."""
         return words
 
     def check(self, arguments: argparse.Namespace) -> None:
@@ -43,20 +43,20 @@ class Command:
         return loop.run(self.act, arguments)
 
     async def act(self, arguments: argparse.Namespace) -> int:
-        """Do what the command does, and return its exit code."""
+        """Do the command's work and return its exit code."""
         raise NotImplementedError
 
 
 class JobCommand(Command):
-    """A command for one job."""
+    """A command that acts on one job."""
 
     async def act(self, arguments: argparse.Namespace) -> int:
-        """Do it with the job that was named."""
+        """Act on the job that the user named."""
         from ..job import AsyncJob
         from .printing import say
 
         return await self.act_on(AsyncJob(arguments.name, say=say, **where(arguments)), arguments)
 
     async def act_on(self, job: AsyncJob, arguments: argparse.Namespace) -> int:
-        """Do what the command does with a job, and return the exit code."""
+        """Do the command's work on a job and return the exit code."""
         raise NotImplementedError

@@ -20,11 +20,11 @@ from .parser import build
 from .registry import COMMANDS, command_in
 
 FILES = ("kubeconfig", "chart", "file", "logs", "package", "jar")
-"""Arguments whose values are paths."""
+"""Names (`dest`) of arguments whose values are paths."""
 FILE_OPTIONS = ("-f", "--values")
 NO_SPACE, NO_FILES = 2, 4
-"""What Helm and kubectl are told, as Cobra has it: that the shell puts no space behind a completion, and that it need
-not offer files in addition."""
+"""Directives of Cobra that Helm and kubectl understand: the shell adds no space after a completion; the shell offers no
+files in addition."""
 
 Completer = Callable[..., Iterable[str]]
 
@@ -35,19 +35,19 @@ def _connection(given: Namespace) -> Connection:
 
 
 def _cluster_words(read: Callable[[Connection, str], Iterable[str]]) -> Completer:
-    """Return a completer that reads the cluster; of one that can't be read there is nothing to complete."""
+    """Return a completer that reads the cluster; it completes nothing if the cluster can't be read."""
 
     def complete(parsed_args: Namespace, **_: object) -> list[str]:
         try:
             return [*read(_connection(parsed_args), getattr(parsed_args, "name", None) or "")]
-        except Exception:  # Whatever it is (a kubectl that prints no JSON), the shell is no place to tell it.
+        except Exception:  # Of any kind (a kubectl that prints no JSON): a shell can't show it during completion.
             return []
 
     return complete
 
 
 def _workers(connection: Connection, job: str) -> Sequence[Mapping[str, Any]]:
-    """Return what the workers are told from: a job may have thousands of Services, which a completion need not read."""
+    """Return the objects that the table of workers is made of, without Services, of which there may be thousands."""
     from ..exposure.snapshot import read_cluster
 
     return read_cluster(connection, job, lambda: None, only_workers=True, limit=names.LIMIT).objects
@@ -83,15 +83,15 @@ _COMPLETERS: dict[str, Completer] = {
     "port": _cluster_words(_port_names),
     "address_type": _address_types,
 }
-"""What completes the values of an argument, by its `dest`; else it is a path, one of some choices, or free text."""
+"""The completers by the argument's name (`dest`); all other arguments are paths, have choices, or are free text."""
 
 
 def _attach(parser: ArgumentParser) -> None:
-    """Give each argument of a parser what completes its values."""
+    """Set the completer of each argument of a parser."""
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
-            for one in action.choices.values():
-                _attach(one)
+            for command in action.choices.values():
+                _attach(command)
         elif action.choices is None and not _is_path(action):
             action.completer = _COMPLETERS.get(action.dest, _nothing)  # type: ignore[attr-defined]
 
@@ -101,14 +101,14 @@ def _is_path(action: Action) -> bool:
 
 
 class _Finder(CompletionFinder):
-    """argcomplete's own, but for descriptor 9, which it takes for its debug output."""
+    """argcomplete's finder, which here does not take descriptor 9 for its debug output."""
 
     def _init_debug_stream(self) -> None:
-        """Leave it as it is."""
+        """Open no debug output."""
 
 
 def _parser(words: Sequence[str]) -> ArgumentParser:
-    """Return the parser of all commands, with the options of the one that `words` give."""
+    """Return the parser of all commands, with the options of the command in `words`."""
     given = command_in(words)
     parser = build(COMMANDS.values(), [given] if given else [])
     _attach(parser)
@@ -116,7 +116,7 @@ def _parser(words: Sequence[str]) -> ArgumentParser:
 
 
 def from_shell() -> NoReturn:
-    """Complete the line that a shell asks for, as `register-python-argcomplete` has it, and end the program."""
+    """Complete the line that a shell asks for, by the protocol of `register-python-argcomplete`; end the program."""
     line, point = os.environ.get("COMP_LINE", ""), int(os.environ.get("COMP_POINT", "0"))
     start = int(os.environ.get("_ARGCOMPLETE", "1") or "1")
     words = split_line(line, point)[3]
@@ -125,10 +125,10 @@ def from_shell() -> NoReturn:
 
 
 def from_program(words: Sequence[str]) -> str:
-    """Return what Helm and kubectl expect of a plugin: a line for each completion, and then what to do with them.
+    """Return the output that Helm and kubectl expect of a plugin: a line for each completion, then a directive.
 
     Args:
-        words: The command line without the program; the last word, which may be empty, is to be completed.
+        words: The command line without the program; its last word, which may be empty, is to be completed.
     """
     line, last = shlex.join(["twister2-job", *words[:-1]]), words[-1] if words else ""
     line = f"{line} {shlex.quote(last) if last else ''}"
@@ -138,19 +138,19 @@ def from_program(words: Sequence[str]) -> str:
         "_ARGCOMPLETE": "1",
         "_ARGCOMPLETE_IFS": "\n",
         "_ARGCOMPLETE_DFS": "\t",  # Between a completion and its description.
-        "_ARGCOMPLETE_SHELL": "fish",  # Of whose completions none is quoted.
+        "_ARGCOMPLETE_SHELL": "fish",  # argcomplete quotes no completion for this shell.
         "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
     }
     found = io.StringIO()
-    with contextlib.suppress(SystemExit):  # It ends with it.
+    with contextlib.suppress(SystemExit):  # The finder ends by raising it.
         _Finder()(_parser(words[:-1]), always_complete_options=False, exit_method=sys.exit, output_stream=found)
     lines = [line.rstrip() for line in found.getvalue().splitlines()]
-    directive = NO_FILES + (NO_SPACE if any(line.endswith("/") for line in lines) else 0)  # A folder can be entered.
+    directive = NO_FILES + (NO_SPACE if any(line.endswith("/") for line in lines) else 0)  # A folder's path goes on.
     return "".join(f"{line}\n" for line in [*lines, f":{directive}"])
 
 
 def for_programs() -> int:
-    """Complete for `helm twister2-job`, and as the program `kubectl_complete-twister2_job` on the PATH."""
+    """Complete for `helm twister2-job` and, as the program `kubectl_complete-twister2_job`, for kubectl."""
     if sys.stdout:  # It may be closed.
         sys.stdout.write(from_program(sys.argv[1:]))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import options
 from .command import JobCommand
 
-TYPE_CHECKING = False  # As in `typing`, which needs not be imported to parse a command line.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported to parse a command line.
 if TYPE_CHECKING:
     import argparse
     from typing import Any
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ..job import AsyncJob
 
 FLAGS = ("--reuse-values", "--reset-values", "--reset-then-reuse-values")
-"""Helm's options that say what becomes of the values of the release."""
+"""Helm's options that decide which values of the release an upgrade keeps."""
 
 
 async def try_addresses(report: JobAddresses) -> None:
-    """Tell whether the echo worker answers at the addresses from here, and if not, which command leads to it."""
+    """Say whether the echo worker answers at its addresses from here; if not, say which command leads to it."""
     from ..exposure.nodes import INSIDE_ONLY
     from ..reach.probe import MOST, ask_all
     from .printing import say
@@ -52,7 +52,7 @@ async def finish(job: AsyncJob, report: JobAddresses, arguments: argparse.Namesp
         job: The job.
         report: Its addresses.
         arguments: The command line.
-        try_them: Also tell whether they answer; it waits until they do: a node port may open a second late.
+        try_them: Also say whether the addresses answer, and wait for them: a node port may open a second late.
     """
     import sys
 
@@ -61,14 +61,14 @@ async def finish(job: AsyncJob, report: JobAddresses, arguments: argparse.Namesp
     if arguments.output != "plain" or is_exposed(report):
         print_addresses(report, arguments)
     sys.stdout.flush()
-    await job.try_publish(report)  # After they are printed: nobody waits for it.
+    await job.try_publish(report)  # After printing: the user need not wait for it.
     if try_them:
         await try_addresses(report)
     return 0
 
 
 def _rollout(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of the Python API for what `options.rollout` added."""
+    """Return the options that `options.rollout` added, as keyword arguments of the Python API."""
     return {
         "chart": arguments.chart,
         "timeout": arguments.timeout,
@@ -88,7 +88,7 @@ class Install(JobCommand):
         options.create_namespace(to)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Start the first programs, then asyncio, which takes as long to import as they take."""
+        """Start the first programs, then import asyncio, which takes as long as they do."""
         from ..clients import prestarted
         from ..clients.connection import Connection
         from ..release import head_start

@@ -1,11 +1,11 @@
-"""Commands that look at what there is: status, list and chart."""
+"""Commands that show something and change nothing: status, list and chart."""
 
 from __future__ import annotations
 
 from . import options
 from .command import Command, JobCommand, where
 
-TYPE_CHECKING = False  # As in `typing`, which needs not be imported to parse a command line.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported to parse a command line.
 if TYPE_CHECKING:
     import argparse
 
@@ -62,7 +62,7 @@ class Chart(Command):
     names_job = False
 
     async def act(self, arguments: argparse.Namespace) -> int:
-        """Print where the chart lies."""
+        """Print the path of the packaged chart."""
         from ..release.chart import packaged
 
         print(packaged())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show_commands() -> None:
-    """Tell on standard error every command that is run, and what Helm warns of; a standard input is never shown."""
+    """Print every command that is run, and Helm's warnings, to standard error; standard inputs are not shown."""
     import logging
 
     handler = logging.StreamHandler()
@@ -26,7 +26,7 @@ def show_commands() -> None:
 
 
 def run(act: Act, arguments: argparse.Namespace) -> int:
-    """Run what the command that was parsed does, and return its exit code."""
+    """Run a command's action in an event loop and return its exit code."""
     if arguments.debug:
         show_commands()
     return asyncio.run(until_signalled(act(arguments)))

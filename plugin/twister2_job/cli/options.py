@@ -1,11 +1,11 @@
-"""Options that several commands have, and what their values may be."""
+"""Options that several commands have, and the checks of their values."""
 
 from __future__ import annotations
 
 import argparse
 import re
 
-TYPE_CHECKING = False  # As in `typing`, whose import takes longer than all the rest of this module.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; importing `typing` takes longer than the rest of this module.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -16,7 +16,7 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Verbatim(argparse.Action):
-    """Collects Helm's own options in the order in which they were given, to be handed on as they are."""
+    """Collects Helm's own options in the order in which they were given, to be passed to Helm unchanged."""
 
     def __call__(self, _parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
         """Append the option, and its value if it has one."""
@@ -25,7 +25,7 @@ class Verbatim(argparse.Action):
 
 
 def seconds(text: str) -> float:
-    """Return a duration in seconds: a number of seconds, or 90s, 5m, 1h30m as Helm has it."""
+    """Return a duration in seconds from a number of seconds, or from Helm's form: 90s, 5m, 1h30m."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", text)
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         found = float(text)
@@ -46,18 +46,18 @@ def port_number(text: str) -> int:
 
 
 def output(to: argparse.ArgumentParser, *forms: str) -> None:
-    """Add the form of the output."""
+    """Add the option for the form of the output."""
     to.add_argument("-o", "--output", choices=forms, default="table", help="form of the output (default: table)")
 
 
 def one_worker(to: argparse.ArgumentParser) -> None:
-    """Add what chooses a worker and a port of it."""
+    """Add the options that choose a worker and one of its ports."""
     to.add_argument("--worker", type=int, metavar="ID", help="only this worker")
     to.add_argument("--port", default="", metavar="NAME", help="only this port of the workers")
 
 
 def chart(to: argparse.ArgumentParser) -> None:
-    """Add the chart to use."""
+    """Add the option for another chart."""
     to.add_argument("--chart", default="", help="folder or .tgz of another chart (default: the packaged one)")
 
 
@@ -78,15 +78,15 @@ def values(to: argparse.ArgumentParser) -> None:
 
 
 def force_conflicts(to: argparse.ArgumentParser) -> None:
-    """Add what takes fields over."""
+    """Add the option that takes over fields set by others."""
     to.add_argument("--force-conflicts", action="store_true", help="take over fields that others have set (Helm 4)")
 
 
 def create_namespace(to: argparse.ArgumentParser) -> None:
-    """Add what makes the namespace."""
+    """Add the option that makes the namespace."""
     to.add_argument("--create-namespace", action="store_true", help="make the namespace if it is missing")
 
 
 def detach(to: argparse.ArgumentParser) -> None:
-    """Add what does not follow a job."""
+    """Add the option that returns without following the job."""
     to.add_argument("--detach", action="store_true", help="don't follow the job: return when its pods run")

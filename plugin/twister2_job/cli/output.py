@@ -1,4 +1,4 @@
-"""What commands print: tables for people, json and yaml for programs, plain lines and shell variables for scripts."""
+"""The forms of output: tables for people, json and yaml for programs, plain lines and shell variables for scripts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ..twister2.status import JobStatus
 
 READABLE = 200_000
-"""Characters of JSON up to which it is indented."""
+"""JSON of at most this many characters is indented."""
 
 
 def structured(data: Any, form: str, *, line: bool = False) -> str:
-    """Return data as `json` or `yaml`; with `line` one document of a stream: JSON on one line, YAML after `---`."""
+    """Return data as `json` or `yaml`; with `line` as a document of a stream: JSON on one line, YAML after `---`."""
     if form == "json":
         text = json.dumps(data)
-        # Nobody reads a megabyte, and indenting it takes longer than all the rest.
+        # A megabyte is not read by people, and indenting it takes longer than the rest of the command.
         return text if line or len(text) > READABLE else json.dumps(data, indent=2)
     import yaml
 
@@ -30,7 +30,7 @@ def structured(data: Any, form: str, *, line: bool = False) -> str:
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return rows under their heads, in columns; an empty cell is a dash."""
+    """Return a table with aligned columns; an empty cell is shown as a dash."""
     lines = [list(head), *([cell or "-" for cell in row] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(head))]
     return "\n".join(
@@ -39,7 +39,7 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def narrowed(report: JobAddresses, *, worker: int | None, port: str) -> JobAddresses:
-    """Return the report with the addresses of one worker (the shared ones are nobody's), or of one port, alone."""
+    """Return the report with the addresses of one worker (without shared ones), of one port, or of both."""
 
     def of_port(addresses: Iterable[Address]) -> tuple[Address, ...]:
         return tuple(address for address in addresses if not port or address.port == port)
@@ -58,7 +58,7 @@ def _row(who: str, address: Address) -> list[str]:
 
 
 def addresses_table(report: JobAddresses) -> str:
-    """Return the addresses as a table; shared ones have `any` for their worker."""
+    """Return the addresses as a table; the worker of a shared address is `any`."""
     rows = [_row("any", address) for address in report.shared]
     rows += [_row(str(worker.id), address) for worker in report.workers for address in worker.addresses]
     if not rows:
@@ -67,7 +67,7 @@ def addresses_table(report: JobAddresses) -> str:
 
 
 def changed_addresses(old: JobAddresses | None, new: JobAddresses) -> list[str]:
-    """Return the available addresses that came (`+`) and went (`-`), a line each: sign, worker, port, address."""
+    """Return the available addresses that are new (`+`) or gone (`-`), a line each: sign, worker, port, address."""
 
     def lines(report: JobAddresses | None) -> dict[str, None]:
         if report is None:
@@ -81,7 +81,7 @@ def changed_addresses(old: JobAddresses | None, new: JobAddresses) -> list[str]:
 
 
 def addresses_env(report: JobAddresses) -> str:
-    """Return the best address of the job and of each worker as shell variables, one for each further port too."""
+    """Return shell variables with the best address of each port: of the job, and of each worker."""
 
     def lines(prefix: str, addresses: Iterable[Address]) -> list[str]:
         seen: dict[str, str] = {}
@@ -110,11 +110,11 @@ def status_table(status: JobStatus) -> str:
     ]
     parts = [head]
     if status.job:
-        told = {worker.id: worker for worker in status.job.workers}
+        progress = {worker.id: worker for worker in status.job.workers}
         titles.insert(1, "STATE")
         for row, worker in zip(rows, status.workers, strict=True):
-            row[5] = str(told[worker.id].restarts)
-            row.insert(1, told[worker.id].state)
+            row[5] = str(progress[worker.id].restarts)
+            row.insert(1, progress[worker.id].state)
         why = f" ({status.job.reason})" if status.job.reason else ""
         again = status.job.master_restarts
         restarts = f"; job master restarts: {again}" if again else ""
@@ -131,7 +131,7 @@ def releases_table(releases: Iterable[Release]) -> str:
 
 
 def check_table(result: CheckResult) -> str:
-    """Return the result for a person: a row for each address, and below what all of them come to."""
+    """Return the result for a person: a row for each address, then the totals and the warnings."""
     rows = [
         [
             "any" if r.worker < 0 else str(r.worker),

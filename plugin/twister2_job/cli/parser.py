@@ -1,4 +1,4 @@
-"""Parses the command line: the options that every command has, and those of the one command that is given."""
+"""Parses the command line: the options that every command has, and those of the given command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .registry import COMMANDS, GROUPS, Row, command_in
 
 
 def _add_common(to: argparse.ArgumentParser, *, before: bool) -> None:
-    """Add the options that may stand before the command and after it; what stands after it wins.
+    """Add the options that may stand before or after the command; the one after it overrides the one before.
 
     Args:
         to: The parser.
-        before: It is the one of what stands before the command, which has the defaults.
+        before: Whether the parser reads the words before the command; that one has the defaults.
     """
     text, flag = ("", False) if before else (argparse.SUPPRESS, argparse.SUPPRESS)
     to.add_argument("-n", "--namespace", default=text, help="namespace (default: the kubeconfig's)")
@@ -43,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Return the parser of the command that `words` give, else of all commands."""
+    """Return the parser of the command in `words`; without one, the parser of all commands."""
     given = command_in(words)
     return build([given], [given]) if given else build(COMMANDS.values(), COMMANDS.values())
 
@@ -53,9 +53,9 @@ def build(rows: Iterable[Row], known: Collection[Row]) -> argparse.ArgumentParse
 
     Args:
         rows: The commands.
-        known: Those that are imported for their options; of the others it knows no more than their names.
+        known: Those that are imported for their options; the parser knows only the names of the others.
     """
-    # Without abbreviations, as behind the command: `--kube` would mean one of two options.
+    # No abbreviations, as after the command: `--kube` could mean either of two options.
     top = _Parser(
         prog="twister2-job", description="Run Twister2 jobs on Kubernetes and reach their workers.", allow_abbrev=False
     )
@@ -65,7 +65,7 @@ def build(rows: Iterable[Row], known: Collection[Row]) -> argparse.ArgumentParse
         dest="command", required=True, metavar="COMMAND", prog="twister2-job", parser_class=argparse.ArgumentParser
     )
     for row in rows:
-        # Without abbreviations: `--force` would mean --force-conflicts today, and something else tomorrow.
+        # No abbreviations: `--force` means --force-conflicts only until another option begins with it.
         added = commands.add_parser(row.name, help=row.summary, description=row.summary, allow_abbrev=False)
         if row not in known:
             continue
@@ -78,7 +78,7 @@ def build(rows: Iterable[Row], known: Collection[Row]) -> argparse.ArgumentParse
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """Return what a command line says; ends the program where it makes no sense.
+    """Return the parsed command line; end the program if it has unknown or missing words.
 
     Raises:
         UsageError: Two options contradict each other.
@@ -86,7 +86,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     given = command_in(words)
     if given:
         top = build([given], [given])
-    else:  # Help, the version, or what makes no sense: the names are enough, unless a command stands somewhere.
+    else:  # Help, the version, or a mistake: names are enough, except for commands that stand anywhere in the line.
         top = build(COMMANDS.values(), [row for row in COMMANDS.values() if row.name in words])
     arguments, rest = top.parse_known_args(words)
     command = COMMANDS[arguments.command].load()

@@ -1,4 +1,4 @@
-"""Prints addresses in the form that was asked for, and what is said beside a result."""
+"""Prints addresses in the chosen form, and messages to standard error."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 
 from ..errors import NotExposedError, PendingError
 
-TYPE_CHECKING = False  # As in `typing`, which needs not be imported before kubectl runs.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported before kubectl runs.
 if TYPE_CHECKING:
     from ..exposure.model import JobAddresses
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not the result."""
+    """Print a message, which is not part of the result, to standard error."""
     print(f"twister2-job: {text}", file=sys.stderr, flush=True)
 
 
 def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:
-    """Print addresses in the form asked for; raises if a form that lists available ones has none to list."""
+    """Print addresses in the chosen form; raise an error if it lists only available ones and there are none."""
     from . import output
 
     worker, port = getattr(arguments, "worker", None), getattr(arguments, "port", "")
@@ -37,14 +37,14 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
     found = output.narrowed(report, worker=worker, port=port).all()
     usable = [a.address for a in found if a.state == "available" and a.address]
     if not found:
-        raise _none(report, worker, port)
+        raise _no_address(report, worker, port)
     if not usable:
         raise PendingError(f"Job {report.job}: {found[0].state}, {found[0].reason}.", "Try again in a moment.")
     print("\n".join(usable[:1] if first or worker is not None else usable))
 
 
-def _none(report: JobAddresses, worker: int | None, port: str) -> NotExposedError:
-    """Return the error for a job, a worker or a port without an address, with what gives it one."""
+def _no_address(report: JobAddresses, worker: int | None, port: str) -> NotExposedError:
+    """Return the error for a job, worker or port without an address; its hint says how to expose it."""
     from ..exposure.model import exposing
 
     job, ids = report.job, [one.id for one in report.workers]

@@ -1,17 +1,17 @@
-"""Every command, a row each: nothing of a command is imported unless it is the one that runs."""
+"""The table of commands, one row each. Only the module of the command that runs is imported."""
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # As in `typing`, whose import takes longer than all the rest of this module.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; importing `typing` takes longer than the rest of this module.
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .command import Command
 
 GROUPS = ("jobs", "addresses", "Twister2 jobs", "looking")
-"""The headings of the help, in its order."""
+"""The headings in the help, in its order."""
 
 
 class Row:
@@ -21,20 +21,20 @@ class Row:
         name: Its name on the command line.
         group: Its heading in the help, one of `GROUPS`.
         summary: What it does, in a sentence.
-        module: The module of this folder that has it.
-        kind: Its class there.
-        changes: It leaves something behind when it is interrupted; a job goes on without those who wait for it.
+        module: Name of its module in this folder.
+        kind: Name of its class in that module.
+        changes: Whether something goes on or is left after an interrupt, such as the job that `wait` follows.
     """
 
     def __init__(self, name: str, group: str, summary: str, place: str, *, changes: bool = False) -> None:
-        """Keep what the help and the parser need; `place` is `module:Class`."""
+        """Store what the help and the parser need; `place` is `module:Class`."""
         self.name, self.group, self.summary, self.changes = name, group, summary, changes
         self.module, _, self.kind = place.partition(":")
 
     def load(self) -> Command:
         """Import the command."""
         name = f"{__package__}.{self.module}"
-        __import__(name)  # As importlib does it, which would have to be imported first.
+        __import__(name)  # Not importlib.import_module: importlib would have to be imported first.
         made: Command = getattr(sys.modules[name], self.kind)()
         return made
 
@@ -92,11 +92,11 @@ _WITHOUT_VALUE = ("--debug",)
 
 
 def command_in(words: Iterable[str]) -> Row | None:
-    """Return the command that a command line gives; None if it has none, or asks for help before it."""
-    waiting = iter(words)
-    for word in waiting:
+    """Return the command in a command line; None if there is none, or if a request for help stands before it."""
+    remaining = iter(words)
+    for word in remaining:
         if word in _WITH_VALUE:
-            next(waiting, None)
+            next(remaining, None)
         elif word not in _WITHOUT_VALUE and not word.startswith(tuple(f"{option}=" for option in _WITH_VALUE[1:])):
             if not word.startswith("-n"):
                 return COMMANDS.get(word)

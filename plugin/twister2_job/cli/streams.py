@@ -1,4 +1,4 @@
-"""The three standard streams of the command line: closed ones, full disks, readers that are gone, odd encodings."""
+"""Makes the three standard streams safe: against closed ones, full disks, closed pipes and limited encodings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 
 
 class Output(io.TextIOWrapper):
-    """A stream that spells out what its encoding can't say, and knows whether something could not be written.
+    """A stream that escapes characters its encoding lacks, and records whether something could not be written.
 
     Attributes:
-        lost: Why something could not be written; None while all could.
-        goes_on: Whether work goes on without it; else what could not be written raises its error.
+        lost: The first error of a write; None if all was written.
+        goes_on: Whether the command goes on after such an error; otherwise the error is raised.
     """
 
     lost: OSError | None = None
@@ -27,7 +27,7 @@ class Output(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Write what is buffered."""
         try:
             super().flush()
         except OSError as error:
@@ -35,7 +35,7 @@ class Output(io.TextIOWrapper):
 
     def _fail(self, error: OSError) -> None:
         self.lost = self.lost or error
-        # What is written from now on, and what is not written yet, goes nowhere: Python would complain at its end.
+        # What is buffered or written later is discarded: otherwise Python would report it when it ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
@@ -46,15 +46,15 @@ class Output(io.TextIOWrapper):
 def prepare(*, goes_on: bool) -> Output | None:
     """Make the three standard descriptors and Python's streams safe to use.
 
-    A closed descriptor would become that of the next file or pipe, and Python prints what is for a closed standard
-    error to standard output. In the place of a closed standard output comes one that can't be written to: an output
-    that was asked for must not be lost without a word. Messages that can't be written never stop the work.
+    The next file or pipe would get the number of a closed descriptor, and Python prints messages for a closed standard
+    error to standard output. A closed standard output is replaced by one that can't be written to, so that the loss of
+    the output is reported. Messages that can't be written never stop the work.
 
     Args:
-        goes_on: Whether the command does its work to the end also when its output can't be written.
+        goes_on: Whether the command finishes its work even if its output can't be written.
 
     Returns:
-        Standard output; None if it is no ordinary stream.
+        Standard output; None if it is not an ordinary stream.
     """
     for number, mode, name in ((0, os.O_RDONLY, "stdin"), (1, os.O_RDONLY, "stdout"), (2, os.O_WRONLY, "stderr")):
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import options
 from .command import JobCommand
 
-TYPE_CHECKING = False  # As in `typing`, which needs not be imported to parse a command line.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported to parse a command line.
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
@@ -21,20 +21,20 @@ def _now() -> float:
     return time.monotonic()
 
 
-def _ended(job: AsyncJob, state: JobState, began: float) -> int:
-    """Tell how a job that has completed ended."""
+def _say_ended(job: AsyncJob, state: JobState, began: float) -> int:
+    """Say how a completed job ended, and return the exit code."""
     workers = f" ({len(state.workers)} workers)" if state.workers else ""
     job.say(f"job {job.name} {state.state}{workers}, {_now() - began:.0f} s after the command began")
     return 0
 
 
-def _detached(job: AsyncJob) -> int:
+def _say_detached(job: AsyncJob) -> int:
     job.say(f"the pods of job {job.name} run; `twister2-job wait {job.name}` follows it to its end")
     return 0
 
 
-def _printing(arguments: argparse.Namespace) -> Callable[[JobAddresses], None]:
-    """Return what prints the addresses of a job that is exposed."""
+def _address_printer(arguments: argparse.Namespace) -> Callable[[JobAddresses], None]:
+    """Return a function that prints the addresses of a job if it is exposed."""
     import sys
 
     from .printing import is_exposed, print_addresses
@@ -69,7 +69,7 @@ class Submit(JobCommand):
         options.create_namespace(to)
 
     def rest(self, arguments: argparse.Namespace, words: list[str]) -> list[str]:
-        """Take JAR: behind an option argparse no longer sees a word that may be left out."""
+        """Take JAR from words that were left over: argparse misses an optional word that stands after an option."""
         if len(words) == 1 and not (arguments.jar or words[0].startswith("-")):
             arguments.jar = words[0]
             return []
@@ -88,7 +88,7 @@ class Submit(JobCommand):
             package=arguments.package,
             url_secret=arguments.url_secret,
             detach=arguments.detach,
-            on_ready=_printing(arguments),
+            on_ready=_address_printer(arguments),
             arguments=arguments.arguments or [],
             chart=arguments.chart,
             timeout=arguments.timeout,
@@ -96,7 +96,7 @@ class Submit(JobCommand):
             rollback_on_failure=arguments.rollback_on_failure,
             force_conflicts=arguments.force_conflicts,
         )
-        return _detached(job) if arguments.detach else _ended(job, state, began)
+        return _say_detached(job) if arguments.detach else _say_ended(job, state, began)
 
 
 class Wait(JobCommand):
@@ -111,7 +111,7 @@ class Wait(JobCommand):
     async def act_on(self, job: AsyncJob, arguments: argparse.Namespace) -> int:
         """Follow the job to its end."""
         began = _now()
-        return _ended(job, await job.wait(timeout=arguments.timeout), began)
+        return _say_ended(job, await job.wait(timeout=arguments.timeout), began)
 
 
 class Kill(JobCommand):
@@ -145,8 +145,8 @@ class Rerun(JobCommand):
         began = _now()
         state = await job.rerun(
             detach=arguments.detach,
-            on_ready=_printing(arguments),
+            on_ready=_address_printer(arguments),
             chart=arguments.chart,
             timeout=arguments.timeout,
         )
-        return _detached(job) if arguments.detach else _ended(job, state, began)
+        return _say_detached(job) if arguments.detach else _say_ended(job, state, began)

@@ -1,1 +1,1 @@
-"""Helm, kubectl and what runs them: processes, connections, the files that a user names, and what a failure means."""
+"""Clients of Helm and kubectl: processes, connections, the files that a user names, and the meaning of failures."""

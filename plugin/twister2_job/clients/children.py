@@ -1,4 +1,4 @@
-"""Starts Helm and kubectl so that they end when we end, however we end; imports neither asyncio nor subprocess."""
+"""Starts Helm and kubectl so that they end with this process, however it ends; imports no asyncio or subprocess."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, NamedTuple
 
 CAN_SPAWN = hasattr(os, "posix_spawnp")
-"""Whether this system has what `Child` needs: Linux and macOS do, Windows does not."""
+"""Whether this system has posix_spawn, which `Child` needs: Linux and macOS do, Windows does not."""
 MOST = 256 * 2**20
-"""Bytes that one output of a child may have: a broken program could print for ever."""
+"""The most bytes of an output of a child: a broken program could print without end."""
 LINGER = 1.5
-"""Seconds that the outputs of a child which has ended get to end too: a child of its own may hold them open."""
+"""Seconds after the end of a child in which its outputs must end too: a child of its own may keep them open."""
 
 _LOWEST = 3
 _PR_SET_PDEATHSIG = 1
 _GIVEN_BACK = ("SIGPIPE", "SIGXFSZ", "SIGCHLD")
-"""Signals with their default in the child: Python ignores the first two; ignoring the third breaks login programs."""
+"""Signals reset to their default in children: Python ignores the first two, and ignoring the third breaks logins."""
 
 
 class Result(NamedTuple):
-    """What a process left: its exit code and its two outputs as text."""
+    """The result of a process: its exit code and its two outputs as text."""
 
     code: int
     out: str
@@ -32,17 +32,17 @@ class Result(NamedTuple):
 
 
 def result(code: int, out: bytes | bytearray, err: bytes | bytearray) -> Result:
-    """Return the result of a process whose outputs are bytes; what is no UTF-8 is replaced."""
+    """Return the result of a process from outputs in bytes; invalid UTF-8 is replaced."""
     return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-def endless(program: str) -> OSError:
+def too_much_output(program: str) -> OSError:
     """Return the error for a program that prints more than `MOST` bytes."""
     return OSError(errno.EFBIG, f"it printed more than {MOST // 2**20} MiB and was ended", program)
 
 
 def _pipe() -> tuple[int, int]:
-    """Return a pipe whose ends are none of the three standard descriptors, not even where those are closed."""
+    """Return a pipe whose ends are not among the three standard descriptors, even if those are closed."""
     ends = list(os.pipe())
     if min(ends) < _LOWEST:
         import fcntl
@@ -55,7 +55,7 @@ def _pipe() -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _inherited(descriptors: Sequence[int]) -> Iterator[None]:
-    """Let children inherit descriptors for as long as the block."""
+    """Let children inherit descriptors during the block."""
     private = [fd for fd in descriptors if not os.get_inheritable(fd)]
     try:
         for fd in private:
@@ -69,15 +69,15 @@ def _inherited(descriptors: Sequence[int]) -> Iterator[None]:
 def _leash(hook: int, owner: int) -> None:
     """Have Linux send SIGKILL to `owner` (a process, or a group if negative) when the other end of a pipe is closed.
 
-    The other end is ours alone: it is closed when we end, also by SIGKILL. This costs nothing and holds where
-    PR_SET_PDEATHSIG is cleared (by a setuid launcher, as snaps have one); `_fork` covers the instant in which a child
-    has started and is not yet on the leash, which does no harm to one that reads something and ends.
+    Only this process has the other end, which is closed when it ends, also by SIGKILL. This costs nothing, and works
+    even if PR_SET_PDEATHSIG is cleared (by a setuid launcher, as in snaps). `_fork` covers the moment between the start
+    of a child and this call, which matters only for children that run long or change something.
     """
     import fcntl
 
     if not hasattr(fcntl, "F_SETSIG"):
         return  # Not Linux.
-    with contextlib.suppress(OSError):  # It has ended already.
+    with contextlib.suppress(OSError):  # The child has ended already.
         fcntl.fcntl(hook, fcntl.F_SETOWN, owner)
         fcntl.fcntl(hook, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(hook, fcntl.F_SETFL, os.O_ASYNC)
@@ -90,7 +90,7 @@ def _spawn(
     pass_fds: Sequence[int],
     session: bool,
 ) -> int:
-    """Start a program and return its process ID; `standard` are its first descriptors, below 0 the null device."""
+    """Start a program and return its process ID; `standard` are its first descriptors, -1 means the null device."""
     actions = [
         (os.POSIX_SPAWN_DUP2, fd, number) if fd >= 0 else (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0)
         for number, fd in enumerate(standard)
@@ -107,15 +107,15 @@ def _fork(
     pass_fds: Sequence[int],
     session: bool,
 ) -> int:
-    """Do what `_spawn` does, and have Linux kill the program when the thread that calls this ends, from the start on.
+    """Do what `_spawn` does, and have Linux kill the program, from its start on, when the calling thread ends.
 
-    That takes 2 ms of processor time more. Whoever starts children here outlives them: threads that run an event loop.
+    That takes 2 ms more of processor time. The calling threads run an event loop, and end after their children.
     """
     import ctypes
     import subprocess
 
     try:
-        prctl = ctypes.PyDLL(None).prctl  # Not CDLL: that would let go of the interpreter's lock in the child.
+        prctl = ctypes.PyDLL(None).prctl  # Not CDLL, which would release the interpreter's lock in the child.
     except (OSError, AttributeError):
         return _spawn(argv, env, standard, pass_fds, session)
     we = os.getpid()
@@ -123,7 +123,7 @@ def _fork(
     def bind() -> None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
         if os.getppid() != we:
-            os._exit(1)  # We have ended already.
+            os._exit(1)  # The parent has ended already.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     stdin, stdout, stderr = (fd if fd >= 0 else subprocess.DEVNULL for fd in standard)
@@ -131,7 +131,7 @@ def _fork(
         argv, env=env, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds, start_new_session=session,
         preexec_fn=bind,
     )  # fmt: skip
-    started.returncode = 0  # It is collected here, not by that object.
+    started.returncode = 0  # `Child` collects the process, not this object.
     return started.pid
 
 
@@ -162,11 +162,11 @@ class Child:
         Args:
             argv: The program's path, or name on PATH, and its arguments.
             env: Its whole environment; None means ours.
-            stdin: Give it an input; else that is empty, so nothing can wait for a keyboard.
+            stdin: Give it an input; otherwise its input is empty, so that it never waits for a keyboard.
             errors: Where its standard error goes: `apart`, to standard `output`, or `dropped`.
-            pass_fds: Descriptors of ours that it gets under the same numbers, above 2.
-            session: Start it in a session of its own, which no Ctrl-C of the terminal reaches.
-            lasting: It goes on for long, or changes something: not for an instant may it be without a leash.
+            pass_fds: Descriptors, above 2, that it inherits under the same numbers.
+            session: Start it in a session of its own, which Ctrl-C in the terminal does not reach.
+            lasting: Whether it runs for long or changes something, so that it must be on the leash from its start.
 
         Raises:
             OSError: It can't be started.
@@ -200,7 +200,7 @@ class Child:
         if self.code is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # Somebody else in this process has collected it.
+            except ChildProcessError:  # Other code in this process has collected it.
                 pid, status = self.pid, 255 << 8
             if pid:
                 self.code = os.waitstatus_to_exitcode(status)
@@ -213,7 +213,7 @@ class Child:
                 os.kill(self.pid, number)
 
     def kill(self, patience: float = 2.0) -> None:
-        """End the program at once and collect it; blocks until it is gone, for `patience` seconds at most."""
+        """End the program at once and collect it; block until it has ended, for at most `patience` seconds."""
         import time
 
         self.signal(signal.SIGKILL)
@@ -222,7 +222,7 @@ class Child:
             time.sleep(0.001)
 
     def close(self) -> None:
-        """Close our ends; a program that still runs is killed by that."""
+        """Close our ends of the pipes; that kills a program that still runs."""
         for file in (self.stdin, self.stdout, self.stderr):
             if file:
                 file.close()

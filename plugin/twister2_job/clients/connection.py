@@ -1,4 +1,4 @@
-"""Which cluster, namespace and programs to use: options first, then Helm's environment variables."""
+"""Chooses the cluster, the namespace and the programs: by options, then by Helm's environment variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INSTALL_HELM = "Install it (https://helm.sh/docs/intro/install/) or name its pat
 
 
 def which(name: str) -> str | None:
-    """Return the path of a program, as `shutil.which` does, whose import takes longer than all the rest of this."""
+    """Return the path of a program, as `shutil.which` does; importing shutil takes longer than this whole module."""
     if os.name == "nt":
         import shutil
 
@@ -29,7 +29,7 @@ def find_helm() -> str:
     """Return the path of Helm: `HELM_BIN` (a path or a name; set by Helm for its plugins), else `helm` on PATH.
 
     Raises:
-        HelmMissingError: There is none; one that is named and missing is not replaced by another.
+        HelmMissingError: There is none; if HELM_BIN names a missing one, no other is used.
     """
     chosen = os.environ.get("HELM_BIN", "")
     if path := which(chosen or "helm"):
@@ -65,18 +65,18 @@ class Connection:
     """
 
     def __init__(self, namespace: str | None = None, context: str | None = None, kubeconfig: str = "") -> None:
-        """Choose; None means HELM_NAMESPACE and HELM_KUBECONTEXT."""
+        """Choose the connection; None means HELM_NAMESPACE and HELM_KUBECONTEXT."""
         self.namespace = os.environ.get("HELM_NAMESPACE", "") if namespace is None else namespace
         self.context = os.environ.get("HELM_KUBECONTEXT", "") if context is None else context
         self.kubeconfig = kubeconfig
 
     @classmethod
     def chosen(cls, namespace: str, context: str, kubeconfig: str) -> Connection:
-        """Return the connection for what the user named; empty means the variables of `__init__`."""
+        """Return the connection for the user's options; empty ones mean the variables of `__init__`."""
         return cls(namespace or None, context or None, kubeconfig)
 
     def check(self) -> None:
-        """Raise NoClusterError when a kubeconfig is named that Helm and kubectl can't read, or not several times."""
+        """Raise NoClusterError if the named kubeconfig can't be read by Helm and kubectl, or not several times."""
         named = [self.kubeconfig] if self.kubeconfig else os.environ.get("KUBECONFIG", "").split(os.pathsep)
         named = [path for path in named if path]
         if all(os.path.isfile(path) and not path.startswith(("/dev/", "/proc/")) for path in named):
@@ -84,7 +84,7 @@ class Connection:
         from .value_files import check_kubeconfig
 
         check_kubeconfig(self.kubeconfig)
-        # In a pod both programs take the pod's own account where there is no kubeconfig.
+        # In a pod without a kubeconfig both programs use the pod's service account.
         if not any(map(os.path.exists, named)) and not os.environ.get("KUBERNETES_SERVICE_HOST"):
             raise NoClusterError(f"The kubeconfig {', '.join(named)} doesn't exist.", "Check KUBECONFIG.")
 
@@ -101,7 +101,7 @@ class Connection:
         return arguments
 
     def kubectl_arguments(self, *, namespaced: bool = True) -> list[str]:
-        """Return the options that make kubectl do what Helm does with the same options and variables."""
+        """Return the options with which kubectl uses what Helm uses by these options and variables."""
         environment = os.environ
         arguments = ["--namespace", self.namespace] if namespaced and self.namespace else []
         if self.context:
@@ -126,7 +126,7 @@ class Connection:
 
     @contextlib.contextmanager
     def kubectl_environment(self) -> Iterator[Inherited]:
-        """Yield what kubectl gets from us: its whole environment, and maybe descriptors."""
+        """Yield the whole environment for kubectl, and the descriptors that it has to inherit."""
         token = os.environ.get("HELM_KUBETOKEN")
         if not token:
             yield Inherited(of_kubectl())

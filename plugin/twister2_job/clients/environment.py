@@ -1,7 +1,7 @@
-"""The environment that Helm and kubectl get: the user's, less what would change what they print or do for us.
+"""The environment for Helm and kubectl: the user's, without variables that would change what they print or do for us.
 
-Variables that say which cluster, how to reach it and how to log in stay as they are, and so do Helm's for its limits,
-its storage and its plugins.
+Variables about the cluster, the way to it and the login stay unchanged, and so do Helm's for its limits, its storage
+and its plugins.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ TOKEN_USER = "twister2-job-token"
 _COLOURS = ("CLICOLOR_FORCE", "FORCE_COLOR", "HELM_COLOR", "KUBECOLOR_FORCE_COLORS", "KUBECOLOR_PAGING")
 _SET = {"LC_MESSAGES": "C", "NO_COLOR": "1"}
 _NO_KUBERC = {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
-"""Variables, since a kubectl that knows no kuberc refuses the option; either is enough for one that does."""
+"""Variables, not an option, which a kubectl without kuberc would refuse; a kubectl with it needs only one of them."""
 
 
 class Inherited(NamedTuple):
-    """What a child gets from us: its whole environment, and descriptors that its variables name."""
+    """The whole environment of a child process, and the descriptors that its variables name."""
 
     env: Mapping[str, str]
     descriptors: tuple[int, ...] = ()
@@ -29,12 +29,12 @@ class Inherited(NamedTuple):
 def _common() -> dict[str, str]:
     """Return our environment without colours, other languages and the Go runtime's own reports.
 
-    What a shell tells a program that completes a line stays here: it holds the whole line, and a login program that
-    completes lines by itself would take it for its own.
+    The variables with which a shell asks for a completion are left out too: a login program that supports completion
+    would answer that request itself.
     """
     ours = (name for name in os.environ if name not in _COLOURS and not name.startswith(("_ARGCOMPLETE", "COMP_")))
     env = {name: os.environ[name] for name in ours}
-    # Messages are read by their words. LC_ALL would win over LC_MESSAGES; of it the encoding stays, for login programs.
+    # Messages are parsed, so they must be in English. LC_ALL overrides LC_MESSAGES; its encoding stays, for logins.
     if everything := env.pop("LC_ALL", ""):
         env["LC_CTYPE"] = everything
     env.pop("LANGUAGE", None)
@@ -45,7 +45,7 @@ def _common() -> dict[str, str]:
 
 
 def _silent(setting: str) -> str:
-    """Return a setting of GODEBUG without what makes Go print; others (of TLS, say) may be needed for the cluster."""
+    """Return a setting of GODEBUG unless it makes Go print; others (of TLS, say) may be needed for the cluster."""
     name, _, value = setting.partition("=")
     if "trace" in name or "debug" in name or name == "scheddetail":
         return ""
@@ -55,7 +55,7 @@ def _silent(setting: str) -> str:
 def of_helm() -> dict[str, str]:
     """Return the whole environment for Helm."""
     env = _common()
-    env.pop("HELM_DEBUG", None)  # It puts lines into messages and into what is to be parsed.
+    env.pop("HELM_DEBUG", None)  # It adds lines to messages and to output that is parsed.
     return env
 
 
@@ -66,11 +66,11 @@ def of_kubectl() -> dict[str, str]:
 
 @contextlib.contextmanager
 def with_token(token: str, kubeconfig: str) -> Iterator[Inherited]:
-    """Yield what gives kubectl a token that no other user can read and that is gone when we are.
+    """Yield an environment that gives kubectl a token which no other user can read and which is gone when we end.
 
-    kubectl takes a token only as an argument, which every user of the machine can read in the process list. So it is
-    in a kubeconfig that kubectl merges with the real one: on Linux in memory, which children get as a descriptor;
-    elsewhere in a temporary file of mode 0600.
+    kubectl takes a token only as an argument, which all users of the machine can read in the process list. So it is put
+    into a kubeconfig that kubectl merges with the real one: on Linux a file in memory, which children get as a
+    descriptor; elsewhere a temporary file of mode 0600.
 
     Args:
         token: The token.
@@ -80,13 +80,13 @@ def with_token(token: str, kubeconfig: str) -> Iterator[Inherited]:
 
     user = {"name": TOKEN_USER, "user": {"token": token}}
     data = json.dumps({"apiVersion": "v1", "kind": "Config", "users": [user]}).encode()
-    with _held(data) as (path, descriptors):
+    with _as_file(data) as (path, descriptors):
         yield Inherited(of_kubectl() | {"KUBECONFIG": path + os.pathsep + kubeconfig}, descriptors)
 
 
 @contextlib.contextmanager
-def _held(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield a path under which children read `data`, each from its start, and the descriptors that they must get."""
+def _as_file(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield a path at which children read `data`, each from its start, and the descriptors that they must inherit."""
     try:
         descriptor = _in_memory(data)
     except (AttributeError, OSError):  # Not Linux, or a sandbox that forbids it.
@@ -107,9 +107,9 @@ def _held(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _in_memory(data: bytes) -> int:
-    """Return the descriptor of a file in memory; opening it by its number begins at its start.
+    """Return the descriptor of a file in memory; each open of it by its number starts at its beginning.
 
-    Its number is above those that shell scripts, maybe around kubectl, use for themselves.
+    Its number is higher than those that shell scripts, such as one around kubectl, use themselves.
     """
     import fcntl
 

@@ -1,4 +1,4 @@
-"""Helm: what its releases hold, and changing them."""
+"""Reads and changes releases through Helm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .release import Release
 from .resources import short_lived
 
 LIMIT = 60.0
-"""Seconds for a command of Helm that only reads."""
+"""Seconds for a command of Helm that changes nothing."""
 
 CHANGES = ("install", "upgrade", "uninstall", "rollback")  # Commands of Helm.
 
@@ -32,7 +32,7 @@ log = logging.getLogger("twister2_job.helm")
 
 @dataclass(frozen=True)
 class Revision:
-    """One entry of a release's history; `status` as Helm names it."""
+    """An entry of a release's history; `status` is Helm's name of the state."""
 
     number: int
     status: str
@@ -43,7 +43,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class Applied:
-    """A revision that Helm has just made: its number, and its objects as they were rendered."""
+    """A revision that Helm has just made: its number and its rendered objects."""
 
     revision: int
     manifest: str
@@ -55,7 +55,7 @@ class Helm:
     Attributes:
         path: Path of the program.
         connection: Cluster and namespace.
-        descriptors: Open files that every Helm inherits: values that can be read only once.
+        descriptors: Open files that every run of Helm inherits: inputs that can be read only once.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -82,7 +82,7 @@ class Helm:
         try:
             env, fds = short_lived(of_helm()), self.descriptors
             for number in fds if any("/dev/fd/" in word for word in argv) else ():
-                os.lseek(number, 0, os.SEEK_SET)  # Except on Linux, all who open /dev/fd/N share one position.
+                os.lseek(number, 0, os.SEEK_SET)  # Except on Linux, all opens of /dev/fd/N share one position.
             lasting = arguments[0] in CHANGES
             return await run(argv, env=env, timeout=timeout, stdin=stdin, pass_fds=fds, lasting=lasting)
         except TimeoutError:
@@ -95,7 +95,7 @@ class Helm:
             ) from None
 
     async def output(self, *arguments: str, timeout: float | None = LIMIT, step: Step = Step.READ) -> str:
-        """Return what Helm prints.
+        """Run Helm and return its output.
 
         Raises:
             JobError: It fails.
@@ -112,7 +112,7 @@ class Helm:
     async def template(
         self, name: str, chart: Path, options: Sequence[str], *, upgrade: bool, values: str | None = None
     ) -> list[dict[str, Any]]:
-        """Render the chart without the cluster, so that bad values are told at once and nothing is sent.
+        """Render the chart without the cluster, so that wrong values are reported before anything is sent.
 
         Args:
             name: Name of the release.
@@ -146,18 +146,18 @@ class Helm:
         return found
 
     async def force(self, name: str, revision: int = 0) -> list[str]:
-        """Return the option with which Helm changes also what others have set, as Helm 3 always does.
+        """Return the option with which Helm also changes fields that others have set, as Helm 3 always does.
 
-        Fields have owners if Helm 4 had the API server apply the revision; if not, it refuses the option.
+        Fields have managers if the API server applied the revision for Helm 4; otherwise Helm refuses the option.
 
         Args:
             name: Name of the release.
-            revision: The revision that is built on; 0 means the newest.
+            revision: The revision that the change builds on; 0 means the newest.
         """
         return ["--force-conflicts"] if await self.applied_by_server(name, revision) else []
 
     async def force_at_install(self) -> list[str]:
-        """Return the same option for a first install: Helm 4 has the API server apply it, Helm 3 has no such option."""
+        """Return that option for an install, which the API server applies for Helm 4; Helm 3 has no such option."""
         return ["--force-conflicts"] if (await helm_version(self.path))[0] >= 4 else []
 
     async def history(self, name: str) -> list[Revision]:
@@ -168,7 +168,7 @@ class Helm:
         result = await self.run("history", name, "--output", "json")
         if result.code:
             if result.err.strip() == "Error: release: not found":
-                return []  # Every install comes here: the rules for all other words take 25 ms to read.
+                return []  # Checked here since every install gets it: importing the rules for messages takes 25 ms.
             error = self._error(result, Step.READ)
             if isinstance(error, JobNotFoundError):
                 return []
@@ -181,7 +181,7 @@ class Helm:
     async def releases(self, *, all_namespaces: bool) -> list[Release]:
         """Return every release, of any chart, in any state.
 
-        The state flags instead of `--all`: Helm 4 has no `--all`.
+        Helm gets a flag for each state, since Helm 4 has no `--all`.
         """
         states = ["--deployed", "--failed", "--pending", "--uninstalled", "--uninstalling"]
         everywhere = ["--all-namespaces"] if all_namespaces else []
@@ -204,7 +204,7 @@ class Helm:
 
         Args:
             name: Name of the release.
-            timeout: Seconds for it.
+            timeout: Seconds for the removal.
             keep_history: Keep its revisions, as `helm uninstall --keep-history` does.
 
         Raises:
@@ -215,23 +215,23 @@ class Helm:
         await self.output(*words, timeout=timeout + LIMIT, step=Step.REMOVE)
 
     async def rollback(self, name: str, revision: int, *, timeout: float = 300) -> None:
-        """Make `revision` the live one again, as a new revision, also where somebody else has changed it."""
+        """Make `revision` live again, as a new revision, even if others have changed its objects."""
         words = ("rollback", name, str(revision), *await self.force(name, revision))
         await self.output(*words, "--timeout", seconds(timeout), timeout=timeout + LIMIT, step=Step.APPLY)
 
     async def applied_by_server(self, name: str, revision: int = 0) -> bool:
-        """Tell whether the API server applied a revision and keeps whose each field is, as Helm 4 has it do.
+        """Tell whether the API server applied a revision, as for Helm 4, and so records the manager of each field.
 
         Args:
             name: Name of the release.
-            revision: Which one; 0 means the newest.
+            revision: The revision; 0 means the newest.
         """
         which = ["--revision", str(revision)] if revision else []
         found = json.loads(await self.output("get", "metadata", name, *which, "--output", "json"))
         return bool(found.get("applyMethod") == "ssa")
 
     async def manifest(self, name: str, revision: int) -> list[dict[str, Any]]:
-        """Return the objects of a revision as they were rendered; none if there is no such revision."""
+        """Return the rendered objects of a revision; none if there is no such revision."""
         try:
             text = await self.output("get", "manifest", name, "--revision", str(revision))
         except JobNotFoundError:
@@ -255,10 +255,10 @@ class Helm:
             verb: `install` or `upgrade`.
             name: Name of the release.
             chart: Absolute path of the chart.
-            arguments: The user's own options (`-f`, `--set`, ...), handed to Helm as they are.
-            values: Values that go to Helm on its standard input, where nobody can read them; `arguments` override them.
+            arguments: The user's own options (`-f`, `--set`, ...), passed to Helm unchanged.
+            values: Values for Helm's standard input, which no other user can read; `arguments` override them.
             labels: Labels for the release.
-            timeout: Seconds for each single operation of Helm, hooks for example.
+            timeout: Seconds for each single operation of Helm, such as a hook.
 
         Returns:
             The new revision.

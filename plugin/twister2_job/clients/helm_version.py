@@ -1,4 +1,4 @@
-"""Which version a Helm is; the answer is kept, since asking takes longer than most commands of ours may."""
+"""Finds the version of Helm; the answer is stored in a file, since asking takes longer than most of our commands."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .process import run
 Version = tuple[int, int, int]
 
 OLDEST: Version = (3, 17, 0)
-"""The oldest Helm that does what this package asks of it."""
+"""The oldest version of Helm that this package supports."""
 LIMIT = 10.0
-"""Seconds Helm may take to say its version."""
+"""Seconds that Helm may take to print its version."""
 
 _VERSION = re.compile(r"\bv(\d+)\.(\d+)(?:\.(\d+))?")
 _PROGRAMS = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-"""How programs begin on Linux and macOS: a script may run another Helm tomorrow and still be the same file."""
+"""The first bytes of programs on Linux and macOS; an unchanged script may run another Helm later."""
 
 
 async def helm_version(path: str) -> Version:
@@ -36,11 +36,11 @@ async def helm_version(path: str) -> Version:
         HelmMissingError: It doesn't run, doesn't say its version, or is older than `OLDEST`.
     """
     identity = _identity(path)
-    version = _kept(identity) if identity else None
+    version = _stored_version(identity) if identity else None
     if version is None:
-        version = await _asked(path)
+        version = await _ask(path)
         if identity:
-            _keep(identity, version)
+            _store(identity, version)
     if version < OLDEST:
         raise HelmMissingError(
             f"Helm at {path} is version {'.'.join(map(str, version))}; 3.17 or later is needed.", INSTALL_HELM
@@ -48,7 +48,7 @@ async def helm_version(path: str) -> Version:
     return version
 
 
-async def _asked(path: str) -> Version:
+async def _ask(path: str) -> Version:
     """Ask Helm itself."""
     why = ""
     try:
@@ -58,15 +58,15 @@ async def _asked(path: str) -> Version:
     except OSError as error:
         why = error.strerror or str(error)
     else:
-        # Helm 2 looks for its server after it has said its version, and fails.
+        # Helm 2 looks for its server after printing its version, and fails.
         if (found := _VERSION.search(done.out)) and (done.code == 0 or int(found[1]) < OLDEST[0]):
             return int(found[1]), int(found[2]), int(found[3] or 0)
-        why = _words(done)
+        why = _failure(done)
     raise HelmMissingError(f"Helm at {path} doesn't run: {why}.", INSTALL_HELM)
 
 
-def _words(done: Result) -> str:
-    """Return why there is no version in what Helm said."""
+def _failure(done: Result) -> str:
+    """Return why Helm's output has no version."""
     said = " ".join((done.err.strip() or done.out.strip()).split())[:200].rstrip(".")
     if done.code < 0:
         return f"it was ended by signal {-done.code}"
@@ -76,9 +76,9 @@ def _words(done: Result) -> str:
 
 
 def _identity(path: str) -> dict[str, Any] | None:
-    """Return what a kept answer must agree with; None if the answer may change while the file stays as it is.
+    """Return the facts of the file that a stored answer must match; None if the answer may change without the file.
 
-    That is so for scripts, and for programs that stand for several others (of version managers, of snap).
+    That is so for scripts, and for programs that start one of several others (of version managers, of snap).
     """
     real = os.path.realpath(path)
     try:
@@ -91,23 +91,23 @@ def _identity(path: str) -> dict[str, Any] | None:
     return {"path": real, "size": status.st_size, "mtime": status.st_mtime_ns, "ctime": status.st_ctime_ns}
 
 
-def _place(identity: dict[str, Any]) -> str:
-    """Return the file for an answer; an empty string if there is no place for one."""
+def _answer_path(identity: dict[str, Any]) -> str:
+    """Return the path of the file for an answer; an empty string if there is no place for it."""
     from hashlib import sha256
 
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/.cache")
     if not os.path.isabs(home):
-        return ""  # Neither HOME nor an entry in the list of users.
+        return ""  # There is neither HOME nor an entry in the user database.
     name = sha256(identity["path"].encode(errors="surrogateescape")).hexdigest()[:16]
     return os.path.join(home, "twister2-job", f"helm-version-{name}.json")
 
 
-def _kept(identity: dict[str, Any]) -> Version | None:
-    """Return the kept answer if there is one for just this file."""
+def _stored_version(identity: dict[str, Any]) -> Version | None:
+    """Return the stored answer if there is one for exactly this file."""
     try:
-        with open(_place(identity), "rb") as file:
+        with open(_answer_path(identity), "rb") as file:
             kept = json.loads(file.read(10_000))
         major, minor, patch = kept.pop("version")
         return (int(major), int(minor), int(patch)) if kept == identity else None
@@ -115,9 +115,9 @@ def _kept(identity: dict[str, Any]) -> Version | None:
         return None
 
 
-def _keep(identity: dict[str, Any], version: Version) -> None:
-    """Keep an answer; without a place for it, it is asked for again."""
-    place = _place(identity)
+def _store(identity: dict[str, Any], version: Version) -> None:
+    """Store an answer; if that fails, Helm is asked again next time."""
+    place = _answer_path(identity)
     part = f"{place}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(place), exist_ok=True)

@@ -1,7 +1,7 @@
-"""Reads what the user names by a path: files, pipes, standard input, `<(...)`; once, and never without a bound.
+"""Reads inputs that the user names by a path: files, pipes, standard input, `<(...)`; once, and with a limit of size.
 
-Nothing here blocks the loop: a FIFO that nobody writes to and a terminal are waited for by the loop, so that Ctrl-C, a
-cancellation or a deadline ends it.
+Nothing here blocks the event loop: it waits for a FIFO without a writer, or a terminal, so that Ctrl-C, a cancellation
+or a deadline ends the wait.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from dataclasses import dataclass
 from ..errors import JobError, OutOfTimeError
 
 BLOCK = 2**18
-"""Bytes that are read at a time; between two the loop may do something else."""
+"""Bytes that are read at a time; between two blocks the event loop may do other work."""
 
 _spent: set[tuple[int, int]] = set()
-# Pipes and sockets that came with this process and were read: who reads one again would get nothing, or the rest.
+# Inherited pipes and sockets that were read: a second read would get nothing, or only the rest.
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a path names, which is not read yet.
+    """An input that a path names; it is not read yet.
 
     Attributes:
-        path: The path, in the user's words; `-` is standard input.
-        what: What it is for, for messages: "values file", "jar".
+        path: The path as the user wrote it; `-` is standard input.
+        what: A name for it in messages: "values file", "jar".
         error: The class of its errors.
-        status: What the system says of it.
-        descriptor: Number of this process's descriptor that it is, also through links; None for anything else.
+        status: The result of `os.stat`.
+        descriptor: The descriptor of this process that the path names, also through links; None for other paths.
     """
 
     path: str
@@ -44,14 +44,14 @@ class Source:
     descriptor: int | None
 
     def __str__(self) -> str:
-        """Return it as the subject of a sentence."""
+        """Return a phrase for it, as the subject of a sentence."""
         return _subject(self.path, self.what)
 
     @property
     def once(self) -> bool:
-        """Tell whether it can be read only once, or by this process only: it is no stored file.
+        """Tell whether it can be read only once, or by this process only, since it is not a stored file.
 
-        Files of /proc count as such too: many are another one for every process.
+        That includes files of /proc: many have another content for each process.
         """
         if self.descriptor is None and stat.S_ISREG(self.status.st_mode):
             return os.path.realpath(self.path).startswith(("/proc/", "/sys/"))
@@ -59,7 +59,7 @@ class Source:
 
     @property
     def key(self) -> tuple[int, int]:
-        """Return what is the same for two paths that name the same thing."""
+        """Return a key that is equal for two paths of the same file."""
         return self.status.st_dev, self.status.st_ino
 
     @property
@@ -68,20 +68,20 @@ class Source:
         return self.descriptor is not None and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
 
-def look(
+def source_of(
     path: str, what: str, error: type[JobError], hint: str = "Check the path.", instead: str = "Give a file or a pipe."
 ) -> Source:
-    """Return what a path names; nothing is read, and a device or FIFO is not even opened.
+    """Return the source that a path names; nothing is read, and a device or FIFO is not opened.
 
     Args:
         path: The path; `-` is standard input.
-        what: What it is for, for messages.
+        what: A name for it in messages.
         error: The class of its errors.
-        hint: What to do if there is nothing of this name.
-        instead: What to do if there is nothing to be read.
+        hint: What to do if the path does not exist.
+        instead: What to do if it can't be read.
 
     Raises:
-        JobError: Of class `error`: it is missing, or nothing that has content with an end.
+        JobError: Of class `error`: it is missing, or has no content with an end.
     """
     number = 0 if path.strip() == "-" else descriptor(path)
     try:
@@ -93,7 +93,7 @@ def look(
             raise _closed(path, what, error, number, instead) from None
         why = getattr(problem, "strerror", "") or str(problem)
         raise error(f"{_subject(path, what)} can't be read: {why}.", "Check the path and its permissions.") from None
-    # A closed standard input is the number of something of ours by now, and so may be any other.
+    # The number of a closed standard input, or of any other closed descriptor, may be one of our own files by now.
     foreign = number == 0 and sys.__stdin__ is None
     if number and stat.S_ISSOCK(status.st_mode):
         foreign = not os.get_inheritable(number)
@@ -105,7 +105,7 @@ def look(
 
 
 def descriptor(path: str) -> int | None:
-    """Return the number of this process's descriptor that a path is, directly or through links; None if it is none."""
+    """Return the descriptor of this process that a path names, directly or through links; None for other paths."""
     with contextlib.suppress(OSError, ValueError):
         for _ in range(40):
             folder, name = os.path.split(path)
@@ -121,15 +121,15 @@ async def read(source: Source, limit: int, *, deadline: float | None = None, rem
     """Return the whole content of a source, if it is small enough and comes in time.
 
     Args:
-        source: What to read.
-        limit: Bytes that it may have.
-        deadline: On the clock of `time.monotonic`; None means to wait for as long as it takes.
+        source: The source to read.
+        limit: The most bytes that it may have.
+        deadline: On the clock of `time.monotonic`; None means no limit.
         remedy: What to do if it is too large.
-        most: What the limit is, for that message: "the most that ConfigMaps are for".
+        most: The reason of the limit, for that message: "the most that ConfigMaps are for".
 
     Raises:
-        OutOfTimeError: It has not come to its end in time.
-        JobError: Of the source's class: too large, read before, or it can't be read.
+        OutOfTimeError: It did not come to its end in time.
+        JobError: Of the source's class: it is too large, was read before, or can't be read.
     """
     if source.key in _spent and source._ends_for_good:
         raise source.error(f"{source} has been read already, and can be read only once.", "Name it only once.")
@@ -139,7 +139,7 @@ async def read(source: Source, limit: int, *, deadline: float | None = None, rem
         if regular and source.status.st_size > limit:
             raise _too_large(source, limit, remedy, most)
         with _opened(source) as (number, receive, polls):
-            # A FIFO without a writer looks like one at its end until the first writer has come.
+            # Until the first writer opens a FIFO, reading it looks like its end.
             waits = polls or (source.descriptor is None and stat.S_ISFIFO(source.status.st_mode))
             while len(found) <= limit:
                 if waits:
@@ -167,15 +167,15 @@ async def read(source: Source, limit: int, *, deadline: float | None = None, rem
 
 @contextlib.contextmanager
 def _opened(source: Source) -> Iterator[tuple[int, Callable[[int], bytes], bool]]:
-    """Yield a descriptor of our own, what reads from it, and whether that may block unless it is waited for."""
+    """Yield a descriptor of our own, a function that reads from it, and whether that may block without a wait."""
     number, mode = source.descriptor, source.status.st_mode
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     own, polls = -1, False
     if number is None:
         own = os.open(source.path, flags)
     elif sys.platform == "linux" and not (stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
-        # Opened anew it is non-blocking for us alone, not for everybody who shares it. A pipe or terminal of another
-        # user's (under sudo) can't be opened anew.
+        # A new open of it is non-blocking for us only, not for other processes that share it. A pipe or terminal of
+        # another user (under sudo) can't be opened again.
         with contextlib.suppress(OSError):
             own = os.open(f"/proc/self/fd/{number}", flags)
     if own < 0:
@@ -188,7 +188,7 @@ def _opened(source: Source) -> Iterator[tuple[int, Callable[[int], bytes], bool]
 
 
 def _receiver(source: Source, own: int) -> Callable[[int], bytes]:
-    """Return what reads the next bytes of a descriptor."""
+    """Return a function that reads the next bytes of a descriptor."""
     number, mode = source.descriptor, source.status.st_mode
     if number is not None and stat.S_ISSOCK(mode):
         import socket
@@ -202,7 +202,7 @@ def _receiver(source: Source, own: int) -> Callable[[int], bytes]:
 
         return receive
     if number is not None and stat.S_ISREG(mode) and hasattr(os, "pread"):
-        # From its beginning, or for `-` from where the user's shell left it; and it stays there for whoever asks again.
+        # From its beginning, or for `-` from the shell's position in it, which pread does not change for later readers.
         at = os.lseek(number, 0, os.SEEK_CUR) if source.path.strip() == "-" else 0
 
         def read_on(size: int) -> bytes:
@@ -222,7 +222,7 @@ async def _readable(number: int, source: Source, deadline: float | None) -> None
     try:
         loop.add_reader(number, lambda: None if ready.done() else ready.set_result(None))
     except (PermissionError, NotImplementedError):
-        return  # epoll refuses what never blocks, and Windows has no such thing.
+        return  # epoll refuses files that never block, and Windows can't watch any.
     try:
         await asyncio.wait({ready}, timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
     finally:
@@ -253,12 +253,12 @@ def _too_large(source: Source, limit: int, remedy: str, most: str) -> JobError:
 
 
 def _is_null(status: os.stat_result) -> bool:
-    """Tell whether something is /dev/null, which is empty for everybody."""
+    """Tell whether a file is /dev/null, which every process reads as empty."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
 
 
 def _unreadable(status: os.stat_result, number: int | None) -> str:
-    """Return what something is that has no content with an end; empty if it has one."""
+    """Return a phrase for a file without content that has an end; empty if it can be read."""
     mode = status.st_mode
     if stat.S_ISDIR(mode):
         return "a folder"

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE = 30.0
-"""Seconds after the first Ctrl-C in which further ones change nothing: what was begun is being undone."""
+"""Seconds after the first Ctrl-C in which further ones are ignored: the work is being undone."""
 _WAITING_LOOPS = ("asyncio.runners", "ipykernel", __name__)
-"""Modules whose handlers of Ctrl-C cancel what a loop runs; that loop can't do it while its thread waits for us."""
+"""Modules whose handlers of Ctrl-C cancel a task of an event loop, which is blocked while its thread waits for us."""
 _NO_CAUSE = (asyncio.CancelledError, concurrent.futures.CancelledError, KeyboardInterrupt)
 
 
@@ -25,7 +25,7 @@ class Interruption:
     """Cancels the work of an event loop, once, at Ctrl-C.
 
     Attributes:
-        first: When Ctrl-C came, on the clock of `time.monotonic`; None if it has not.
+        first: When the first Ctrl-C came, on the clock of `time.monotonic`; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -36,9 +36,10 @@ class Interruption:
         self._task: asyncio.Future[Any] | None = None
 
     def press(self, number: int, frame: Any) -> None:
-        """Handle the signal; raises KeyboardInterrupt only when the work has had its time to end.
+        """Handle the signal; raise KeyboardInterrupt only after the work had `PATIENCE` seconds to end.
 
-        The first one does not raise: that could happen anywhere, also where a process was started and nobody knows yet.
+        The first signal does not raise: it may come anywhere, even just after a process was started and before that is
+        recorded.
         """
         if self.first is None:
             self.first = time.monotonic()
@@ -47,14 +48,14 @@ class Interruption:
             signal.default_int_handler(number, frame)
 
     def cancel(self) -> None:
-        """Cancel the work, from any thread, also before it begins."""
+        """Cancel the work, from any thread, even before it begins."""
         self._wanted = True
         if self._loop:
             with contextlib.suppress(RuntimeError):  # The loop is closed: the work has ended.
                 self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        task, self._task = self._task, None  # Once: a second time would cut the undoing.
+        task, self._task = self._task, None  # Only once: a second cancellation would interrupt the undoing.
         if task:
             task.cancel()
 
@@ -68,17 +69,17 @@ class Interruption:
 
 
 def _stands_for_interrupt(handler: Any) -> bool:
-    """Tell whether a handler of Ctrl-C raises KeyboardInterrupt, or would have a loop do so that waits for us."""
+    """Tell whether a handler of Ctrl-C raises KeyboardInterrupt, or makes an event loop that waits for us do so."""
     module = getattr(getattr(handler, "func", handler), "__module__", None) or ""
     return handler is signal.default_int_handler or module.startswith(_WAITING_LOOPS)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Yield what Ctrl-C cancels during the block; where the user has given Ctrl-C another meaning, it keeps it.
+    """Yield an Interruption whose work Ctrl-C cancels during the block; a user's own handler of Ctrl-C is kept.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came. It is raised also when the work was done by then, or failed, which is its cause.
+        KeyboardInterrupt: Ctrl-C came, even if the work was done by then; if the work failed, its error is the cause.
     """
     interruption, before, cause = Interruption(), None, None
     if threading.current_thread() is threading.main_thread():  # The only one that gets signals.
@@ -100,10 +101,10 @@ def interruptible() -> Iterator[Interruption]:
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end, also where a loop runs already (a notebook): then in a thread of its own.
+    """Run `work` to its end; if this thread has a running loop (a notebook), in a thread of its own.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came; the work was cancelled, and has ended its processes and undone what it undoes.
+        KeyboardInterrupt: Ctrl-C came; the work was cancelled, and has ended its processes and undone its changes.
     """
     with interruptible() as interruption:
         guarded = interruption.guard(work)
@@ -130,12 +131,12 @@ def _in_thread(work: Coroutine[Any, Any, T], interruption: Interruption) -> T:
             done.set()
 
     threading.Thread(target=run, name="twister2-job").start()
-    # Not `join`: a signal's exception in it makes Python 3.11 believe that the thread has ended, and not wait for it.
+    # Not `join`: after a signal's exception in it, Python 3.11 takes the thread for ended and does not wait for it.
     try:
         while not done.wait(1):  # Windows handles Ctrl-C only between two waits.
             pass
     except BaseException:
-        if interruption.first is None:  # A handler of the user's own has raised.
+        if interruption.first is None:  # The user's own handler has raised.
             interruption.cancel()
             done.wait(PATIENCE)
         raise

@@ -42,7 +42,7 @@ class Kubectl:
         self._namespace = connection.namespace
 
     def argv(self, *arguments: str, namespaced: bool = True) -> list[str]:
-        """Return the whole command line for `arguments`, which is about to be run."""
+        """Return the whole command line for `arguments`, and log it, since it is about to be run."""
         argv = [self.path, *arguments, *self.connection.kubectl_arguments(namespaced=namespaced)]
         log_command(log, argv)
         return argv
@@ -61,9 +61,9 @@ class Kubectl:
             NoClusterError: It took longer than `timeout` seconds.
         """
         argv = self.argv(*arguments, namespaced=namespaced)
-        with failures(self.path, timeout), self.connection.kubectl_environment() as own:
+        with failures(self.path, timeout), self.connection.kubectl_environment() as inherited:
             return await run(
-                argv, env=short_lived(own.env), stdin=stdin, timeout=timeout, pass_fds=own.descriptors,
+                argv, env=short_lived(inherited.env), stdin=stdin, timeout=timeout, pass_fds=inherited.descriptors,
                 lasting=timeout > LIMIT,
             )  # fmt: skip
 
@@ -85,7 +85,7 @@ class Kubectl:
         return listed
 
     async def listed(self, kind: str, job: str = "") -> Sequence[Mapping[str, Any]] | None:
-        """Return a job's objects of a kind (a key of `resources.PATHS`), or the nodes: None without the right to.
+        """Return a job's objects of a kind (a key of `resources.PATHS`), or the nodes: None if they may not be read.
 
         Raises:
             JobError: The API refuses or can't be reached.
@@ -95,7 +95,7 @@ class Kubectl:
         return read.objects(result, self.connection.kubeconfig)
 
     async def cluster(self, job: str, *, nodes: bool = True) -> Cluster:
-        """Read the job's objects and the nodes, side by side.
+        """Read the job's objects and the nodes, in parallel.
 
         Args:
             job: Name of the job.
@@ -114,15 +114,15 @@ class Kubectl:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def watch(self, kind: str, job: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Yield what happens to the job's objects of a kind, until the API server or kubectl ends it.
+        """Yield the events of the job's objects of a kind, until the API server or kubectl ends the watch.
 
-        Each is what happened and the object: ADDED for every object that is there to begin with and for new ones,
-        MODIFIED, DELETED.
+        Each event is a type and the object: ADDED for the objects that exist at first and for new ones, MODIFIED,
+        DELETED.
         """
         path = f"{path_of(kind, await self.namespace(), job)}&watch=true"
         argv = self.argv("get", "--raw", path, namespaced=False)
-        with self.connection.kubectl_environment() as own:
-            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+        with self.connection.kubectl_environment() as inherited:
+            async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                 while line := await reader.readline():
                     event = json.loads(line)
                     if event.get("type") in ("ADDED", "MODIFIED", "DELETED"):
@@ -139,6 +139,6 @@ class Kubectl:
             result = await self.run("config", "view", "--minify", "-o", "jsonpath={..namespace}")
             self._namespace = result.out.strip() or "default"
             if result.code and os.environ.get("KUBERNETES_SERVICE_HOST") and OWN_NAMESPACE.is_file():
-                # No kubeconfig, in a pod: kubectl and Helm take the pod's own.
+                # In a pod without a kubeconfig kubectl and Helm use the pod's namespace.
                 self._namespace = OWN_NAMESPACE.read_text().strip()
         return self._namespace

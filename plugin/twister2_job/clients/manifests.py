@@ -1,4 +1,4 @@
-"""Reads what Helm has rendered."""
+"""Reads the manifests that Helm renders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import ChartError
 
 
 def template_words(name: str, chart: str, options: Sequence[str], *before: str) -> tuple[str, ...]:
-    """Return the arguments with which Helm renders a chart; options `before` those of the user."""
+    """Return Helm's arguments to render a chart; the options in `before` stand before those of the user."""
     return ("template", name, chart, "--no-hooks", *before, *options)
 
 
@@ -22,7 +22,7 @@ def documents(text: str) -> list[dict[str, Any]]:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Reads text as what it is where Kubernetes does: a plain `=`, and times."""
+        """Keeps a plain `=` and times as text, as Kubernetes does."""
 
     for tag in ("value", "timestamp"):
         Loader.add_constructor(f"tag:yaml.org,2002:{tag}", yaml.SafeLoader.construct_yaml_str)

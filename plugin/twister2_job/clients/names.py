@@ -1,4 +1,4 @@
-"""Names that a cluster or a kubeconfig has, for completion: read without asyncio, and none where they can't be read."""
+"""Reads names in a cluster or a kubeconfig for completion, without asyncio; if they can't be read, there are none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .connection import Connection, find_kubectl
 from .process_sync import running
 
 LIMIT = 3.0
-"""Seconds that a user waits for a completion at most."""
+"""The most seconds that a completion may take."""
 
 
 def contexts(connection: Connection) -> list[str]:
@@ -25,7 +25,7 @@ def namespaces(connection: Connection) -> list[str]:
 
 
 def jobs(connection: Connection) -> list[str]:
-    """Return the names of the jobs of a namespace: of all StatefulSets, since Services may be thousands."""
+    """Return the names of the jobs in a namespace, read from StatefulSets, since there may be thousands of Services."""
     chosen = ("-l", resources.ANY_JOB, "-o", f"jsonpath={{.items[*].metadata.labels.{resources.JOB_LABEL}}}")
     return sorted(set(_words(connection, ("get", "statefulsets", *chosen))))
 
@@ -35,9 +35,9 @@ def _words(connection: Connection, arguments: Sequence[str], *, namespaced: bool
     try:
         connection.check()
         argv = [find_kubectl(), *arguments, *connection.kubectl_arguments(namespaced=namespaced)]
-        with connection.kubectl_environment() as own:
-            env = resources.short_lived(own.env)
-            with running([argv], env=env, timeout=LIMIT, pass_fds=own.descriptors) as finish:
+        with connection.kubectl_environment() as inherited:
+            env = resources.short_lived(inherited.env)
+            with running([argv], env=env, timeout=LIMIT, pass_fds=inherited.descriptors) as finish:
                 (result,) = finish()
     except (JobError, OSError):  # A TimeoutError is an OSError.
         return []

@@ -1,4 +1,4 @@
-"""Programs that were started before asyncio is imported, which takes as long as they do; who runs them takes them."""
+"""Programs that are started before asyncio is imported, which takes as long as they run; `run` takes them from here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _started: dict[tuple[str, ...], Child] = {}
 
 
 def start(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    """Start a program that only reads.
+    """Start a program that changes nothing.
 
     Raises:
         OSError: It can't be started.
@@ -18,13 +18,13 @@ def start(argv: Sequence[str], env: Mapping[str, str]) -> None:
     _started[tuple(argv)] = Child(argv, env=env)
 
 
-def taken(argv: Sequence[str]) -> Child | None:
-    """Return the program if it was started with these words; it is the caller's from now on."""
+def take(argv: Sequence[str]) -> Child | None:
+    """Return the program that was started with these words, if any; the caller has to end it from now on."""
     return _started.pop(tuple(argv), None)
 
 
 def end() -> None:
-    """End what was started and that nobody has taken."""
+    """End the started programs that were not taken."""
     while _started:
         _, child = _started.popitem()
         child.kill()

@@ -1,4 +1,4 @@
-"""Runs Helm and kubectl: one small asynchronous process runner for both."""
+"""A small asynchronous process runner for Helm and kubectl."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from functools import partial
 from typing import Any
 
 from . import prestarted
-from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
+from .children import CAN_SPAWN, LINGER, MOST, Child, Result, result, too_much_output
 
 __all__ = ["GRACE", "Process", "Result", "await_uncancelled", "event_within", "run", "stop", "stream"]
 
 GRACE = 5.0
-"""Seconds a process gets between SIGTERM and SIGKILL: Helm uses them to mark its release as failed."""
+"""Seconds between SIGTERM and SIGKILL for a process: Helm uses them to mark its release as failed."""
 UNDOING: ContextVar[bool] = ContextVar("UNDOING", default=False)
-"""Whether something is being taken back: a second Ctrl-C of the terminal, which all children get, must not end it."""
-_LOOK = 0.25
-"""Seconds between two looks whether a process has ended whose outputs are still open."""
+"""Whether a change is being undone: a second Ctrl-C in the terminal, which all children get, must not end that."""
+_CHECK_EVERY = 0.25
+"""Seconds between two checks whether a process with open outputs has ended."""
 _LONGEST_LINE = 2**24
 
 
 class Process:
-    """A child with asyncio's streams; `connect` comes first, `close` last.
+    """A child process with asyncio's streams; call `connect` first and `close` last.
 
     Attributes:
         pid: Its process ID.
@@ -46,7 +46,7 @@ class Process:
         lasting: bool = False,
         child: Child | None = None,
     ) -> None:
-        """Start it, unless there is a `child` that was started already; arguments as for `Child`.
+        """Start it, unless `child` was started already; the other arguments are as for `Child`.
 
         Raises:
             OSError: It can't be started.
@@ -72,7 +72,7 @@ class Process:
             self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, child.stdin)
 
     def feed(self, data: bytes) -> None:
-        """Give it `data` as its whole input."""
+        """Send it `data` as its whole input."""
         assert self._stdin
         self._stdin.write(data)
         self._stdin.write_eof()
@@ -97,12 +97,12 @@ class Process:
         self._child.signal(number)
 
     def close_input(self) -> None:
-        """Close its input: a child of it that still reads would keep its outputs open."""
+        """Close its input: otherwise a child of its own that still reads would keep its outputs open."""
         if self._stdin and (self._stdin.get_write_buffer_size() or not self._stdin.is_closing()):
-            self._stdin.abort()  # Nothing waits in the transport any more, so that the descriptor may be closed.
+            self._stdin.abort()  # It drops the transport's buffer, so that the descriptor may be closed.
 
     def close(self) -> None:
-        """Close all that is left; kills it if it still runs."""
+        """Close all pipes; a process that still runs is killed."""
         self.close_input()
         for transport in self._transports:
             transport.close()
@@ -110,7 +110,7 @@ class Process:
 
 
 async def _has_ended(pid: int) -> bool:
-    """Wait for the end of a child; return False at once where the system can't tell it."""
+    """Wait for the end of a child and return True; return False at once if the system can't report it."""
     try:
         descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):  # Not Linux, an old one, or a sandbox that forbids it.
@@ -126,7 +126,7 @@ async def _has_ended(pid: int) -> bool:
 
 
 async def await_uncancelled(work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
-    """Await `work` to its end, also when cancelled meanwhile; that takes effect afterwards."""
+    """Await `work` to its end; a cancellation meanwhile takes effect afterwards."""
     task, cancelled = asyncio.ensure_future(work), False
     while not task.done():
         try:
@@ -139,7 +139,7 @@ async def await_uncancelled(work: Coroutine[Any, Any, Any] | asyncio.Future[Any]
 
 
 async def event_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event for so many seconds and tell whether it came.
+    """Wait for an event for at most `seconds`, and tell whether it came.
 
     Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with the event.
     """
@@ -152,14 +152,14 @@ async def event_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def stop(process: Process, grace: float = GRACE) -> None:
-    """End `process` with SIGTERM, and with SIGKILL after `grace` seconds; its outputs are for others to read."""
+    """End `process` with SIGTERM, and with SIGKILL after `grace` seconds; its outputs are not read here."""
     process.close_input()
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, LINGER)):
         if process.returncode is None:
             process.signal(number)
-            gone = asyncio.ensure_future(process.wait())
-            await asyncio.wait({gone}, timeout=patience)
-            gone.cancel()
+            exited = asyncio.ensure_future(process.wait())
+            await asyncio.wait({exited}, timeout=patience)
+            exited.cancel()
 
 
 async def _collect(reader: asyncio.StreamReader, text: bytearray, program: str) -> None:
@@ -167,11 +167,11 @@ async def _collect(reader: asyncio.StreamReader, text: bytearray, program: str) 
     while chunk := await reader.read(2**18):
         text += chunk
         if len(text) > MOST:
-            raise endless(program)
+            raise too_much_output(program)
 
 
 async def _talk(process: Process, program: str, stdin: bytes | None, texts: Sequence[bytearray]) -> None:
-    """Give a process its input and read its outputs until it has ended, and a little longer if they stay open."""
+    """Send a process its input and read its outputs until it has ended, and a little longer if they stay open."""
     await process.connect()
     if stdin is not None:
         process.feed(stdin)
@@ -182,7 +182,7 @@ async def _talk(process: Process, program: str, stdin: bytes | None, texts: Sequ
         while reading and lasts:
             lasts = process.returncode is None
             done, reading = await asyncio.wait(
-                reading, timeout=_LOOK if lasts else LINGER,
+                reading, timeout=_CHECK_EVERY if lasts else LINGER,
                 return_when=asyncio.FIRST_COMPLETED if lasts else asyncio.ALL_COMPLETED,
             )  # fmt: skip
             for task in done:
@@ -209,11 +209,11 @@ async def run(
     Args:
         argv: The program's path and its arguments.
         env: Its whole environment; None means ours.
-        stdin: What it reads on its standard input; without it that is empty, so nothing can wait for a keyboard.
+        stdin: Its standard input; None means an empty one, so that it never waits for a keyboard.
         timeout: Seconds it may take; None means no limit.
-        pass_fds: Descriptors of ours that it gets under the same numbers, above 2.
-        grace: Seconds it gets between SIGTERM and SIGKILL when it must end before its time.
-        lasting: It goes on for long, or changes something; see `Child`.
+        pass_fds: Descriptors, above 2, that it inherits under the same numbers.
+        grace: Seconds between SIGTERM and SIGKILL if it must be ended.
+        lasting: Whether it runs for long or changes something; see `Child`.
 
     Returns:
         Exit code and outputs; a code other than 0 is not an error here.
@@ -228,7 +228,7 @@ async def run(
 
         return await run_elsewhere(argv, env=env, stdin=data, timeout=timeout)
     given, apart = data is not None, UNDOING.get()
-    child = None if given or pass_fds or apart or lasting else prestarted.taken(argv)
+    child = None if given or pass_fds or apart or lasting else prestarted.take(argv)
     process = Process(argv, env=env, stdin=given, pass_fds=pass_fds, session=apart, lasting=lasting, child=child)
     texts = (bytearray(), bytearray())
     talk = asyncio.ensure_future(_talk(process, argv[0], data, texts))
@@ -246,7 +246,7 @@ async def run(
 
 
 async def _end(process: Process, talk: asyncio.Future[None], grace: float) -> None:
-    """End a process before its time; what it still prints is read, lest it waits for a reader."""
+    """End a process early; its outputs are read meanwhile, since it could be waiting for a reader."""
     try:
         await stop(process, grace)
         talk.cancel()
@@ -264,7 +264,7 @@ async def stream(
     Args:
         argv: The program's path and its arguments.
         env: Its whole environment; None means ours.
-        pass_fds: Descriptors of ours that it gets under the same numbers, above 2.
+        pass_fds: Descriptors, above 2, that it inherits under the same numbers.
 
     Raises:
         OSError: The program can't be started.
@@ -281,6 +281,6 @@ async def stream(
         yield process.stdout
     finally:
         try:
-            await await_uncancelled(stop(process, 0))  # It only reads: there is nothing to finish.
+            await await_uncancelled(stop(process, 0))  # It changes nothing, so it has nothing to finish.
         finally:
             process.close()

@@ -1,4 +1,4 @@
-"""Runs several programs that only read, side by side, without asyncio: importing that takes longer than a read."""
+"""Runs several programs that change nothing, in parallel and without asyncio, whose import takes longer than a read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from .children import CAN_SPAWN, LINGER, MOST, Child, Result, endless, result
+from .children import CAN_SPAWN, LINGER, MOST, Child, Result, result, too_much_output
 
-_LOOK = 0.25
-"""Seconds between two looks whether a program has ended whose outputs are still open."""
+_CHECK_EVERY = 0.25
+"""Seconds between two checks whether a program with open outputs has ended."""
 
 
 @contextlib.contextmanager
@@ -23,16 +23,16 @@ def running(
     timeout: float,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[Callable[[], list[Result]]]:
-    """Start all commands at once, and yield what returns what they left, in their order; none has an input.
+    """Start all commands at once, and yield a function that returns their results in order; none has an input.
 
-    In the block, before that is asked for, other things can be done while they run. However it ends, by an error,
-    Ctrl-C or SIGTERM too, none of them runs on: they only read, so they are killed.
+    The block can do other work before it calls that function. When the block ends, also by an error, Ctrl-C or SIGTERM,
+    commands that still run are killed: they change nothing.
 
     Args:
-        commands: Of each the program's path and its arguments.
+        commands: The program's path and arguments of each command.
         env: The whole environment of all; None means ours.
         timeout: Seconds that all together may take.
-        pass_fds: Descriptors of ours that they get under the same numbers, above 2.
+        pass_fds: Descriptors, above 2, that they inherit under the same numbers.
 
     Yields:
         A function that returns exit codes and outputs; a code other than 0 is not an error here.
@@ -80,11 +80,11 @@ def _read(commands: Sequence[Sequence[str]], children: Sequence[Child], until: f
                 for fd in [fd for fd, owner in owners.items() if owner == index]:
                     poll.unregister(fd)
                     del owners[fd]
-        for fd, _ in poll.poll(1000 * min(_LOOK, until - now)):
+        for fd, _ in poll.poll(1000 * min(_CHECK_EVERY, until - now)):
             if chunk := os.read(fd, 2**18):
                 outputs[fd] += chunk
                 if len(outputs[fd]) > MOST:
-                    raise endless(commands[owners[fd]][0])
+                    raise too_much_output(commands[owners[fd]][0])
             else:
                 poll.unregister(fd)
                 del owners[fd]
@@ -101,7 +101,7 @@ def _late(command: Sequence[str]) -> TimeoutError:
 
 
 def _alone(command: Sequence[str], env: Mapping[str, str] | None, until: float) -> Result:
-    """Run one command where `Child` can't."""
+    """Run one command on a system without `posix_spawn`, which `Child` needs."""
     import subprocess
 
     try:

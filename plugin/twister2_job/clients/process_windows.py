@@ -1,4 +1,4 @@
-"""The process runner where there is no posix_spawn (Windows): nothing there ends children with their parent."""
+"""The process runner for systems without posix_spawn (Windows), where children don't end with their parent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The one module that imports pyhelm3: its Command, on our process runner.
+"""The only module that imports pyhelm3: its Command, run by our process runner.
 
-pyhelm3's own Command runs Helm under /bin/sh, so that ending it leaves Helm running, and shows everybody its tokens.
+pyhelm3's own Command runs Helm under /bin/sh, so that ending it leaves Helm running, and shows tokens to all users.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Run = Callable[[Sequence[str], "str | None"], Coroutine[Any, Any, str]]
 def load() -> type[Any]:
     """Return pyhelm3's class Command.
 
-    The package imports its models with it, and those pydantic: 0.3 s of processor time, of which nothing is used here.
-    So its module `command` is imported on its own, and forgotten again: who imports pyhelm3 later gets all of it.
+    The package also imports its models, and these pydantic: 0.3 s of processor time for what is not used here. So only
+    its module `command` is imported, and removed from `sys.modules`: a later import of pyhelm3 gets the whole package.
     """
     if whole := sys.modules.get("pyhelm3"):
         found: type[Any] = whole.Command
@@ -51,7 +51,7 @@ def new_command(run: Run, executable: str) -> Any:
     """
 
     class ExecCommand(load()):  # type: ignore[misc]
-        """pyhelm3's Command with our runner in place of a shell, and Helm's own words in place of its errors."""
+        """pyhelm3's Command with our runner instead of a shell, and our errors instead of pyhelm3's."""
 
         async def run(self, command: list[str], input: bytes | None = None) -> bytes:
             """Run one Helm command and return what it printed."""
@@ -59,17 +59,17 @@ def new_command(run: Run, executable: str) -> Any:
             return text.encode()
 
         async def install(self, name: str, chart: str, values: Any, *options: str) -> dict[str, Any]:
-            """Install a release; pyhelm3 has only `upgrade --install`, which makes an upgrade of a lost race."""
+            """Install a release; pyhelm3's `upgrade --install` would upgrade a release that another run just made."""
             return await self._change("install", name, chart, values, *options)
 
         async def upgrade(self, name: str, chart: str, values: Any, *options: str) -> dict[str, Any]:
-            """Upgrade a release that exists; of one that is gone it makes no new one."""
+            """Upgrade an existing release; a missing one is not installed."""
             return await self._change("upgrade", name, chart, values, *options)
 
         async def _change(self, verb: str, name: str, chart: str, values: Any, *options: str) -> dict[str, Any]:
             words = [verb, name, chart, "--output", "json", "--values", "-", *options]
             text = await self.run(words, json.dumps(values or {}).encode())
-            found: dict[str, Any] = json.loads(text[text.index(b"{") :])  # Before it may stand what Helm pulled.
+            found: dict[str, Any] = json.loads(text[text.index(b"{") :])  # Lines about a pulled chart may come first.
             return found
 
     return ExecCommand(executable=executable)

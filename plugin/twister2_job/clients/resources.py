@@ -1,6 +1,6 @@
-"""Where a job's objects are in the Kubernetes API, and how they are read; imports nothing that takes long.
+"""API paths, label selectors and reads of a job's objects; imports nothing that takes long.
 
-So there are no data classes here, nor in what this imports: their module takes as long as starting kubectl.
+So neither this module nor what it imports has data classes: importing `dataclasses` takes as long as starting kubectl.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ PATHS = {
 NO_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "300MiB"}
 """Settings of the Go runtime: no garbage collection below this size."""
 LIMIT = 30.0
-"""Seconds a read may take: kubectl itself would retry a silent server for minutes."""
+"""Seconds that a read may take: kubectl itself would retry a server that does not answer for minutes."""
 ANY_JOB = "app.kubernetes.io/name=twister2-job"
 """Label selector of everything that belongs to any job."""
 JOB_LABEL = r"app\.kubernetes\.io/instance"
-"""The label with a job's name, as a JSONPath has it."""
+"""The label with a job's name, escaped for a JSONPath."""
 _INSTANCE = f"{ANY_JOB},app.kubernetes.io/instance"
 _COMPONENT = "app.kubernetes.io/component"
 FILE = "twister2-job/jar"
-"""Label of the ConfigMaps that hold a file for a job's pods, in pieces, and are no part of its release."""
+"""Label of the ConfigMaps that hold a file for a job's pods, in pieces, and are not in its release."""
 
 
 def short_lived(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a program that ends soon: without garbage collection it takes a fifth less time."""
+    """Return the environment for a Go program that ends soon: without garbage collection it takes a fifth less time."""
     return {**NO_COLLECTION, **env}
 
 
 def selector(job: str) -> str:
-    """Return the label selector of everything that belongs to `job`, but for the pod that `helm test` leaves."""
+    """Return the label selector of all objects of `job` except the pod that `helm test` leaves."""
     return f"{_INSTANCE}={job},{_COMPONENT}!=test"
 
 
 def release_selector(job: str) -> str:
-    """Return the label selector of what a release of `job` has: without files in pieces, which are large."""
+    """Return the label selector of the objects in a release of `job`: not of files in pieces, which are large."""
     return f"{selector(job)},!{FILE}"
 
 
@@ -54,7 +54,7 @@ def file_selector(job: str) -> str:
 
 
 def presence_words(job: str) -> tuple[str, ...]:
-    """Return kubectl's arguments that show whether there are objects of `job`; a table leaves out what they hold."""
+    """Return kubectl's arguments to find out whether there are objects of `job`, as a table without their contents."""
     kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io,poddisruptionbudgets.policy"
     return ("get", kinds, "-l", selector(job), "--no-headers", "--ignore-not-found")
 
@@ -65,7 +65,7 @@ def test_selector(job: str) -> str:
 
 
 def path_of(kind: str, namespace: str = "", job: str = "") -> str:
-    """Return the API's path to a job's objects of a kind (a key of `PATHS`), or to all of the cluster's nodes."""
+    """Return the API's path to a job's objects of a kind (a key of `PATHS`), or to all nodes of the cluster."""
     if kind == "Node":
         return PATHS[kind]
     from urllib.parse import quote
@@ -75,7 +75,7 @@ def path_of(kind: str, namespace: str = "", job: str = "") -> str:
 
 
 class Cluster(NamedTuple):
-    """What was read: the job's objects, and the nodes, or None if the user may not read nodes."""
+    """The objects of a job, and the nodes; these are None if the user may not read nodes."""
 
     objects: Sequence[Mapping[str, Any]]
     nodes: Sequence[Mapping[str, Any]] | None
@@ -86,7 +86,7 @@ class Read(NamedTuple):
 
     Attributes:
         words: Its arguments.
-        kind: The kind of what is read as the API server sends it, which doesn't say it; empty if each object does.
+        kind: The kind of the objects if the API server's raw list is read, whose items have none; otherwise empty.
     """
 
     words: tuple[str, ...]
@@ -94,15 +94,15 @@ class Read(NamedTuple):
 
     @property
     def namespaced(self) -> bool:
-        """Tell whether kubectl needs the namespace as an option: the API's paths name it."""
+        """Tell whether kubectl needs the namespace as an option: a path of the API has it already."""
         return not self.kind
 
     def objects(self, result: Result, kubeconfig: str = "") -> Sequence[Mapping[str, Any]] | None:
         """Return the objects that were read; None for nodes that the user may not read.
 
         Args:
-            result: What kubectl left.
-            kubeconfig: Path of the kubeconfig that the user chose, if one.
+            result: The result of kubectl.
+            kubeconfig: Path of the kubeconfig that the user chose, if any.
 
         Raises:
             JobError: The API refuses or can't be reached.
@@ -119,19 +119,19 @@ class Read(NamedTuple):
 
 
 def raw(kind: str, namespace: str = "", job: str = "") -> Read:
-    """Return the reading of one kind as the API server sends it.
+    """Return the read of the API server's raw list of one kind.
 
-    kubectl itself would ask what kinds there are, and decode, encode and indent them, which takes five times the
-    processor time (measured with 1,500 Services).
+    Without `--raw`, kubectl asks which kinds there are, and decodes, encodes and indents the objects, which takes five
+    times the processor time (measured with 1,500 Services).
     """
     return Read(("get", "--raw", path_of(kind, namespace, job)), kind)
 
 
 def reads(namespace: str, job: str, *, nodes: bool, services: bool = True) -> list[Read]:
-    """Return how a job's Services, StatefulSets and pods are read, and the nodes.
+    """Return the reads of a job's Services, StatefulSets and pods, and of the nodes.
 
-    A process takes longer than what it reads, so there are few of them. Of Services there may be thousands: they are
-    read as the API server sends them, where somebody has named the namespace, which their path needs.
+    Starting a process takes longer than its read, so there are few. There may be thousands of Services: they are read
+    as a raw list if the namespace, which is part of its path, is known.
 
     Args:
         namespace: The namespace; empty means that of the kubeconfig, which kubectl finds.
@@ -147,12 +147,12 @@ def reads(namespace: str, job: str, *, nodes: bool, services: bool = True) -> li
 
 
 def cluster(wanted: Sequence[Read], results: Sequence[Result], kubeconfig: str = "") -> Cluster:
-    """Return what was read.
+    """Return the objects of all reads.
 
     Args:
-        wanted: What was to be read.
-        results: What kubectl left for each.
-        kubeconfig: Path of the kubeconfig that the user chose, if one.
+        wanted: The reads.
+        results: The result of kubectl for each.
+        kubeconfig: Path of the kubeconfig that the user chose, if any.
 
     Raises:
         JobError: The API refuses or can't be reached.
@@ -170,11 +170,11 @@ def cluster(wanted: Sequence[Read], results: Sequence[Result], kubeconfig: str =
 
 @contextlib.contextmanager
 def failures(path: str, timeout: float) -> Iterator[None]:
-    """Turn what goes wrong with running kubectl into errors.
+    """Turn exceptions from running kubectl into errors of this package.
 
     Args:
         path: Path of kubectl.
-        timeout: Seconds that it was given.
+        timeout: Seconds that it may take.
 
     Raises:
         KubectlMissingError: It doesn't run.

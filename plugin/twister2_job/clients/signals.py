@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP and Ctrl-C while processes of ours run."""
+"""Handles SIGTERM, SIGHUP and Ctrl-C while our child processes run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 
-TYPE_CHECKING = False  # As in `typing`, which `--help` needs not import.
+TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `--help` need not import `typing`.
 if TYPE_CHECKING:
     import asyncio
     from typing import Any, NoReturn, TypeVar
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 ENDING = 15.0
-"""Seconds that all gets after a signal to end its processes and to undo what it made."""
+"""Seconds after a signal for ending all processes and undoing all changes."""
 _REST = 1.0
-"""Seconds that what is cut short after that gets, and that a hand gets that presses Ctrl-C several times."""
+"""Seconds for what is cancelled again after that; and seconds in which further Ctrl-C count as the same one."""
 
 
-class Once:
-    """A signal handler that raises `ends` at the first signal; those that follow are for `late`."""
+class RaiseOnce:
+    """A signal handler that raises `ends` at the first signal; later signals are handled by `ignore_then_exit`."""
 
     def __init__(self, ends: BaseException, code: int) -> None:
-        """Take what to raise, and the exit code that it stands for."""
+        """Store the exception to raise, and its exit code."""
         self._ends, self._code = ends, code
 
     def __call__(self, _number: int, _frame: object) -> NoReturn:
         """Handle a signal."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            if isinstance(signal.getsignal(number), Once):
-                signal.signal(number, late(self._code))
+            if isinstance(signal.getsignal(number), RaiseOnce):
+                signal.signal(number, ignore_then_exit(self._code))
         raise self._ends
 
 
-def late(code: int) -> Callable[[int, object], None]:
-    """Return a signal handler for a program that is about to end: it does nothing, and after a second leaves at once.
+def ignore_then_exit(code: int) -> Callable[[int, object], None]:
+    """Return a signal handler for a program that is about to end: it ignores signals for a second, then exits at once.
 
-    Nothing is left to be undone then, but Python may still wait, for a name server that is silent.
+    Nothing is left to be undone then, but Python may still be waiting for a name server that does not answer.
     """
     since = time.monotonic()
 
@@ -51,11 +51,11 @@ def late(code: int) -> Callable[[int, object], None]:
 
 
 async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; SIGTERM, SIGHUP or Ctrl-C cancels it and takes effect once it has ended.
+    """Return what `work` returns; SIGTERM, SIGHUP or Ctrl-C cancels it and takes effect when it has ended.
 
-    A handler that raises does so anywhere, also after a process was started and before asyncio knows of it: nobody
-    would end that process. Only the first signal cancels: a second one would cut short the undoing that the first one
-    began. What has not ended `ENDING` seconds later is left as it is, and its processes are killed.
+    A handler that raised could do so just after a process was started and before asyncio knows of it; that process
+    would not be ended. Only the first signal cancels: a second one would interrupt the undoing that the first one
+    began. Work that has not ended `ENDING` seconds later is left as it is, and its processes are killed.
 
     Args:
         work: What to run; the caller's loop must be that of the main thread.
@@ -69,45 +69,46 @@ async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
     if sys.platform == "win32":
         return await work  # asyncio has no signal handlers there.
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    came: list[int] = []
+    received: list[int] = []
     signalled = asyncio.Event()
 
     def cancel(number: int) -> None:
-        if not came:
+        if not received:
             task.cancel()
             signalled.set()
-        came.append(number)
+        received.append(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # What is ignored stays ignored: that is what nohup and a shell's `&` ask for.
+    # Ignored signals stay ignored, as nohup and a shell's `&` ask for.
     before = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
     for number in before:
         loop.add_signal_handler(number, cancel, number)
-    told = asyncio.ensure_future(signalled.wait())
+    waiter = asyncio.ensure_future(signalled.wait())
     try:
-        # Not `await task`: what is cancelled just when it is done may end as if nothing had been.
-        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
-        if came:
-            await _ended(task, came[0])
-        if not came:
+        # Not `await task`: a task that is cancelled just when it is done may end without CancelledError.
+        await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        if received:
+            await _ended(task, received[0])
+        if not received:
             return task.result()
-        # A reader of our output who sends the signal often closes the pipe too: the signal is what it meant.
+        # A reader of our output that sends a signal often closes the pipe too: then the signal counts.
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, BrokenPipeError):
             raise error
-        if came[0] == signal.SIGINT:
+        if received[0] == signal.SIGINT:
             raise KeyboardInterrupt
-        raise SystemExit(128 + came[0])
+        raise SystemExit(128 + received[0])
     finally:
-        told.cancel()
-        signal.pthread_sigmask(signal.SIG_BLOCK, before)  # Between two handlers a signal would end us on the spot.
+        waiter.cancel()
+        signal.pthread_sigmask(signal.SIG_BLOCK, before)  # Between two handlers a signal would end us at once.
         for number, handler in before.items():
             loop.remove_signal_handler(number)
-            signal.signal(number, late(128 + came[0]) if came and isinstance(handler, Once) else handler)
+            ours = received and isinstance(handler, RaiseOnce)
+            signal.signal(number, ignore_then_exit(128 + received[0]) if ours else handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
 
 
 async def _ended(task: asyncio.Future[Any], number: int) -> None:
-    """Wait for the end of what was cancelled; leave the program if it doesn't come."""
+    """Wait for the end of the cancelled task; exit the program if it doesn't end."""
     import asyncio
 
     await asyncio.wait({task}, timeout=ENDING)
@@ -116,7 +117,7 @@ async def _ended(task: asyncio.Future[Any], number: int) -> None:
         await asyncio.wait({task}, timeout=_REST)
     if task.done():
         return
-    # No exception: asyncio would wait for the task again. Our processes are killed by our end.
+    # Not by an exception: asyncio would wait for the task again. Our child processes are killed when we end.
     print(
         f"twister2-job: what was going on did not end within {ENDING:.0f} s and was left as it is; "
         "`twister2-job status NAME` shows what is there.",

@@ -1,7 +1,7 @@
-"""The files of Helm's value options: checked, and what can be read only once is made readable for every run of Helm.
+"""Checks the files of Helm's value options, and makes inputs that can be read only once readable for every run of Helm.
 
-Helm runs several times for one command, with its standard input ours. So the content of a pipe, of standard input or of
-`<(...)` is read once, into a file without a name, and each Helm inherits its descriptor and opens it as /dev/fd/N.
+Helm runs several times for one command, and we use its standard input. So a pipe, standard input or `<(...)` is read
+once, into a file without a name; each run of Helm inherits its descriptor and opens it as /dev/fd/N.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from ..errors import NoClusterError, ValuesError
-from .input_file import Source, look, read
+from .input_file import Source, read, source_of
 
 LIMIT = 16 * 2**20
-"""Bytes of a values file, of a file of --set-file, and of all together that can be read only once.
+"""The most bytes of a values file, of a file of --set-file, and of all inputs together that can be read only once.
 
-A release holds the values, and a Secret of 1 MiB has to hold the release, packed to a tenth or so: more never fits.
+A Secret of 1 MiB has to hold the release with its values, compressed to about a tenth: more never fits.
 """
 LOWEST = 20
-"""The lowest descriptor that Helm inherits: a script in Helm's place may use the first ones for itself."""
+"""The lowest descriptor that Helm inherits: a script around Helm may use the first ones itself."""
 FILES, SET_FILE = ("-f", "--values"), "--set-file"
 OTHERS = ("--set", "--set-string", "--set-json", "--set-literal")
 REMEDY = "A release holds about 1 MiB, packed: put large data elsewhere."
@@ -37,26 +37,26 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Inputs:
-    """Value options as Helm gets them, with what it inherits for them; a context manager that closes that.
+    """Value options for Helm, with the descriptors that it inherits for them; a context manager that closes these.
 
     Attributes:
-        arguments: The options; in the place of each path that can be read only once stands a /dev/fd/N.
-        descriptors: The numbers that every Helm that gets `arguments` has to inherit (`pass_fds`).
+        arguments: The options; each path that can be read only once is replaced by a /dev/fd/N.
+        descriptors: The descriptors that every run of Helm with `arguments` has to inherit (`pass_fds`).
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        """Keep the options as they are."""
+        """Store the options, unchanged so far."""
         self.arguments = list(arguments)
         self.descriptors: tuple[int, ...] = ()
         self._words: dict[int, str] = {}
         self._content: dict[tuple[int, int], tuple[int, bytes]] = {}
 
     def shown(self, text: str) -> str:
-        """Return a message of Helm's with the user's own words in the place of /dev/fd/N."""
+        """Return a message of Helm with each /dev/fd/N replaced by the path that the user gave."""
         return re.sub(r"/dev/fd/(\d+)", lambda found: self._words.get(int(found[1]), found[0]), text)
 
     def close(self) -> None:
-        """Close the descriptors; with the last Helm that has them the content is gone."""
+        """Close the descriptors; the content is gone when the last Helm that has them ends."""
         numbers, self.descriptors = self.descriptors, ()
         for number in numbers:
             with contextlib.suppress(OSError):
@@ -71,10 +71,10 @@ class Inputs:
         self.close()
 
     async def _path(self, path: str, what: str, deadline: float | None, hint: str) -> str:
-        """Return the path under which Helm gets what the user names by `path`."""
+        """Return the path at which Helm reads the input that the user names by `path`."""
         if _SCHEME.match(path) and not os.path.lexists(path):
-            return path  # A URL: Helm fetches it, or a plugin of the user's does.
-        source, text = look(path, what, ValuesError, hint), what == "values file"
+            return path  # A URL: Helm or one of its plugins fetches it.
+        source, text = source_of(path, what, ValuesError, hint), what == "values file"
         if not source.once:
             content = await read(source, LIMIT, deadline=deadline, remedy=REMEDY)
             check_text(source, content if text else b"")
@@ -85,16 +85,16 @@ class Inputs:
                 raise ValuesError(
                     f"{source} and what was read before it have more than {LIMIT // 2**20} MiB together.", REMEDY
                 )
-            self._content[source.key] = self._held(content, source, path), content
+            self._content[source.key] = self._descriptor(content, source, path), content
         elif sys.platform != "linux":
             content = self._content[source.key][1]
-            self._content[source.key] = self._held(content, source, path), content
+            self._content[source.key] = self._descriptor(content, source, path), content
         number, content = self._content[source.key]
         check_text(source, content if text else b"")
         return f"/dev/fd/{number}"
 
-    def _held(self, content: bytes, source: Source, path: str) -> int:
-        """Return a descriptor that has what the user names by `path`."""
+    def _descriptor(self, content: bytes, source: Source, path: str) -> int:
+        """Return a descriptor of the content that the user names by `path`."""
         number = keep(content, source)
         self.descriptors += (number,)
         self._words[number] = path
@@ -104,25 +104,25 @@ class Inputs:
 async def take(arguments: Sequence[str], *, deadline: float | None = None) -> Inputs:
     """Check the files that Helm's value options name, and read those that can be read only once.
 
-    Files stay where they are, URLs are left to Helm. A source that is named twice is read once and has the same content
-    in both places. Two FIFOs, or two `<(...)`, are two sources.
+    The paths of ordinary files and URLs stay as they are. A source that is named twice is read once, and has the same
+    content in both places. Two FIFOs, or two `<(...)`, are two sources.
 
     Args:
         arguments: Helm's value options, in any form that Helm takes: `-f a.yaml,b.yaml`, `--values=-`, `-fa.yaml`,
-            `--set-file key=path,other=path`. Others stay as they are.
-        deadline: Until when all has to be read, on the clock of `time.monotonic`; None means no limit.
+            `--set-file key=path,other=path`. Other options stay unchanged.
+        deadline: The end of the time for reading, on the clock of `time.monotonic`; None means no limit.
 
     Raises:
-        ValuesError: A file is missing or can't be read, is a folder or a device, is too large, or holds no text where
-            values should be; or standard input is closed.
-        OutOfTimeError: A source has not come to its end in time.
+        ValuesError: A file is missing or can't be read, is a folder or a device, is too large, or is a values file
+            without text; or standard input is closed.
+        OutOfTimeError: A source did not come to its end in time.
     """
     inputs = Inputs(arguments)
     try:
-        for index, start, option in _options(arguments):
+        for index, start, option in _file_options(arguments):
             word = arguments[index]
             values = option in FILES
-            spans = _listed(word, start) if values else _set_file(word, start)
+            spans = _csv_paths(word, start) if values else _set_file_paths(word, start)
             what = "values file" if values else f"file of {SET_FILE}"
             hint = "Check the path." if len(spans) < 2 else "Check the path: a comma ends it."
             done, given = 0, ""
@@ -139,14 +139,14 @@ async def take(arguments: Sequence[str], *, deadline: float | None = None) -> In
 
 
 def keep(content: bytes, source: Source) -> int:
-    """Return a descriptor that has the content, in memory or in a file without a name: it goes with its last user.
+    """Return a descriptor of the content, in memory or in a file without a name, which vanishes with its last user.
 
     Args:
-        content: What it has.
-        source: Where that came from, for the error.
+        content: The content.
+        source: Its source, for the error.
 
     Raises:
-        JobError: Of the source's class: there is no descriptor or no room for it.
+        JobError: Of the source's class: there is no descriptor or no space for it.
     """
     try:
         import fcntl  # Not on Windows.
@@ -179,7 +179,7 @@ def _unnamed() -> int:
 def check_text(source: Source, content: bytes) -> None:
     """Raise an error of the source's class unless `content` is text that YAML may hold."""
     if content.startswith(_UTF16):
-        return  # Helm 3 takes it, and Helm 4 says why not.
+        return  # Helm 3 accepts it, and Helm 4 refuses it with a message.
     found = _NO_TEXT.search(content)
     at = found.start() if found else len(content)
     try:
@@ -195,10 +195,10 @@ def check_text(source: Source, content: bytes) -> None:
 
 
 def check_kubeconfig(path: str = "") -> None:
-    """Refuse a kubeconfig that not every program of a command could read; nothing is read.
+    """Refuse a kubeconfig that Helm and kubectl could not all read; it is not read here.
 
     Args:
-        path: What --kubeconfig names; empty means the files of KUBECONFIG, of which each may be missing.
+        path: The path given by --kubeconfig; empty means the files of KUBECONFIG, each of which may be missing.
 
     Raises:
         NoClusterError: It is missing, a folder, or can be read only once: a pipe, or a descriptor of this process.
@@ -207,7 +207,7 @@ def check_kubeconfig(path: str = "") -> None:
     for one in [path] if path else os.environ.get("KUBECONFIG", "").split(os.pathsep):
         if not path and not (one and os.path.exists(one)):
             continue
-        source = look(one, "kubeconfig", NoClusterError, f"Check {option}.", "Give a file.")
+        source = source_of(one, "kubeconfig", NoClusterError, f"Check {option}.", "Give a file.")
         if source.once:
             raise NoClusterError(
                 f"{source} can be read only once, and Helm and kubectl have to read it several times.",
@@ -217,8 +217,8 @@ def check_kubeconfig(path: str = "") -> None:
             raise NoClusterError(f"{source} can't be read: you may not.", "Check its permissions.")
 
 
-def _options(arguments: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield the options that name files: the index of the word with the value, where in it that begins, the option."""
+def _file_options(arguments: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield for each option that names files: index of the word with its value, the value's start in it, the option."""
     words = enumerate(arguments)
     for index, word in words:
         if word == "--":
@@ -233,8 +233,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[int, int, str]]:
             yield index, 2, "-f"
 
 
-def _listed(word: str, at: int) -> list[tuple[int, int, str]]:
-    """Return the paths of a values option, a line of CSV, with where each begins and ends in the word."""
+def _csv_paths(word: str, at: int) -> list[tuple[int, int, str]]:
+    """Return the start, end and text of each path in a values option, a line of CSV."""
     found = []
     while word[at:]:
         field = _FIELD.match(word, at)
@@ -252,8 +252,8 @@ def _listed(word: str, at: int) -> list[tuple[int, int, str]]:
     return found
 
 
-def _set_file(word: str, at: int) -> list[tuple[int, int, str]]:
-    """Return the paths of --set-file as `_listed` does; what Helm refuses anyway ends the search."""
+def _set_file_paths(word: str, at: int) -> list[tuple[int, int, str]]:
+    """Return the paths of --set-file as `_csv_paths` does; the search ends at syntax that Helm refuses anyway."""
     found = []
 
     def add(match: re.Match[str]) -> int:

@@ -1,1 +1,1 @@
-"""From live objects to workers and their addresses."""
+"""Finds the workers of a job and their addresses in its live objects."""

@@ -1,4 +1,4 @@
-"""Addresses of a job, from its live Services, pods and nodes: pure functions over what kubectl returned."""
+"""Finds the addresses of a job in its live Services, pods and nodes: pure functions over kubectl's output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     Args:
         job: Name of the job (the Helm release).
         cluster: What kubectl returned.
-        address_type: Type of node address to prefer over what the chart's values prefer; may be empty.
+        address_type: Preferred type of node address, instead of the one in the chart's values; may be empty.
     """
     services = worker_table.of_kind(cluster.objects, "Service")
     workers = worker_table.table(cluster.objects)
@@ -42,11 +42,11 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     shared: list[Address] = []
     own: dict[int, list[Address]] = {}
     by_id = {w.id: w for w in workers}
-    places = _Places(cluster)
+    node_hosts = _NodeHosts(cluster)
     for service in sorted(exposures, key=lambda s: str(s["metadata"]["name"])):
         label = service["metadata"]["labels"].get(WORKER, "")
         behind = [by_id[number(label)]] if label and number(label, -1) in by_id else [] if label else workers
-        found = [_with_url(a, mode) for a in _service(service, behind, places, address_type)]
+        found = [_with_url(a, mode) for a in _addresses_of(service, behind, node_hosts, address_type)]
         if label:
             own.setdefault(number(label, -1), []).extend(found)
         else:
@@ -71,14 +71,14 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
 
 
 def _pod_of(service: Object) -> str:
-    """Return the name of the one pod that the Service of a worker leads to."""
+    """Return the name of the pod behind the Service of a worker."""
     return str((service["spec"].get("selector") or {}).get(POD_NAME, ""))
 
 
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
-    """Put load balancers and advertised hosts first, and last what only clients inside the cluster reach.
+    """Put load balancers and advertised hosts first, and addresses for clients inside the cluster last.
 
-    Node addresses are in order already, and sorting is stable.
+    Node addresses keep their order, since sorting is stable.
     """
     return sorted(
         addresses,
@@ -115,23 +115,25 @@ def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
     return "pending", f"{which} ({first.pod}): {first.reason}"
 
 
-class _Places:
-    """The addresses of the nodes, worked out once for all Services of a job."""
+class _NodeHosts:
+    """The addresses of the nodes, computed once for all Services of a job."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Read the nodes, or without the right to, what the pods tell of theirs."""
+        """Store the pods and the nodes' addresses; without the right to read nodes the pods have them."""
         self.may_read_nodes = cluster.nodes is not None
         self._pods = {p["metadata"]["name"]: p for p in worker_table.of_kind(cluster.objects, "Pod")}
         self._nodes = node_table.addresses_of_nodes(cluster.nodes or [])
 
-    def of(self, behind: Sequence[Worker]) -> list[NodeAddress]:
+    def for_workers(self, behind: Sequence[Worker]) -> list[NodeAddress]:
         """Return the addresses of the Ready nodes; without the right to read nodes those of the workers' pods."""
         if self.may_read_nodes:
             return self._nodes
         return node_table.addresses_of_pods(self._pods[w.pod] for w in behind if w.pod in self._pods)
 
 
-def _service(service: Object, behind: Sequence[Worker], places: _Places, address_type: str) -> list[Address]:
+def _addresses_of(
+    service: Object, behind: Sequence[Worker], node_hosts: _NodeHosts, address_type: str
+) -> list[Address]:
     """Return the addresses of one Service."""
     metadata, spec = service["metadata"], service["spec"]
     via = metadata["labels"][EXPOSURE]
@@ -152,7 +154,7 @@ def _service(service: Object, behind: Sequence[Worker], places: _Places, address
         node_port = number(port.get("nodePort"))
         outside = number(port.get("port")) if balanced or not node_port else node_port
         if state == "reserved" and not balanced:
-            # Which node it will be is not known, but the number is.
+            # The port number is known, but not the node.
             result.append(base._replace(number=outside))
         elif host := annotations.get(ADVERTISED_HOST, ""):
             advertised = number(annotations.get(ADVERTISED_PORT)) if index == 0 else 0
@@ -162,14 +164,14 @@ def _service(service: Object, behind: Sequence[Worker], places: _Places, address
         elif balanced:
             result += _load_balancer(service, base, outside)
         elif node_port:
-            result += _node_port(service, base._replace(number=node_port), behind, places, preferred)
+            result += _node_port(service, base._replace(number=node_port), behind, node_hosts, preferred)
         else:
             result += _cluster_ip(service, base._replace(number=outside))
     return result
 
 
 def _load_balancer(service: Object, base: Address, outside: int) -> list[Address]:
-    """Return one address for each ingress point; while there is none, a pending one."""
+    """Return an address for each ingress point of the load balancer; a pending one while there is none."""
     points = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     hosts = [host for point in points if (host := point.get("hostname") or point.get("ip") or "")]
     if not hosts:
@@ -185,7 +187,7 @@ def _load_balancer(service: Object, base: Address, outside: int) -> list[Address
 
 
 def _cluster_ip(service: Object, base: Address) -> list[Address]:
-    """Return the DNS name and the cluster IPs of a Service that only clients inside the cluster reach."""
+    """Return the addresses of a Service for clients inside the cluster: its DNS name and its cluster IPs."""
     metadata, spec = service["metadata"], service["spec"]
     name = f"{metadata['name']}.{metadata.get('namespace', '')}.svc"
     hosts = [h for h in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if h and h != "None"]
@@ -194,19 +196,19 @@ def _cluster_ip(service: Object, base: Address) -> list[Address]:
 
 
 def _node_port(
-    service: Object, base: Address, behind: Sequence[Worker], places: _Places, preferred: str
+    service: Object, base: Address, behind: Sequence[Worker], node_hosts: _NodeHosts, preferred: str
 ) -> list[Address]:
     """Return one address for each node address that leads to the Service."""
     hosting = frozenset(w.node for w in behind if w.ready and w.node)
-    known = usable = places.of(behind)
+    known = usable = node_hosts.for_workers(behind)
     if service["spec"].get("externalTrafficPolicy") == "Local":
         usable = [a for a in known if a.node in hosting]
     elif WORKER in service["metadata"]["labels"]:
-        # Every node answers, but the worker's own saves a hop; the others stand in while it is down.
+        # Every node answers, but the worker's own saves a hop; the others are used if that one is not Ready.
         usable = [a for a in known if a.node in {w.node for w in behind}] or known
     if not usable:
         if base.state == "available":
-            why = "no node is Ready" if places.may_read_nodes else "no pod tells its node's address yet"
+            why = "no node is Ready" if node_hosts.may_read_nodes else "no pod tells its node's address yet"
             base = base._replace(state="pending", reason=why)
         return [base]
     chosen = node_table.ordered(usable, preferred=preferred, hosting=hosting)

@@ -1,4 +1,4 @@
-"""Follows a job: its addresses, each time they change."""
+"""Follows a job's addresses: yields them each time they change."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .model import JobAddresses
 
 KINDS = ("Service", "Pod", "StatefulSet")
 SETTLE = 0.3
-"""Seconds after a change in which further ones are waited for: a rollout changes many objects at once."""
+"""Seconds to wait for further changes after a change: a rollout changes many objects at once."""
 NODES_EVERY = 15.0
-"""Seconds between two looks at the nodes, which many users may not watch."""
+"""Seconds between two reads without a change: nodes are not watched, since many users may not watch them."""
 
 
 async def _wake(kubectl: Kubectl, job: str, kind: str, changed: asyncio.Event) -> None:
     pause = 1.0
-    while True:  # The API server ends watches now and then; whoever may not watch gets slower looks instead.
+    while True:  # The API server ends watches now and then; without the right to watch, reads are just rarer.
         began = time.monotonic()
         async for _ in kubectl.watch(kind, job):
             changed.set()
@@ -31,16 +31,16 @@ async def _wake(kubectl: Kubectl, job: str, kind: str, changed: asyncio.Event) -
 async def follow(
     kubectl: Kubectl, job: str, read: Callable[[], Awaitable[JobAddresses]], say: Callable[[str], None]
 ) -> AsyncIterator[JobAddresses]:
-    """Yield the addresses of a job: as they are, then whenever they have changed, until the caller stops.
+    """Yield the current addresses of a job, then the new ones after each change, until the caller stops.
 
     Args:
         kubectl: The client that watches.
         job: Name of the job.
         read: Reads the addresses.
-        say: Is told when the cluster does not answer for a while.
+        say: Is called with a sentence when the cluster does not answer for a while.
 
     Raises:
-        JobError: The addresses can't be read, for example since the job is gone.
+        JobError: The addresses can't be read, for example because the job was removed.
     """
     changed = asyncio.Event()
     tasks = [asyncio.ensure_future(_wake(kubectl, job, kind, changed)) for kind in KINDS]

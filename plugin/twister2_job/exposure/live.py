@@ -1,4 +1,4 @@
-"""Reads a job as it is in the cluster: its objects, and the addresses that they make."""
+"""Reads the live objects of a job, and its addresses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .model import JobAddresses
 
 
 async def read_cluster(kubectl: Kubectl, job: str, *, nodes: bool = True) -> Cluster:
-    """Return the objects of `job`, and the nodes unless they are not asked for.
+    """Return the live objects of `job` and, if asked for, the nodes.
 
     Raises:
         JobNotFoundError: There is no such job.

@@ -1,4 +1,4 @@
-"""A job's mode: what its workers run, as the chart says it on the job's headless Service."""
+"""A job's mode: what its workers run, read from an annotation of the job's headless Service."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The data that commands print and the Python API returns; `to_dict()` of each is what `-o json` shows.
 
-These are named tuples: the module of data classes takes a third as long to import as kubectl takes to answer.
+These are named tuples, since importing `dataclasses` takes a third of the time in which kubectl answers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ SCHEMA_VERSION = "v1"
 
 
 def exposing(job: str, block: str = "nodePort") -> str:
-    """Return the command, in a sentence's quotes, that switches a way in on and keeps all other values of a job."""
+    """Return the command, quoted for a message, that enables an exposure and keeps all other values of a job."""
     return f"`twister2-job upgrade {job} --reset-then-reuse-values --set {block}.enabled=true`"
 
 
 class Address(NamedTuple):
-    """One way to reach a worker (or, for shared ways, the job).
+    """One address of a worker (or, if it is shared, of the job).
 
     Attributes:
         via: nodePort, perWorker or loadBalancer.
@@ -28,8 +28,8 @@ class Address(NamedTuple):
         url: The address as a URL; http for the echo worker, tcp or udp otherwise.
         family: IPv4, IPv6, or empty for DNS names.
         node: Node of the address; empty if it is not a node's.
-        source: Where the host comes from: a node address type, podHostIP, advertised, loadBalancer, serviceDNS or
-            clusterIP (these two for clients inside the cluster), or empty.
+        source: Origin of the host: a node address type, podHostIP, advertised, loadBalancer, serviceDNS or clusterIP
+            (the last two for clients inside the cluster), or empty.
         service: Name of the Service.
         state: available, pending, reserved or failed.
         reason: Why it is not available; empty if it is.
@@ -57,7 +57,7 @@ class Address(NamedTuple):
 class Worker(NamedTuple):
     """One worker of the job: `id` is Twister2's worker ID, `container` its index in the pod.
 
-    A `reserved` one doesn't run: the job is suspended, or has a Service for it ahead of its growth.
+    A `reserved` worker doesn't run: the job is suspended, or has a Service for a worker that may be added later.
     """
 
     id: int
@@ -83,7 +83,7 @@ class Worker(NamedTuple):
 
 
 class JobAddresses(NamedTuple):
-    """All addresses of a job, best first; `revision` is 0 where it could not be read without Helm."""
+    """All addresses of a job, best first; `revision` is 0 if it is not known without asking Helm."""
 
     job: str
     namespace: str

@@ -46,7 +46,7 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 def addresses_of_nodes(nodes: Iterable[Mapping[str, Any]]) -> list[NodeAddress]:
     """Return the addresses of the Ready nodes, without duplicates.
 
-    A node's Hostname counts only where the node has nothing better: it seldom resolves outside the cluster.
+    A node's Hostname is used only if the node has no other address: it seldom resolves outside the cluster.
     """
     found: dict[tuple[str, str], NodeAddress] = {}
     for node in nodes:
@@ -62,7 +62,7 @@ def addresses_of_nodes(nodes: Iterable[Mapping[str, Any]]) -> list[NodeAddress]:
 
 
 def addresses_of_pods(pods: Iterable[Mapping[str, Any]]) -> list[NodeAddress]:
-    """Return the addresses of the nodes that run `pods`, as the pods tell them: for users who may not read nodes.
+    """Return the addresses of the nodes that run `pods`, read from the pods, for users who may not read nodes.
 
     `status.hostIPs` (both families) exists since Kubernetes 1.28, `status.hostIP` always.
     """

@@ -1,4 +1,4 @@
-"""Writes a job's addresses into its ConfigMap, which the workers have mounted and other applications can read."""
+"""Writes a job's addresses into its ConfigMap, which its workers mount and other applications can read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .model import Address, JobAddresses
 
 KEY = "addresses.json"
 LIMIT = 1_000_000
-"""Bytes of the document: Kubernetes takes ConfigMaps of 1 MiB in all."""
+"""The most bytes of the document: Kubernetes accepts ConfigMaps of up to 1 MiB."""
 SHORTENED = "There are too many addresses for one ConfigMap; this has the best one of each worker's port."
 
 
@@ -23,7 +23,7 @@ def name_of(job: str) -> str:
 
 
 def document(report: JobAddresses) -> str:
-    """Return the report as the ConfigMap holds it: that of `address -o json`, without blanks.
+    """Return the document for the ConfigMap: the output of `address -o json` without blanks.
 
     Raises:
         RefusedError: The job has too many addresses for a ConfigMap.
@@ -39,7 +39,7 @@ def document(report: JobAddresses) -> str:
 
 
 def _best(report: JobAddresses) -> JobAddresses:
-    """Return the report with the first address of each port alone."""
+    """Return the report with only the first address of each port."""
 
     def firsts(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
         found: dict[tuple[str, str], Address] = {}
@@ -63,7 +63,7 @@ async def publish(kubectl: Kubectl, report: JobAddresses) -> None:
         JobError: Kubernetes refuses.
     """
     name, patch = name_of(report.job), json.dumps({"data": {KEY: document(report)}})
-    # On its input, since a command line holds 128 KiB at most, and a temporary file could outlive us.
+    # On standard input: a command-line argument holds at most 128 KiB, and a temporary file could be left behind.
     words = ("patch", "configmap", name, "--type=merge", "--patch-file=/dev/stdin", "-o", "name")
     result = await kubectl.run(*words, stdin=patch)
     if result.code and "not found" in result.err.lower():
@@ -76,7 +76,7 @@ async def publish(kubectl: Kubectl, report: JobAddresses) -> None:
 
 
 async def try_publish(connection: Connection, report: JobAddresses, say: Callable[[str], None]) -> None:
-    """Publish after a change; a failure is told, and is none of the change's."""
+    """Publish the addresses after a change; a failure goes to `say` and does not fail the change."""
     try:
         await publish(Kubectl(connection), report)
     except JobError as error:

@@ -1,4 +1,4 @@
-"""Reads the addresses of a job without asyncio: importing that takes half as long as all the rest."""
+"""Reads the addresses of a job without asyncio, whose import takes half as long as everything else here."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def read_cluster(
     only_workers: bool = False,
     limit: float = LIMIT,
 ) -> Cluster:
-    """Return a job's objects, read live; none if there is no such job.
+    """Return a job's live objects; none if there is no such job.
 
     Args:
         connection: Cluster and namespace.
         job: Name of the job.
         meanwhile: Is called while kubectl runs, to import what is needed next.
         only_workers: Read neither Services nor nodes.
-        limit: Seconds that it may take.
+        limit: Seconds that kubectl may take.
 
     Raises:
         JobError: The cluster can't be read.
@@ -39,9 +39,9 @@ def read_cluster(
     path = find_kubectl()
     wanted = resources.reads(connection.namespace, job, nodes=not only_workers, services=not only_workers)
     commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
-    with resources.failures(path, limit), connection.kubectl_environment() as own:
-        env = resources.short_lived(own.env)
-        with running(commands, env=env, timeout=limit, pass_fds=own.descriptors) as finish:
+    with resources.failures(path, limit), connection.kubectl_environment() as inherited:
+        env = resources.short_lived(inherited.env)
+        with running(commands, env=env, timeout=limit, pass_fds=inherited.descriptors) as finish:
             meanwhile()
             results = finish()
     return resources.cluster(wanted, results, connection.kubeconfig)
@@ -50,7 +50,7 @@ def read_cluster(
 def addresses(
     connection: Connection, job: str, *, address_type: str = "", meanwhile: Callable[[], object] | None = None
 ) -> JobAddresses:
-    """Return the addresses of a job's workers, read live, as `AsyncJob.addresses` does.
+    """Return the live addresses of a job's workers, as `AsyncJob.addresses` does.
 
     Args:
         connection: Cluster and namespace.
@@ -64,7 +64,7 @@ def addresses(
     """
 
     def import_report() -> None:
-        """Import what is needed next: it takes as long as kubectl takes to answer."""
+        """Import what is needed next, which takes as long as kubectl takes to answer."""
         from . import addresses  # noqa: F401
 
         if meanwhile:

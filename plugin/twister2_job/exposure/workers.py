@@ -17,7 +17,7 @@ CONTAINER = "twister2-container-"
 
 
 def number(text: object, default: int = 0) -> int:
-    """Return `text` as a number, or `default` when it is none."""
+    """Return `text` as a number, or `default` if it is not one."""
     try:
         return int(str(text))
     except ValueError:
@@ -30,7 +30,7 @@ def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
 
 
 def own_sets(objects: Iterable[Object], job: str) -> list[Object]:
-    """Return the StatefulSets of a job, as its labels say; a chart's user may have more of them in its release."""
+    """Return the StatefulSets of a job by the chart's labels: a release may also hold the user's own StatefulSets."""
     own = {"app.kubernetes.io/name": "twister2-job", "app.kubernetes.io/instance": job}
     return [s for s in of_kind(objects, "StatefulSet") if own.items() <= (s["metadata"].get("labels") or {}).items()]
 
@@ -47,12 +47,12 @@ def group_path(group: int, key: str) -> str:
 
 
 def replicas(stateful_set: Object) -> int:
-    """Return how many pods a StatefulSet shall have."""
+    """Return how many pods a StatefulSet should have."""
     return number(stateful_set.get("spec", {}).get("replicas", 1))
 
 
 def sizes(objects: Iterable[Object]) -> dict[str, int]:
-    """Return how many pods each worker group shall have, by the name of its StatefulSet."""
+    """Return how many pods each worker group should have, by the name of its StatefulSet."""
     return {s["metadata"]["name"]: replicas(s) for s in worker_sets(objects)}
 
 
@@ -68,21 +68,21 @@ def resizes(live: Iterable[Object], rendered: Iterable[Object]) -> bool:
 
 
 def pod_ready(pod: Object) -> bool:
-    """Tell whether the pod is Ready and not about to end."""
+    """Tell whether the pod is Ready and not being deleted."""
     if pod["metadata"].get("deletionTimestamp"):
         return False
     conditions = pod.get("status", {}).get("conditions") or []
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def last_word(terminated: Mapping[str, Any]) -> str:
-    """Return the last line of what a container left when it ended: the end of its log, if it has that policy."""
+def last_line(terminated: Mapping[str, Any]) -> str:
+    """Return the last line of a failed container's termination message: by policy, the end of its log."""
     lines = str(terminated.get("message") or "").strip().splitlines()
     return lines[-1].strip() if lines and terminated.get("exitCode") else ""
 
 
 def reason_of(pod: Object, container: str = "") -> str:
-    """Return why a pod (or its `container`) is not ready, in the words of Kubernetes; empty if nothing is wrong."""
+    """Return why a pod (or its `container`) is not ready, in Kubernetes' own words; empty if it is ready."""
     status = pod.get("status", {})
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating"
@@ -93,11 +93,11 @@ def reason_of(pod: Object, container: str = "") -> str:
         waiting = state.get("state", {}).get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in ("PodInitializing", "ContainerCreating"):
             before = state.get("lastState", {}).get("terminated") or {}
-            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""), last_word(before))))
+            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""), last_line(before))))
         ended = state.get("state", {}).get("terminated") or {}
         if ended.get("exitCode"):
-            told = last_word(ended)
-            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}{': ' if told else ''}{told}"
+            message = last_line(ended)
+            return f"{ended.get('reason') or 'Error'}: exit code {ended['exitCode']}{': ' if message else ''}{message}"
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return ": ".join(filter(None, (condition.get("reason", ""), condition.get("message", ""))))
@@ -117,7 +117,7 @@ def table(objects: Sequence[Object]) -> list[Worker]:
     A worker whose pod doesn't exist yet is in the table too.
 
     Args:
-        objects: The job's StatefulSets and pods as the API shows them; other kinds are ignored.
+        objects: The job's live StatefulSets and pods; other kinds are ignored.
     """
     pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
     workers = []
@@ -135,7 +135,7 @@ def table(objects: Sequence[Object]) -> list[Worker]:
 
 
 def reserved(groups: Sequence[Object], worker: int, pod: str) -> Worker:
-    """Return the row of a worker that doesn't run but has a Service: a suspended job's, or one that may come later.
+    """Return a worker that doesn't run but has a Service: one of a suspended job, or one that may be added later.
 
     Args:
         groups: The StatefulSets of the worker groups.
@@ -172,7 +172,7 @@ def _worker(worker: int, group: int, name: str, container: int, pod: Object | No
 
 
 def port_names(objects: Iterable[Object]) -> list[str]:
-    """Return the names of the workers' ports: those of each first worker of a pod have nothing behind the name."""
+    """Return the names of the workers' ports, read from the first worker of a pod, whose names have no suffix."""
     found: dict[str, None] = {}
     for group in worker_sets(objects):
         containers = group["spec"].get("template", {}).get("spec", {}).get("containers") or []

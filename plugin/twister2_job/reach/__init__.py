@@ -1,1 +1,1 @@
-"""From this machine to a worker: whether its addresses answer, and a way to it where none does."""
+"""Reaches workers from this machine: checks which addresses answer, and forwards a port if none does."""

@@ -1,4 +1,4 @@
-"""Connects to every address of a job from where the user stands: which answer, which don't and why, and who answers."""
+"""Connects to every address of a job from this machine; finds which answer, which don't and why, and who answers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .probe import ANSWERED, UNRESOLVED, WRONG, Prober, Question
 from .sockets import NO_ROUTE, REFUSED, TIMED_OUT
 
 LIMIT = 3.0
-"""Seconds an address gets unless the user says otherwise."""
+"""Seconds for an address unless the user sets another time."""
 SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
 class AddressResult:
-    """What came of one address.
+    """The result for one address.
 
     Attributes:
-        worker: ID of the worker whose address it is; -1 for shared ones.
+        worker: ID of the worker whose address it is; -1 for a shared address.
         address: The address.
         state: answered, refused, timed out, no route, unresolved, wrong worker or skipped.
         milliseconds: Time to connect (UDP: to the answer); 0 if nothing answered.
         answered_by: ID of the worker that answered; -1 if it did not say.
-        reason: Why it did not answer, was not asked, or is the wrong one; may be empty.
+        reason: Why it did not answer, was not asked, or is of the wrong worker; may be empty.
     """
 
     worker: int
@@ -55,7 +55,7 @@ class AddressResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of all addresses of a job, asked from the machine `origin`; `identity`: checked or not checked."""
+    """The results for all addresses of a job, asked from the machine `origin`; `identity`: checked or not checked."""
 
     job: str
     namespace: str
@@ -70,8 +70,8 @@ class CheckResult:
         return sum(result.state == ANSWERED for result in self.results)
 
     @property
-    def silent(self) -> list[AddressResult]:
-        """Return those that were asked in vain, were answered by the wrong worker, or can't be asked as they failed."""
+    def failing(self) -> list[AddressResult]:
+        """Return the results without an answer or from the wrong worker, and those of addresses that failed before."""
         return [r for r in self.results if r.state not in (ANSWERED, SKIPPED) or r.address.state == "failed"]
 
     @property
@@ -81,13 +81,13 @@ class CheckResult:
 
     @property
     def pending(self) -> list[AddressResult]:
-        """Return those that are not available yet."""
+        """Return the results of addresses that are not available yet."""
         return [r for r in self.results if r.address.state == "pending"]
 
     @property
     def ok(self) -> bool:
         """Tell whether every address that could be asked answered, and at least one did."""
-        return self.answered > 0 and not self.silent and not self.pending
+        return self.answered > 0 and not self.failing and not self.pending
 
     def to_dict(self) -> dict[str, Any]:
         """Return the versioned report: no field is ever null."""
@@ -108,14 +108,13 @@ class CheckResult:
 async def check(
     report: JobAddresses, *, expect: str = "", timeout: float = LIMIT, worker_port: bool = False
 ) -> CheckResult:
-    """Connect to every address of a job, many side by side, and hear who answers.
+    """Connect to every address of a job, many at the same time, and find out who answers.
 
     Args:
         report: The job's addresses.
-        expect: Regular expression that must be found in the first 64 KiB of what an address says; `{worker}` in it is
-            the worker's ID, at a shared address that of any worker of the job. Empty: only an echo worker is asked who
-            it is.
-        timeout: Seconds each address gets for each step: its name is found, it connects, it speaks.
+        expect: Regular expression that must match in the first 64 KiB of an answer; `{worker}` in it is the worker's
+            ID, at a shared address that of any worker of the job. If it is empty, only echo workers are identified.
+        timeout: Seconds for each step at each address: resolving its name, connecting, answering.
         worker_port: Connect to the worker port of a Twister2 job too, which a stray connection can kill.
 
     Returns:
@@ -135,7 +134,7 @@ async def check(
     skipped = [_skip(address, report.mode, worker_port) for _, address in asked]
     echo = report.mode == "echo"
     questions = [
-        Question(address, matchers.of(worker, address), first=echo)
+        Question(address, matchers.matcher_of(worker, address), first=echo)
         for (worker, address), why in zip(asked, skipped, strict=True)
         if not why
     ]
@@ -156,7 +155,7 @@ async def check(
 
 
 def _skip(address: Address, mode: str, worker_port: bool) -> str:
-    """Return why an address is not connected to; empty if it is."""
+    """Return why an address is skipped; empty if it is not."""
     if address.state != "available":
         return f"{address.state}: {address.reason}"
     if address.protocol == "SCTP":
@@ -178,8 +177,8 @@ def require(result: CheckResult) -> None:
     if result.ok:
         return
     total = len(result.results)
-    if result.silent:
-        head = f"{len(result.silent)} of {total} addresses of job {result.job} fail from {result.origin}:"
+    if result.failing:
+        head = f"{len(result.failing)} of {total} addresses of job {result.job} fail from {result.origin}:"
         raise UnansweredError("\n  ".join([head, *_causes(result)]))
     waiting = result.pending or [r for r in result.results if r.address.state == "reserved"]
     if waiting:
@@ -191,7 +190,7 @@ def require(result: CheckResult) -> None:
 
 
 def _causes(result: CheckResult) -> list[str]:
-    """Return a line for each cause of failure: how many addresses, the first of them, and what to do."""
+    """Return a line for each cause of failure: the number of addresses, the first of them, and what to do."""
     through = f"`twister2-job forward {result.job}` (or kubectl port-forward) leads to a worker all the same"
     remedies = {
         REFUSED: "nothing listens there, or a NetworkPolicy or firewall rejects it; "
@@ -204,9 +203,9 @@ def _causes(result: CheckResult) -> list[str]:
         "failed": f"`kubectl --namespace {result.namespace} describe service` shows why",
     }
     lines = []
-    left = [r for r in result.silent if r.state == WRONG or r.address.source not in INSIDE_ONLY]
-    if len(left) < len(result.silent):
-        inside = [r for r in result.silent if r.state != WRONG and r.address.source in INSIDE_ONLY]
+    left = [r for r in result.failing if r.state == WRONG or r.address.source not in INSIDE_ONLY]
+    if len(left) < len(result.failing):
+        inside = [r for r in result.failing if r.state != WRONG and r.address.source in INSIDE_ONLY]
         lines.append(f"{_described(inside)}: they are meant for clients inside the cluster; {through}")
     node_sources = (*ADDRESS_TYPES, POD_HOST_IP)
     nodes = [r for r in result.results if r.address.source in node_sources and r.state != SKIPPED]
@@ -223,7 +222,7 @@ def _causes(result: CheckResult) -> list[str]:
 
 
 def _described(found: Sequence[AddressResult]) -> str:
-    """Return in words which addresses share a cause."""
+    """Return a phrase for the addresses that share a cause."""
     first = found[0]
     states = " or ".join(sorted({r.state for r in found if r.state != SKIPPED})) or "not asked"
     example = first.address.address or first.address.service

@@ -1,4 +1,4 @@
-"""Connects code to a worker: at an exposure that answers from here, else through the API server."""
+"""Connects code to a worker: at an address that answers from this machine, else through the API server."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from .tunnel import GRACE
 T = TypeVar("T")
 
 LIMIT = 1.5
-"""Seconds an address gets to answer; all are tried side by side, so it bounds the whole choice."""
+"""Seconds within which an address must answer; all are tried at the same time, so this limits the whole choice."""
 HEAD_START = 0.2
-"""Seconds that a better address gets once a worse one has answered."""
+"""Seconds to wait for a better address after a worse one has answered."""
 MOST = 16
-"""Addresses tried at most: the best come first, and if none of them answers, the others lie behind the same wall."""
+"""The most addresses tried: the best come first, and if none answers, a firewall likely blocks the others too."""
 
 
 class _Pair(NamedTuple):
@@ -39,18 +39,18 @@ class _Pair(NamedTuple):
 
 
 class Endpoint(_Pair):
-    """Where to connect to: `host, port = endpoint`.
+    """The host and port to connect to: `host, port = endpoint`.
 
     Attributes:
         host: DNS name or IP address.
         port: Port number.
-        via: How it leads to the worker: nodePort, perWorker, loadBalancer, ... as in `Address`, or portForward.
+        via: The way to the worker: nodePort, perWorker, loadBalancer, ... as in `Address`, or portForward.
     """
 
     via: str = ""
 
     def __new__(cls, host: str, port: int, via: str = "") -> Endpoint:
-        """Make one; `via` is no part of the tuple."""
+        """Make an endpoint; `via` is not an item of the tuple."""
         made = super().__new__(cls, host, port)
         made.via = via
         return made
@@ -65,7 +65,7 @@ class Endpoint(_Pair):
 async def connect(
     connection: Connection, job: str, worker: int | None, port: str, say: Callable[[str], None]
 ) -> AsyncIterator[Endpoint]:
-    """Yield where to connect to; see `AsyncJob.connect`."""
+    """Yield the endpoint to connect to; see `AsyncJob.connect`."""
     cluster = await read_cluster(Kubectl(connection), job)
     if address := await choose(report(job, cluster), worker, port):
         yield Endpoint(address.host, address.number, address.via)
@@ -74,13 +74,13 @@ async def connect(
         try:
             yield Endpoint(way.host, way.port, "portForward")
         except OSError as error:
-            if way.failure:  # A refused connection alone would not say which pod, and why.
+            if way.failure:  # The error of a refused connection does not name the pod and the reason.
                 raise way.failure from error
             raise
 
 
 async def choose(found: JobAddresses, worker: int | None, port: str) -> Address | None:
-    """Return the address to connect to, or None if only a forward is left.
+    """Return the address to connect to, or None if only a forward can reach the worker.
 
     Args:
         found: The job's addresses.
@@ -94,7 +94,7 @@ async def choose(found: JobAddresses, worker: int | None, port: str) -> Address 
     named = [a for a in (own if worker is not None else [*found.shared, *own]) if a.port == port]
     usable = [a for a in named if a.state == "available" and a.host and a.number]
     datagrams = any(a.protocol != "TCP" for a in named)
-    # Connections that don't speak its protocol kill a Twister2 worker that listens there for its own kind.
+    # A Twister2 worker that itself listens on its worker port is killed by connections of other protocols.
     if not datagrams and not (found.mode == "twister2" and port == "worker"):
         return await _first_that_answers(usable[:MOST])
     if not os.environ.get("KUBERNETES_SERVICE_HOST"):  # Kubernetes sets it in every pod.
@@ -106,7 +106,7 @@ async def choose(found: JobAddresses, worker: int | None, port: str) -> Address 
 
 
 async def _first_that_answers(addresses: Sequence[Address]) -> Address | None:
-    """Return the first address that takes a connection, or a later one if the first keep silent."""
+    """Return the first address that accepts a connection, or a later one if those before it don't answer in time."""
     tasks = [asyncio.ensure_future(_answers(address)) for address in addresses]
     until = time.monotonic() + LIMIT
     try:
@@ -124,7 +124,7 @@ async def _first_that_answers(addresses: Sequence[Address]) -> Address | None:
 
 
 async def _answers(address: Address) -> bool:
-    """Tell whether an address takes a TCP connection within `LIMIT` seconds."""
+    """Tell whether an address accepts a TCP connection within `LIMIT` seconds."""
 
     async def connected() -> bool:
         for _, place in await resolve(address.host, LIMIT):
@@ -142,10 +142,10 @@ async def _answers(address: Address) -> bool:
 
 @contextlib.contextmanager
 def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """Enter and leave an asynchronous context from ordinary code.
+    """Enter and leave an asynchronous context manager from synchronous code.
 
-    Its event loop runs in a thread of its own for as long as the block, so that it works on meanwhile, and also where
-    a loop runs already (a notebook).
+    Its event loop runs in a thread of its own during the block, so that it goes on meanwhile, and works even if the
+    caller's thread has a running loop (a notebook).
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="twister2-job", daemon=True)
@@ -156,7 +156,7 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
             future = asyncio.run_coroutine_threadsafe(interruption.guard(work), loop)
             try:
                 return future.result()
-            except BaseException:  # It ends only our waiting: the work must end too, or its kubectl would stay.
+            except BaseException:  # Only our waiting has ended: the work must end too, or its kubectl would go on.
                 future.cancel()
                 raise
 
@@ -170,18 +170,18 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
         else:
             finish(manager.__aexit__(None, None, None))
     finally:
-        with interruptible():  # Nothing of it is cut: it has a limit of its own.
-            asyncio.run_coroutine_threadsafe(_others_ended(), loop).result()
+        with interruptible():  # Ctrl-C does not cut this short: it has a time limit of its own.
+            asyncio.run_coroutine_threadsafe(_wait_for_other_tasks(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
 
 
-async def _others_ended() -> None:
-    """Wait for the end of every other task of this loop: after Ctrl-C they are ending their kubectl."""
+async def _wait_for_other_tasks() -> None:
+    """Wait for the end of all other tasks of this loop: after Ctrl-C they are ending their kubectl."""
     if others := asyncio.all_tasks() - {asyncio.current_task()}:
         _, pending = await asyncio.wait(others, timeout=2 * GRACE + 1)
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()  # As `asyncio.run` does: some hold a kubectl.
+    await asyncio.get_running_loop().shutdown_asyncgens()  # As `asyncio.run` does: some have a running kubectl.

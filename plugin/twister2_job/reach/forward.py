@@ -1,4 +1,4 @@
-"""A port of this machine that leads to one port of one worker, through the API server: `kubectl port-forward`."""
+"""Forwards a port of this machine to a port of a worker, through the API server: `kubectl port-forward`."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from ..exposure import workers as worker_table
 from ..exposure.live import read_cluster
 from ..exposure.mode import TWISTER2, mode
 from ..exposure.model import Worker
-from .tunnel import HOST, Tunnel, held, pod_gone
+from .tunnel import HOST, Tunnel, reserved_port, wait_until_gone
 
 RECONNECT_LIMIT = 60.0
-"""Seconds without success after which a broken forward is given up: a pod is replaced well within them."""
+"""Seconds without success after which a broken forward fails: a pod is replaced in much less."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
-"""Seconds before the first try to connect again, and before later ones, each twice the one before."""
+"""Seconds before the first try to connect again, and the most before later ones, each twice the one before."""
 STEADY = 10.0
-"""Seconds a forward must have lived for the pauses to start small again: one that breaks at once must not spin."""
+"""Seconds that a forward must have worked for the pauses to start small again, so that tries don't follow at once."""
 STRANGERS = (
     "Warning: where Twister2 itself listens on a job's worker port (TSet and task jobs), a few connections of other "
     "programs end the worker; that is what the job's additionalPorts are for."
 )
 PASSING = (PendingError, NoClusterError, RefusedError, LocalPortError)
-"""What may be over at the next try; a job, worker, port or right that is gone does not come back by itself."""
+"""Errors that may have passed at the next try; a missing job, worker, port or right does not come back by itself."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One port of one worker: `number` is the port's in the pod, `uid` the pod's own: another pod has another."""
+    """A port of a worker: `number` is its port number in the pod, `uid` that of the pod."""
 
     worker: int
     pod: str
@@ -53,7 +53,7 @@ class Target:
 
 
 def find(job: str, cluster: Cluster, worker: int | None, port: str) -> Target:
-    """Return where a forward to `port` of `worker` must lead.
+    """Return the target of a forward to `port` of `worker`.
 
     Args:
         job: Name of the job.
@@ -85,7 +85,7 @@ def find(job: str, cluster: Cluster, worker: int | None, port: str) -> Target:
 
 
 def _number(job: str, worker: Worker, pod: worker_table.Object, port: str) -> int:
-    """Return the number of the worker's port `port`; container c names its ports `port-c`, container 0 plainly."""
+    """Return the number of the worker's port `port`; container c names it `port-c`, container 0 just `port`."""
     suffix = f"-{worker.container}" if worker.container else ""
     name = f"{worker_table.CONTAINER}{worker.container}"
     containers = [c for c in pod["spec"]["containers"] if c["name"] == name]
@@ -103,19 +103,19 @@ def _number(job: str, worker: Worker, pod: worker_table.Object, port: str) -> in
 
 
 def _silent(text: str) -> None:
-    """Say nothing."""
+    """Ignore a message: the default of `say`."""
 
 
 class Forward:
-    """A port of 127.0.0.1 that leads to a worker's port for as long as the block; connects again when it breaks.
+    """A port of 127.0.0.1 that leads to a worker's port during the block, and is connected again when it breaks.
 
-    While the worker is away the port refuses connections; the port stays the same.
+    While the worker is away the port refuses connections; its number stays the same.
 
     Attributes:
         host: 127.0.0.1.
         port: The local port.
-        target: Where it leads, at present or last.
-        failure: Why it was given up; None while it wasn't.
+        target: The present or last target.
+        failure: Why the forward has ended for good; None before that.
     """
 
     target: Target
@@ -140,9 +140,9 @@ class Forward:
             worker: Worker ID; None means the first worker that is ready, and then always that one.
             port: Name of the worker's port.
             local: Local port; 0 means a free one.
-            limit: Seconds without success after which a broken forward is given up.
-            say: Is told in a sentence when the forward is made and when it breaks.
-            cluster: The job's objects, if they were read just now.
+            limit: Seconds without success after which a broken forward fails.
+            say: Is called with a sentence when the forward is made and when it breaks.
+            cluster: The job's objects, if the caller has just read them.
 
         Raises:
             UsageError: `local` is no port number.
@@ -185,15 +185,15 @@ class Forward:
             self._keeper.cancel()  # More than once: asyncio.wait_for of Python 3.11 can lose one.
             await asyncio.wait({self._keeper}, timeout=10)
         if self._keeper and self.failure:
-            self._keeper.exception()  # Told by `failure`: asyncio need not log it too.
+            self._keeper.exception()  # `failure` has it: asyncio need not log it too.
         await self._close()
 
     async def ended(self) -> NoReturn:
-        """Wait until the forward is given up, and raise why; without a failure that is never.
+        """Wait until the forward has failed for good, and raise the error; without a failure never return.
 
         Raises:
             ForwardLostError: It broke and could not be made again in time.
-            JobError: It can't be made again: the job, worker, port or right is gone.
+            JobError: It can't be made again: the job, worker, port or right is missing.
         """
         assert self._keeper is not None, "only inside the block"
         await asyncio.shield(self._keeper)
@@ -203,7 +203,7 @@ class Forward:
             await self._tunnel.close()
 
     async def _start(self, target: Target) -> None:
-        """Forward to the target."""
+        """Start a forward to the target."""
         self._tunnel = await Tunnel.open(self._kubectl, target.pod, target.number, self.port)
         self.target, self.port, self._worker = target, self._tunnel.started.result(), target.worker
         self._say(f"Forwarding {HOST}:{self.port} -> worker {target.worker}, port {target.port} (pod {target.pod})")
@@ -213,13 +213,13 @@ class Forward:
         pause = FIRST_PAUSE
         while True:
             began = time.monotonic()
-            self._why = await self._broken()
+            self._why = await self._wait_until_broken()
             await self._close()
             pause = FIRST_PAUSE if time.monotonic() - began > STEADY else pause
             which = f"worker {self.target.worker} (pod {self.target.pod})"
             self._say(f"Lost {which}: {self._why}; connecting again.")
             try:
-                pause = await asyncio.wait_for(self._again(pause), self._limit)
+                pause = await asyncio.wait_for(self._reconnect(pause), self._limit)
             except (asyncio.TimeoutError, TimeoutError):
                 self.failure = ForwardLostError(
                     f"The forward to {which} broke and was not made again within {self._limit:g} s: {self._why}.",
@@ -230,11 +230,11 @@ class Forward:
                 self.failure = error
                 raise
 
-    async def _again(self, pause: float) -> float:
+    async def _reconnect(self, pause: float) -> float:
         """Try to make the forward again, with growing pauses, and return the next pause."""
         while True:
             try:
-                with held(self.port):
+                with reserved_port(self.port):
                     await asyncio.sleep(pause)
                     cluster = await read_cluster(self._kubectl, self._job, nodes=False)
                     target = find(self._job, cluster, self._worker, self._name)
@@ -243,15 +243,15 @@ class Forward:
             except PASSING as error:
                 self._why, pause = error.message.rstrip("."), min(2 * pause, LONGEST_PAUSE)
 
-    async def _broken(self) -> str:
-        """Wait until the forward is of no use any more, and return why."""
+    async def _wait_until_broken(self) -> str:
+        """Wait until the forward no longer works, and return why."""
         assert self._tunnel is not None
-        gone = asyncio.ensure_future(pod_gone(self._kubectl, self.target.pod, self.target.uid))
+        pod_watch = asyncio.ensure_future(wait_until_gone(self._kubectl, self.target.pod, self.target.uid))
         try:
-            await asyncio.wait({self._tunnel.ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._tunnel.ended, pod_watch}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+            pod_watch.cancel()
+            await asyncio.gather(pod_watch, return_exceptions=True)
         return self._tunnel.why() or "the pod is gone"
 
 
@@ -272,7 +272,7 @@ async def forward(
         worker: Worker ID; None means the first worker that is ready.
         port: Name of the worker's port; empty means `worker`.
         local: Local port; 0 means a free one.
-        say: Is told in a sentence each time the forward is made and each time it breaks.
+        say: Is called with a sentence each time the forward is made and each time it breaks.
 
     Raises:
         ForwardLostError: The forward broke and could not be made again in time.

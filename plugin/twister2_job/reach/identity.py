@@ -1,4 +1,4 @@
-"""Decides whether the right worker answers: by what an echo worker says of itself, and by what the user expects."""
+"""Decides whether the right worker answers: by the identity in an echo worker's answer, and by the user's --expect."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 
 from ..errors import UsageError
 from ..exposure.model import Address, JobAddresses
-from .probe import Matcher, Reply, identity, shown
+from .probe import Matcher, Reply, excerpt, identity
 
 PLACEHOLDER = "{worker}"
 
 
 class Matchers:
-    """Makes what decides, for each address, whether the right one answers."""
+    """Makes the matcher of each address, which decides whether the right worker answers."""
 
     def __init__(self, report: JobAddresses, expect: str) -> None:
-        """Compile the regular expression once for what many addresses share.
+        """Compile the regular expression for the addresses that share one.
 
         Raises:
-            UsageError: It is none.
+            UsageError: `expect` is no regular expression.
         """
         self._job, self._echo, self._expect = report.job, report.mode == "echo", expect
         self.warnings: list[str] = []
@@ -33,12 +33,12 @@ class Matchers:
             self.warnings.append(f"--expect has no {PLACEHOLDER}, so it can't tell one worker from another.")
 
     def _compiled(self, worker: str) -> re.Pattern[str]:
-        """Return the pattern with the worker in its place; worker 1 is not found in 12 or 21."""
+        """Return the pattern with the worker's ID instead of the placeholder; ID 1 does not match in 12 or 21."""
         whole = re.sub(r"(?<!\d)\{worker\}(?!\d)", PLACEHOLDER.join(("(?<![0-9])", "(?![0-9])")), self._expect)
         return re.compile(whole.replace(PLACEHOLDER, worker))
 
-    def of(self, worker: int, address: Address) -> Matcher | None:
-        """Return the matcher of one address; None if a connection is all there is to see."""
+    def matcher_of(self, worker: int, address: Address) -> Matcher | None:
+        """Return the matcher of one address; None if a connection is all that can be checked."""
         matchers = [self._echo_worker(worker, address)] if self._echo else []
         if self._expect:
             named = worker >= 0 and PLACEHOLDER in self._expect
@@ -57,7 +57,7 @@ class Matchers:
         return all_match
 
     def _echo_worker(self, worker: int, address: Address) -> Matcher:
-        """Return the matcher of an echo worker's answer: job, port and, unless the address is shared, worker."""
+        """Return the matcher for an echo worker's answer: its job, port and, unless the address is shared, worker."""
         wanted: dict[str, str | int] = {"job": self._job, "portName": address.port}
         if worker >= 0:
             wanted["worker"] = worker
@@ -70,18 +70,18 @@ class Matchers:
             if all(said.get(key) == value for key, value in wanted.items()):
                 return Reply(by)
             if not {"job", "worker", "portName"} <= set(said):
-                return Reply(wrong=f"it says {shown(data)}")
+                return Reply(wrong=f"it says {excerpt(data)}")
             return Reply(by, f"worker {by} of job {said['job']} answers, on its port {said['portName']}")
 
         return matcher
 
     def _expected(self, pattern: re.Pattern[str]) -> Matcher:
-        """Return the matcher of what `expect` describes."""
+        """Return the matcher for the pattern of `expect`."""
 
         def matcher(data: bytes, quiet: bool) -> Reply | None:
             text = data.decode(errors="replace")
             found = pattern.search(text)
-            # At the end of the data more of it could end the match: `worker 1` may become `worker 12`.
+            # A match at the end of the data may fail with more data: `worker 1` may become `worker 12`.
             return Reply() if found and (quiet or found.end() < len(text)) else None
 
         return matcher

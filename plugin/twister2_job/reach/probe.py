@@ -1,6 +1,6 @@
-"""Connects to addresses from where the user stands, many side by side, and reads who answers.
+"""Connects to addresses from this machine, many at the same time, and reads who answers.
 
-`install` and `check` share this: what an answer must say is the question's `matcher`, how to get at it is here.
+`install` and `check` share this module: a question's `matcher` decides about an answer; getting one is done here.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from ..exposure.model import Address
 from .sockets import TIMED_OUT, failed, most_open, resolve
 
 LIMIT = 1.5
-"""Seconds an address gets at `install`; many are tried side by side."""
+"""Seconds for each step at an address during `install`; many addresses are tried at the same time."""
 PATIENCE = 8.0
 """Seconds in which failed addresses are asked again: a new node port opens late, on a busy cluster by some seconds."""
 PAUSE = 0.2
 """Seconds before a failed address is asked again; each further pause is twice as long."""
 MOST = 64
-"""Addresses that `install` tries at most: a big cluster has hundreds, and the best come first."""
+"""The most addresses that `install` tries: a large cluster has hundreds, and the best come first."""
 SILENCE = 0.5
-"""Seconds a server may stay silent before it is taken for one that waits for its client to speak first."""
+"""Seconds without data from a server after which it is assumed that the client has to send first."""
 DATA = 2**16
-"""Bytes that are read of a reply at most."""
+"""The most bytes that are read of a reply."""
 FRESH = 8
-"""Connections begun at once: with hundreds the latency would be our own queue (10 ms), not the network."""
+"""The most connections begun at once: with hundreds we would measure our own queue (10 ms), not the network."""
 FRESH_SECONDS = 0.02
-"""Seconds after which a connection that is still being made lets the next one begin."""
+"""Seconds after which the next connection may begin although this one is still being made."""
 ANSWERED, WRONG, UNRESOLVED = "answered", "wrong worker", "unresolved"
 GET = b"GET / HTTP/1.0\r\nHost: twister2-job\r\n\r\n"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an answer says: the worker's ID, -1 if it names none, and, unless it is the right one, why not."""
+    """A matcher's verdict on an answer: the worker's ID, -1 if it names none, and why it is wrong; empty if right."""
 
     worker: int = -1
     wrong: str = ""
 
 
 Matcher = Callable[[bytes, bool], "Reply | None"]
-"""Takes all data so far, and whether the server has paused or ended; returns None if more is needed."""
+"""Takes all data so far, and whether the server has paused or ended; returns None if it needs more data."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask one address; `matcher` None: a connection is answer enough; `first`: speak before the server does."""
+    """A question to an address; `matcher` None: a connection is enough; `first`: send before the server does."""
 
     address: Address
     matcher: Matcher | None = None
@@ -60,7 +60,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of asking: a state, the worker that answered (-1: unknown), seconds to connect, and the reason."""
+    """The result of a question: a state, the worker that answered (-1: unknown), seconds to connect, and the reason."""
 
     address: Address
     state: str = ANSWERED
@@ -70,32 +70,32 @@ class Answer:
 
     @property
     def failure(self) -> str:
-        """Return what went wrong, in a few words; empty if nothing did."""
+        """Return the failure in a few words; empty if there was none."""
         return "" if self.state == ANSWERED else self.reason or self.state
 
 
 def identity(data: bytes) -> dict[str, Any] | None:
-    """Return the JSON that an echo worker says, as it is or in HTTP; None while it isn't complete."""
+    """Return the JSON of an echo worker's answer, which may be in HTTP; None while it isn't complete."""
     with contextlib.suppress(ValueError):
         said = json.loads(data[max(0, data.find(b"{")) :])
         return said if isinstance(said, dict) else None
     return None
 
 
-def anyone(data: bytes, _quiet: bool) -> Reply | None:
+def any_echo_worker(data: bytes, _quiet: bool) -> Reply | None:
     """Match any echo worker."""
     said = identity(data)
     return Reply(said["worker"]) if said and isinstance(said.get("worker"), int) else None
 
 
 class Prober:
-    """Asks addresses side by side; one for each run."""
+    """Asks addresses at the same time; one object for each run."""
 
     def __init__(self, limit: float, patience: float | None = None) -> None:
-        """Start the clock of the patience.
+        """Start the time of `patience`.
 
         Args:
-            limit: Seconds that each step of a try may take: finding the host, connecting, hearing the answer.
+            limit: Seconds that each step of a try may take: resolving the name, connecting, answering.
             patience: Seconds from now in which failed addresses are asked again; None means `PATIENCE`.
         """
         self._limit = limit
@@ -108,11 +108,11 @@ class Prober:
         tasks = [asyncio.ensure_future(self.ask(question)) for question in questions]
         try:
             return await asyncio.gather(*tasks)
-        finally:  # Interrupted: no task, name lookup or socket outlives us.
+        finally:  # If interrupted, no task, name lookup or socket is left.
             await _ended(*tasks, *self._names.values())
 
     async def ask(self, question: Question) -> Answer:
-        """Ask one address, again and again until it answers or the patience is over."""
+        """Ask one address, again and again until it answers or the time of `patience` is over."""
         pause = PAUSE
         while True:
             async with self._open:
@@ -124,10 +124,10 @@ class Prober:
             pause *= 2
 
     async def _try(self, question: Question) -> Answer:
-        """Ask once, at each IP address of the host in turn until one is connected."""
+        """Ask once, at each IP address of the host in turn until one connects."""
         address = question.address
         host = address.host
-        if host not in self._names:  # Many workers may have one host: it is looked up once.
+        if host not in self._names:  # Many workers may share a host: its name is resolved once.
             self._names[host] = asyncio.ensure_future(resolve(host, self._limit))
         try:
             places = await asyncio.shield(self._names[host])
@@ -157,7 +157,7 @@ class Prober:
             return await self._reply(question, question.matcher, endpoint, seconds)
 
     async def _connect(self, endpoint: socket.socket, place: Any, limit: float) -> float:
-        """Connect and return the seconds it took; few at once, see `FRESH`."""
+        """Connect and return the seconds that took; few connect at once, see `FRESH`."""
 
         async def timed() -> float:
             began = time.perf_counter()
@@ -177,7 +177,7 @@ class Prober:
             await _ended(task)
 
     async def _reply(self, question: Question, matcher: Matcher, endpoint: socket.socket, seconds: float) -> Answer:
-        """Read until the matcher is content, the server ends, `DATA` bytes are there or the time is over."""
+        """Read until the matcher decides, the server ends, `DATA` bytes are read or the time is over."""
         loop, address = asyncio.get_running_loop(), question.address
         until, data, spoken, ended = time.monotonic() + self._limit, b"", question.first, False
         if spoken:
@@ -201,14 +201,14 @@ class Prober:
                 state = WRONG if reply.wrong else ANSWERED
                 return Answer(address, state, reply.worker, seconds, reply.wrong)
         if data:
-            return Answer(address, WRONG, -1, seconds, f"it says {shown(data)}")
+            return Answer(address, WRONG, -1, seconds, f"it says {excerpt(data)}")
         if time.monotonic() >= until:
             return Answer(address, TIMED_OUT, -1, seconds, f"connected, then silent for {self._limit:g} s")
         raise ConnectionResetError
 
     async def _datagrams(self, question: Question, kind: int, place: Any, _shares: int) -> Answer:
         """Ask over UDP: a datagram, and a second one in case the first or its answer was lost."""
-        loop, matcher = asyncio.get_running_loop(), question.matcher or anyone
+        loop, matcher = asyncio.get_running_loop(), question.matcher or any_echo_worker
         with socket.socket(kind, socket.SOCK_DGRAM) as endpoint:
             endpoint.setblocking(False)
             await loop.sock_connect(endpoint, place)
@@ -217,21 +217,21 @@ class Prober:
                 await loop.sock_sendall(endpoint, GET)
                 with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
                     data = await asyncio.wait_for(loop.sock_recv(endpoint, DATA), self._limit / 2)
-                    reply = matcher(data, True) or Reply(wrong=f"it says {shown(data)}")
+                    reply = matcher(data, True) or Reply(wrong=f"it says {excerpt(data)}")
                     state, seconds = WRONG if reply.wrong else ANSWERED, time.perf_counter() - began
                     return Answer(question.address, state, reply.worker, seconds, reply.wrong)
         raise TimeoutError
 
 
 async def _ended(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks and wait for their end: a socket may only be closed once the loop has let go of it."""
+    """Cancel tasks and wait for their end: a socket may be closed only when the event loop no longer uses it."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def shown(data: bytes) -> str:
-    """Return the beginning of data for a person; of an HTTP answer that of its body, which tells more than headers."""
+def excerpt(data: bytes) -> str:
+    """Return the beginning of data for a message; of an HTTP answer that of its body, which says more than headers."""
     head, _, body = data.partition(b"\r\n\r\n")
     if head.startswith(b"HTTP/") and body:
         data = body
@@ -239,6 +239,6 @@ def shown(data: bytes) -> str:
 
 
 async def ask_all(addresses: Sequence[Address], limit: float = LIMIT) -> list[Answer]:
-    """Ask all available TCP addresses for their echo workers, side by side, the first `MOST` of them."""
+    """Ask the first `MOST` available TCP addresses, at the same time, which echo worker answers."""
     wanted = [a for a in addresses if a.state == "available" and a.protocol == "TCP" and a.host and a.number][:MOST]
-    return await Prober(limit).ask_all([Question(address, anyone, first=True) for address in wanted])
+    return await Prober(limit).ask_all([Question(address, any_echo_worker, first=True) for address in wanted])

@@ -1,4 +1,4 @@
-"""What the probe needs of the operating system: IP addresses of names, open files, and why a connection failed."""
+"""The probe's use of the operating system: IP addresses of names, limit of open files, causes of failed connections."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 from ..exposure.nodes import family
 
 OPEN = 512
-"""Connections open at once; fewer where the process may open fewer files."""
+"""The most connections open at once; fewer if the process may open fewer files."""
 SPARE_FILES = 64
-"""Files left to the rest of the process."""
+"""Open files that are left to the rest of the process."""
 
 REFUSED, TIMED_OUT, NO_ROUTE = "refused", "timed out", "no route"
 
@@ -31,9 +31,9 @@ def most_open() -> int:
 
 
 def failed(error: OSError) -> tuple[str, str]:
-    """Return the state and the reason of a connection that was not made."""
+    """Return the state and the reason for a failed connection."""
     number = error.errno or 0
-    # asyncio's own texts name the address again; those of the system don't.
+    # asyncio's messages repeat the address; those of the system don't.
     why = os.strerror(number).lower() if number else str(error).lower()
     if isinstance(error, ConnectionRefusedError):
         return REFUSED, ""
@@ -47,12 +47,12 @@ def failed(error: OSError) -> tuple[str, str]:
 async def resolve(host: str, limit: float) -> list[tuple[int, Any]]:
     """Return family and socket address (its port 0) of each IP address of a host.
 
-    A thread of its own, which nobody waits for: asyncio's threads would keep the program from ending while a name
-    server is silent.
+    The lookup runs in a daemon thread: asyncio's own threads would keep the program from ending while a name server
+    does not answer.
 
     Args:
         host: IP address or DNS name.
-        limit: Seconds it may take.
+        limit: Seconds that the lookup may take.
 
     Raises:
         OSError: There is no such name.

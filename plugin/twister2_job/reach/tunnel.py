@@ -1,4 +1,4 @@
-"""One run of `kubectl port-forward`, and the watch that tells when its pod is gone."""
+"""One run of `kubectl port-forward`, and a watch that ends when its pod is gone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..errors import JobError, KubectlMissingError, LocalPortError, NoClusterErr
 
 HOST = "127.0.0.1"
 START_LIMIT = 30.0
-"""Seconds kubectl may take until it forwards."""
+"""Seconds within which kubectl must forward."""
 GRACE = 2.0
-"""Seconds kubectl gets between SIGTERM and SIGKILL: it has nothing to finish."""
+"""Seconds between SIGTERM and SIGKILL for kubectl: it has nothing to finish."""
 LONGEST_PAUSE = 60.0
-"""Seconds between two watches that end at once, as they do without the right to watch."""
+"""The most seconds between two watches that end at once, as they do without the right to watch."""
 
 _FORWARDING = re.compile(rf"Forwarding from {re.escape(HOST)}:(\d+) -> ")
 
@@ -33,11 +33,11 @@ class Tunnel:
 
     Attributes:
         started: The local port, once kubectl forwards.
-        ended: Is done when kubectl has ended.
+        ended: Done when kubectl has ended.
     """
 
     def __init__(self, process: Process, pod: str, number: int) -> None:
-        """Listen to kubectl; `open` starts it.
+        """Read kubectl's output; `open` starts kubectl.
 
         Args:
             process: The running kubectl, its two outputs in one pipe.
@@ -51,7 +51,7 @@ class Tunnel:
 
     @classmethod
     async def open(cls, kubectl: Kubectl, pod: str, number: int, local: int) -> Tunnel:
-        """Run kubectl and return once it forwards.
+        """Run kubectl and return when it forwards.
 
         Args:
             kubectl: The client.
@@ -66,11 +66,11 @@ class Tunnel:
             JobError: The API refuses or can't be reached.
         """
         argv = kubectl.argv("port-forward", f"pod/{pod}", f"{local or ''}:{number}", "--address", HOST)
-        with kubectl.connection.kubectl_environment() as own:
+        with kubectl.connection.kubectl_environment() as inherited:
             try:
-                # In a session of its own: else Ctrl-C in a terminal would end kubectl too, before we know of it.
+                # In a session of its own: otherwise Ctrl-C in a terminal would end kubectl before we handle it.
                 process = Process(
-                    argv, env=own.env, errors="output", pass_fds=own.descriptors, session=True, lasting=True
+                    argv, env=inherited.env, errors="output", pass_fds=inherited.descriptors, session=True, lasting=True
                 )
             except OSError as error:
                 raise KubectlMissingError(f"kubectl at {kubectl.path} doesn't run: {error.strerror}.") from None
@@ -95,7 +95,7 @@ class Tunnel:
         )
 
     async def _read(self) -> None:
-        """Read to the end: kubectl prints a line for each connection, and would stop if nobody took them."""
+        """Read kubectl's output to its end: it prints a line for each connection, and would block if nobody read."""
         await self._process.connect()
         async for line in self._process.stdout:
             text = line.decode(errors="replace")
@@ -126,25 +126,25 @@ class Tunnel:
 
     async def close(self) -> None:
         """End kubectl with its whole process group: it may be a script around the real one."""
-        gone = asyncio.ensure_future(self._process.wait())
+        exited = asyncio.ensure_future(self._process.wait())
         try:
             for number in (signal.SIGTERM, signal.SIGKILL):
-                # When the whole program is ending, asyncio has cancelled `ended` before kubectl has ended.
+                # When the whole program ends, asyncio cancels `ended` before kubectl has ended.
                 if not (self.ended.done() and self._process.returncode is not None):
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.killpg(self._process.pid, number)
-                    await asyncio.wait({self.ended, gone}, timeout=GRACE)
-            await gone
-        finally:  # Also when this is cancelled itself.
+                    await asyncio.wait({self.ended, exited}, timeout=GRACE)
+            await exited
+        finally:  # Also if this call is cancelled.
             self.ended.cancel()
             self._process.close()
 
 
 @contextlib.contextmanager
-def held(port: int) -> Iterator[None]:
-    """Keep a local port from others without listening on it: whoever connects meanwhile is refused.
+def reserved_port(port: int) -> Iterator[None]:
+    """Reserve a local port without listening on it: clients that connect meanwhile are refused.
 
-    Without it another program could get the port, or a client that keeps trying could connect to itself.
+    Otherwise another program could get the port, or a client that keeps trying could connect to itself.
     """
     with socket.socket() as endpoint:
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -153,8 +153,8 @@ def held(port: int) -> Iterator[None]:
         yield
 
 
-async def pod_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
-    """Return when the pod of this UID is gone, or when another one has its name.
+async def wait_until_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
+    """Return when the pod with this UID is gone, or when another pod has its name.
 
     `kubectl port-forward` itself notices only at the next connection, which then breaks.
 
@@ -169,8 +169,8 @@ async def pod_gone(kubectl: Kubectl, pod: str, uid: str) -> None:
     )  # fmt: skip
     pause = 1.0
     while True:  # The API server ends watches now and then.
-        with kubectl.connection.kubectl_environment() as own:
-            async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+        with kubectl.connection.kubectl_environment() as inherited:
+            async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                 async for line in reader:
                     kind, _, seen = line.decode().strip().partition(" ")
                     if seen and (kind == "DELETED" or seen != uid):

@@ -1,1 +1,1 @@
-"""A Helm release: what an install, upgrade or uninstall needs to know, does, waits for and takes back."""
+"""Changes of a Helm release: install, upgrade and uninstall, with their checks, their waiting and their undoing."""

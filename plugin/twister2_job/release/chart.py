@@ -1,4 +1,4 @@
-"""Finds the chart: the one in the wheel, or in a checkout the one of the repository."""
+"""Finds the chart: the one in the wheel or, in a checkout, that of the repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = "twister2-job"
 
 
 def packaged() -> Path:
-    """Return the folder of the chart that travels with this package.
+    """Return the folder of the chart that is installed with this package.
 
     Raises:
         ChartError: The installation is broken.
@@ -34,7 +34,7 @@ def find(path: str = "") -> Path:
     """
     if not path:
         return packaged()
-    chosen = os.path.realpath(os.path.expanduser(path))  # Those of pathlib raise where these say what they can.
+    chosen = os.path.realpath(os.path.expanduser(path))  # Unlike pathlib's functions, these raise no errors.
     remedy = "Check --chart: a folder with a Chart.yaml, or a .tgz."
     if os.path.isfile(chosen) or os.path.isfile(os.path.join(chosen, "Chart.yaml")):
         return Path(chosen)

@@ -1,7 +1,7 @@
-"""Tries an upgrade on the API server without making it: what it adds or changes, by a dry run.
+"""Checks an upgrade by a dry run on the API server of the objects that it adds or changes.
 
-So a refusal leaves no half of an upgrade behind. Only what no upgrade gets past counts: an object that is not valid, a
-quota, an admission webhook that says no. Every other failure, a missing right for example, lets Helm go on.
+So a refused upgrade does not stop half-way. Only refusals that Helm would meet too count: an invalid object, a quota,
+an admission webhook that denies. After every other failure, such as a missing right, Helm goes on.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..errors import JobError, RefusedError
 from ..exposure.workers import Object
 
 MOST = 40
-"""Objects that are tried: each is a request, and an upgrade may have thousands of Services."""
+"""The most objects in a dry run: each is a request, and an upgrade may have thousands of Services."""
 GROUPS = 2
-"""Processes of kubectl that try side by side: each sends one object after the other."""
+"""Processes of kubectl that run at the same time: each sends one object after the other."""
 ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service")
-"""Workloads first: they hold most of what users write. RBAC objects are left out: trying them needs their rights."""
+"""Workloads first: they hold most of what users write. RBAC objects are left out: a dry run needs their rights."""
 
 Batch = tuple[tuple[str, ...], list[Object]]
-"""Words of kubectl, and the objects that it sends."""
+"""Arguments of kubectl, and the objects that it sends."""
 
 _REFUSED = re.compile(
     r"is invalid:|cannot be handled as a|failed to create typed patch object|denied the request|exceeded quota|"
@@ -37,12 +37,12 @@ _REFUSED = re.compile(
 
 
 def changed(before: Sequence[Object], after: Sequence[Object]) -> list[Object]:
-    """Return the objects that an upgrade adds or changes and that can be tried, the most telling first.
+    """Return the objects that an upgrade adds or changes and that a dry run can check, in the order of `ORDER`.
 
-    Those that name a namespace are the user's own (`extraObjects`), and kubectl tries none of another than its own.
+    Objects that name a namespace are the user's own (`extraObjects`); kubectl refuses those of a namespace not its own.
 
     Args:
-        before: The objects of the revision that is built on, as they were rendered.
+        before: The rendered objects of the revision that the upgrade builds on.
         after: Those of the upgrade.
     """
     known = {(o["kind"], o["metadata"]["name"]): o for o in before}
@@ -57,17 +57,17 @@ def changed(before: Sequence[Object], after: Sequence[Object]) -> list[Object]:
 async def check(
     kubectl: Kubectl, helm: Helm, by_server: bool, before: Sequence[Object], after: Sequence[Object]
 ) -> None:
-    """Try an upgrade.
+    """Check an upgrade by a dry run.
 
     Args:
         kubectl: The client.
-        helm: Helm: its name is that of the fields' manager.
-        by_server: The API server applied the revision that is built on, and so the next one.
-        before: The objects of that revision, as they were rendered.
+        helm: Helm, whose program's name is that of the fields' manager.
+        by_server: Whether the API server applied the revision that the upgrade builds on, and so will apply this one.
+        before: The rendered objects of that revision.
         after: Those of the upgrade.
 
     Raises:
-        RefusedError: The API server would refuse objects; all refusals at once.
+        RefusedError: The API server would refuse objects; the message has all refusals.
     """
     objects = changed(before, after)
     if not objects:
@@ -78,18 +78,18 @@ async def check(
         apply: tuple[str, ...] = ("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}")
         batches: list[Batch] = [(apply, objects[index::GROUPS]) for index in range(GROUPS)]
     else:
-        # Helm 3 sends a patch; a whole StatefulSet in its place is judged alike. Not so a Service or a ConfigMap: what
-        # others have set there, or what can't change, the patch leaves as it is.
+        # Helm 3 sends a patch; for a StatefulSet, replacing the whole object is checked in the same way. Not so for a
+        # Service or ConfigMap: a patch keeps fields that others have set or that can't change.
         new = [o for o in objects if (o["kind"], o["metadata"]["name"]) not in known]
         old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known and o["kind"] == "StatefulSet"]
         batches = [(("create",), new), (("replace",), old)]
-    found = await asyncio.gather(*(_try(kubectl, words, batch) for words, batch in batches if batch))
+    found = await asyncio.gather(*(_refusals(kubectl, words, batch) for words, batch in batches if batch))
     if refusals := list(dict.fromkeys(text for one in found for text in one)):
         raise RefusedError("\n  ".join(["Kubernetes would refuse this upgrade:", *refusals]), "Correct the values.")
 
 
-async def _try(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]) -> list[str]:
-    """Return what the API server refuses."""
+async def _refusals(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]) -> list[str]:
+    """Return the refusals of the API server in a dry run of some objects."""
     namespace = await kubectl.namespace()
     items: list[dict[str, Any]] = [{**o, "metadata": {"namespace": namespace, **o["metadata"]}} for o in objects]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
@@ -105,7 +105,7 @@ async def _try(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Object]
 
 
 def _sentence(line: str, objects: Sequence[Object]) -> str:
-    """Return a refusal without what kubectl says around it, and with the object's name, which not every one has."""
+    """Return a refusal without kubectl's own words, and with the object's name, which some refusals lack."""
     line = re.sub(r"^(error|Error from server)( \([\w ]+\))?: ", "", line)
     line = re.sub(r'^error when (creating|replacing|applying patch|patching) "(STDIN|-)": ', "", line)
     if any(o["metadata"]["name"] in line for o in objects):

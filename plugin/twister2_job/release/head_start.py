@@ -1,4 +1,4 @@
-"""Starts the programs with which an install begins before asyncio is imported, which takes as long as they do."""
+"""Starts the first programs of an install before asyncio is imported, which takes as long as they run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..clients.resources import presence_words, short_lived
 from ..errors import JobError
 
 SMALL = 2**20
-"""Bytes of a values file that is read ahead; a larger one may be refused."""
+"""Bytes of the largest values file for which Helm is started ahead; a larger one may be refused later."""
 _PLAIN = ("--set", "--set-string", "--set-json", "--set-literal")
 
 
 def begin(connection: Connection, name: str, options: Sequence[str], chart: str) -> None:
-    """Start the look at the cluster and the rendering of the chart; what is wrong is told by who asks for them.
+    """Start looking for the job in the cluster and rendering the chart; the code that reads the results reports errors.
 
     Args:
         connection: Cluster and namespace.
@@ -28,22 +28,22 @@ def begin(connection: Connection, name: str, options: Sequence[str], chart: str)
         chart: Path of another chart; empty means the packaged one.
     """
     if not CAN_SPAWN or os.environ.get("HELM_KUBETOKEN") or not name[:1].isalpha():
-        return  # A token is handed on by a descriptor, which goes with its command.
+        return  # A token is passed by a descriptor, which is closed with the command that opened it.
     with contextlib.suppress(JobError, OSError):
         from ..clients.environment import of_helm, of_kubectl
 
         connection.check()
         look = [find_kubectl(), *presence_words(name), *connection.kubectl_arguments()]
         prestarted.start(look, short_lived(of_kubectl()))
-        if options and _stored(options):
+        if options and _readable_again(options):
             from .chart import find
 
             words = template_words(name, str(find(chart)), options)
             prestarted.start([find_helm(), *words, *connection.helm_arguments()], short_lived(of_helm()))
 
 
-def _stored(options: Iterable[str]) -> bool:
-    """Tell whether value options name nothing but small files, which can be read as often as one likes."""
+def _readable_again(options: Iterable[str]) -> bool:
+    """Tell whether value options name only small ordinary files, which can be read several times."""
     words = iter(options)
     for option in words:
         value = next(words, "")

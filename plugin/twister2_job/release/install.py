@@ -1,4 +1,4 @@
-"""Installs a job: what is in the way, Helm's own install, the workers, and taking it back."""
+"""Installs a job: removes leftovers, checks, runs Helm's install, waits for the workers, undoes a failed install."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from .validation import check_chart_of, check_name
 from .workload import Workload
 
 TRIES = 5
-"""How often an install begins anew after it has cleared its name of a remnant."""
+"""How often an install starts again after it has removed leftovers of its name."""
 
 
 class Install:
-    """One install of one job, until Helm has made its release."""
+    """One install of a job, up to the release that Helm makes."""
 
     def __init__(self, tools: Tools, request: Request, chart: Path, workload: Workload) -> None:
-        """Keep what it is made of; nothing is contacted yet."""
+        """Store the arguments; nothing is contacted yet."""
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
         self.request, self.mark, self.chart, self.workload = request, request.mark, chart, workload
@@ -55,16 +55,16 @@ class Install:
         self._revision, self._made, self._replace = 1, False, list[str]()
 
     async def run(self, *, follow: bool) -> Applied:
-        """Clear the name and have Helm install; with `follow` the workers are watched from before that.
+        """Remove leftovers of the name and run Helm's install; with `follow` first start to watch the workers.
 
         Raises:
             JobExistsError: There is a release of this name.
-            JobError: Refused; what was made is in `undo`.
+            JobError: The install was refused; `undo` has the steps to undo it.
         """
         for _ in range(TRIES):
-            if await self._look():
+            if await self._clear_name():
                 continue
-            await self._before()
+            await self._prepare()
             if follow:
                 self.watcher.start()
             try:
@@ -73,19 +73,19 @@ class Install:
                 await self._existing(await self.helm.history(self.name))
         raise BusyError(f"Others make and remove releases named {self.name} all the time.", "Wait for them.")
 
-    async def _look(self) -> bool:
-        """Render, and look what there is of this name; tell whether something was in the way and is gone now."""
+    async def _clear_name(self) -> bool:
+        """Render the chart and remove leftovers of this name; tell whether to look again, since a release went."""
         known = self.rendered is not None or not (self.request.arguments or self.request.values)
-        look = asyncio.ensure_future(self._present())
+        presence = asyncio.ensure_future(self._present())
         template = None if known else asyncio.ensure_future(self._template())
         try:
             await asyncio.sleep(0)
-            pyhelm.load()  # It takes a moment, in which both programs run.
+            pyhelm.load()  # It takes a moment, while both programs run.
             if template:
-                self.rendered = [*await template]  # Wrong values are told first, even without a cluster.
-            present = await look
+                self.rendered = [*await template]  # Wrong values are reported first, even without a cluster.
+            present = await presence
         finally:
-            begun = [task for task in (look, template) if task]
+            begun = [task for task in (presence, template) if task]
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
@@ -102,7 +102,7 @@ class Install:
         except BusyError:
             if not (history := await self.helm.history(self.name)):
                 raise
-            return await self._existing(history)  # Another run has made it in this moment.
+            return await self._existing(history)  # Another run has just made it.
         return False
 
     async def _template(self) -> Sequence[Object]:
@@ -114,19 +114,19 @@ class Install:
         result = await self.kubectl.run(*presence_words(self.name))
         if result.code and not result.out.strip():
             error = translate(result.err, "kubectl", Step.READ)
-            if not isinstance(error, NoRightsError):  # Who may not look may not install either: Helm says what lacks.
+            if not isinstance(error, NoRightsError):  # Helm's install will name the missing right.
                 raise error
         return bool(result.out.strip())
 
     async def _existing(self, history: list[Revision]) -> bool:
-        """Deal with a release of this name: repair a remnant, or raise; tell whether to look anew.
+        """Handle a release of this name: remove what an interrupted run left, or raise; tell whether to look again.
 
         Raises:
-            JobExistsError: It is somebody's job.
-            BusyError: Somebody works on it.
+            JobExistsError: A job of this name is installed.
+            BusyError: Another run works on it.
         """
         check_chart_of(self.name, history)
-        history = await self.tools.settled(self.name, history)
+        history = await self.tools.wait_for_others(self.name, history)
         if not history:
             return True
         newest = history[-1]
@@ -134,7 +134,7 @@ class Install:
             self._replace, self._revision = ["--replace"], newest.number + 1
             return False
         if newest.status in ("pending-install", "uninstalling"):
-            if await self.tools.claimed(self.name, self.mark):
+            if await self.tools.take_over(self.name, self.mark):
                 # Before a pending install there may be revisions that `uninstall --keep-history` has kept.
                 keep = newest.status == "pending-install" and len(history) > 1
                 with contextlib.suppress(JobNotFoundError):
@@ -146,15 +146,15 @@ class Install:
             f"Use `twister2-job upgrade {self.name}`, or uninstall it first.",
         )
 
-    async def _before(self) -> None:
-        """Check the cluster, and make what has to be there before Helm begins."""
+    async def _prepare(self) -> None:
+        """Check the cluster, and make the namespace and the files that Helm's install needs."""
         if self._made:
             return
         made = False
         if self.request.create_namespace:
-            self.undo.add(self._without_namespace)
+            self.undo.add(self._remove_namespace)
             made = await namespaces.make(self.kubectl, self.mark)
-        if not made and self.rendered:  # A namespace that was just made holds nothing that could be in the way.
+        if not made and self.rendered:  # A namespace that was just made holds nothing that could conflict.
             try:
                 await preflight.check(self.kubectl, [], self.rendered, self.name)
                 await volume_claims.require_fitting(self.kubectl, self.rendered, self.name)
@@ -163,9 +163,9 @@ class Install:
                     await self._existing(history)
                 raise
         if self.workload.sends:
-            self.undo.add(self._without_files)
+            self.undo.add(self._remove_files)
             await self.workload.send()
-        self.undo.add(self._without_release)
+        self.undo.add(self._remove_release)
         self._made = True
 
     async def _apply(self) -> Applied:
@@ -180,15 +180,15 @@ class Install:
             timeout=max(1.0, self.deadline - time.monotonic()),
         )
 
-    async def _without_namespace(self, _: float) -> str:
+    async def _remove_namespace(self, _: float) -> str:
         return await namespaces.remove(self.kubectl, self.helm, self.mark, self.name)
 
-    async def _without_files(self, _: float) -> str:
-        """Remove what was sent, unless there is a release that may need it: another run's, or one that had to stay."""
+    async def _remove_files(self, _: float) -> str:
+        """Remove the sent files, unless a release may need them: another run's, or one that could not be removed."""
         return "" if await self.tools.newest(self.name) else await self.workload.take_back()
 
-    async def _without_release(self, seconds: float) -> str:
-        """Remove the release if it is the one that this run made: another run may have been quicker, or come after."""
+    async def _remove_release(self, seconds: float) -> str:
+        """Remove the release only if this run made it: another run may have made one before or after."""
         stored = await self.tools.newest(self.name)
         if stored and not labelled():
             raise RefusedError(f"Whose the release {self.name} is, is not known with this HELM_DRIVER, so it stays.")
@@ -202,7 +202,7 @@ class Install:
         return f"the release {self.name}"
 
     def require_own(self, revision: int) -> None:
-        """Raise BusyError if another install of a name that was kept made a revision before this one's."""
+        """Raise BusyError if another install made a revision before this one's, which has overwritten it."""
         if revision > self._revision:
             raise BusyError(
                 f"Another install of {self.name} made revision {revision - 1} meanwhile, and this one's revision "
@@ -211,22 +211,22 @@ class Install:
             )
 
     async def take_back(self, limit: float) -> tuple[str, str]:
-        """Take back what was made; return in sentences what was removed, and what could not be and what to do then."""
+        """Undo the install; return a sentence about what was removed, and one with a remedy about what was not."""
         done, failed = await self.undo.run(limit)
         rest = [f"Undoing it failed: {text}" for text in failed]
         if failed:
             rest.append(f"`twister2-job uninstall {self.name}` removes what is left.")
         return f"Undone: removed {', '.join(done)}." if done else "", " ".join(rest)
 
-    async def undone(self, error: BaseException) -> BaseException:
-        """Take back what was made, and return the error with what could not be."""
+    async def undo_after(self, error: BaseException) -> BaseException:
+        """Undo the install after an error, and return the error with what was and was not undone."""
         late = isinstance(error, OutOfTimeError) or not isinstance(error, JobError)
         done, rest = await self.take_back(undoing(self.deadline, late))
         if isinstance(error, PortTakenError):
             error = await preflight.with_holders(self.kubectl, error)
         if isinstance(error, JobError):
-            told = done or ("" if rest else "Nothing was made.") if late else ""
-            return type(error)(error.message, " ".join(filter(None, [error.hint, told, rest])))
+            note = done or ("" if rest else "Nothing was made.") if late else ""
+            return type(error)(error.message, " ".join(filter(None, [error.hint, note, rest])))
         self.say(" ".join(filter(None, [done or ("" if rest else "Nothing was made."), rest])))
         return error
 
@@ -236,14 +236,14 @@ async def install(tools: Tools, request: Request, workload: Workload) -> Outcome
     check_name(request.name)
     request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
-    async with tools.readable(request) as wanted:
+    async with tools.with_inputs(request) as wanted:
         work = Install(tools, wanted, chart, workload)
         try:
             what = f"The install of {request.name} was not done within {request.timeout:.0f} s."
             try:
                 applied = await within(work.deadline, work.run(follow=workload.ready is None), what)
             except (Exception, asyncio.CancelledError) as error:
-                raise await work.undone(error) from None
+                raise await work.undo_after(error) from None
             work.require_own(applied.revision)
             return await _ready(tools, wanted, work, applied)
         finally:
@@ -251,26 +251,26 @@ async def install(tools: Tools, request: Request, workload: Workload) -> Outcome
 
 
 async def _ready(tools: Tools, request: Request, work: Install, applied: Applied) -> Outcome:
-    """Wait for the workers of a release that was made; it stays, unless asked otherwise."""
+    """Wait for the workers of the new release; on failure it stays, unless the request asks for a rollback."""
     name, mark, deadline = request.name, work.mark, work.deadline
     stays = f"The release stays: `twister2-job status {name}` shows it, `twister2-job uninstall {name}` removes it."
     try:
         if work.workload.ready is None:
             work.watcher.read_rest()
-        await work.workload.give(max(deadline, time.monotonic() + LATE))
+        await work.workload.attach(max(deadline, time.monotonic() + LATE))
         objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if work.workload.ready:
             await work.workload.ready(sets, deadline)
             return Outcome(applied.revision)
 
-        async def still() -> None:
-            await tools.still(name, mark, applied.revision)
+        async def require_present() -> None:
+            await tools.require_present(name, mark, applied.revision)
 
-        await work.watcher.ready(sets, deadline=deadline, say=tools.say, still=still)
+        await work.watcher.ready(sets, deadline=deadline, say=tools.say, require_present=require_present)
         return Outcome(applied.revision, await work.watcher.cluster(sets))
     except JobNotFoundError:
-        raise  # Somebody has removed it.
+        raise  # Another run has removed the release.
     except JobError as error:
         if request.rollback_on_failure and isinstance(error, (OutOfTimeError, JobLostError)):
             raise type(error)(error.message, " ".join(filter(None, await work.take_back(LATE)))) from None

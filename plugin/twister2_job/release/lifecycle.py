@@ -1,4 +1,4 @@
-"""Install, upgrade and uninstall a job: one face for what does it."""
+"""Install, upgrade and uninstall a job: the common interface of the modules that do it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from .workload import Workload
 
 
 class Lifecycle:
-    """Changes one job; `say` is told in sentences what happens meanwhile."""
+    """Changes jobs of one connection."""
 
     def __init__(self, connection: Connection, say: Say, workload: Workload) -> None:
         """Find both programs before anything is changed.
 
         Args:
             connection: Cluster and namespace.
-            say: Is told in sentences what happens meanwhile.
-            workload: What the job adds to Helm's work; what it sends goes again with an install that is undone.
+            say: Is called with a sentence for each step of a call that takes long.
+            workload: What the job adds to Helm's work; the files that it sends are removed if an install is undone.
         """
         self._tools, self._workload = Tools(Helm(connection), Kubectl(connection), say), workload
 
     async def install(self, request: Request) -> Outcome:
         """Install a job and wait for its workers.
 
-        Whatever ends it before its release is made, an error, the time or Ctrl-C, takes back what this very run made,
-        and nothing else.
+        An error, a timeout or Ctrl-C before the release is made undoes what this run made, and nothing else.
 
         Args:
             request: What to install.
@@ -34,8 +33,8 @@ class Lifecycle:
         Raises:
             JobExistsError: There is a release of this name.
             BusyError: Another run works on it.
-            OutOfTimeError: The workers were not ready in time; the release stays unless asked otherwise.
-            JobError: Refused; nothing is left behind.
+            OutOfTimeError: The workers were not ready in time; the release stays unless a rollback was asked for.
+            JobError: The install was refused; it leaves nothing behind.
         """
         from .install import install
 
@@ -49,9 +48,9 @@ class Lifecycle:
 
         Raises:
             JobNotFoundError: There is no such job.
-            BusyError: Another run works on it, or its revision was overwritten by this one.
+            BusyError: Another run works on it, or this upgrade has overwritten another run's revision.
             OutOfTimeError: The workers were not ready in time.
-            JobError: Refused; the message says what is live.
+            JobError: The upgrade was refused; the message says what is live.
         """
         from .upgrade import upgrade
 
@@ -63,10 +62,10 @@ class Lifecycle:
         Args:
             name: Name of the job.
             wait: Wait until its pods and Services are gone.
-            timeout: Seconds for all of it.
+            timeout: Seconds for the removal and the wait together.
 
         Raises:
-            JobNotFoundError: There is no such job, nor anything of it.
+            JobNotFoundError: There is no such job, nor any object of one.
             BusyError: Another run works on it.
             OutOfTimeError: It took longer.
         """

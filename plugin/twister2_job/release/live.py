@@ -1,4 +1,4 @@
-"""A release as it is live, for changes that keep all of its values but some."""
+"""Reads a live release, for changes of some of its values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .validation import check_same_chart
 
 
 def current(history: Sequence[Revision]) -> Revision:
-    """Return the revision whose values an upgrade keeps: the deployed one, as Helm does it.
+    """Return the revision whose values an upgrade keeps: the deployed one, as for Helm.
 
-    Under a pending revision, which is undone first, it is the newest that was deployed before; without any the last.
+    If the newest revision is pending, it is undone first, and the newest superseded one counts; without any, the last.
     """
     pending = history[-1].status.startswith("pending")
     for status in ("deployed", *(["superseded"] if pending else [])):
@@ -35,7 +35,7 @@ class LiveRelease:
 
 
 async def live_release(connection: Connection, name: str, chart: str = "") -> LiveRelease:
-    """Return a release that an upgrade with the packaged chart, or with `chart`, leaves as it is but for its values.
+    """Return a release in which an upgrade with the packaged chart, or with `chart`, changes only the values.
 
     Raises:
         JobNotFoundError: There is no such job.

@@ -1,4 +1,4 @@
-"""The namespace that an install makes, and takes back when it is undone."""
+"""Makes the namespace for an install, and removes it if the install is undone."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..errors import RefusedError
 from .run_mark import Mark
 
 KINDS = "configmaps,secrets,services,serviceaccounts,pods,persistentvolumeclaims"
-"""What a namespace is looked through for before it is removed."""
+"""Kinds of objects because of which a namespace is not removed."""
 OWN = ("ConfigMap/kube-root-ca.crt", "ServiceAccount/default")
-"""What Kubernetes puts into every namespace."""
+"""Objects that Kubernetes puts into every namespace."""
 
 
-def _goes(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether an object is going already, by itself or with its owner: what Helm has just removed."""
+def _is_being_removed(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether an object is being deleted, or will be with its owner, as what Helm has just removed."""
     return bool(metadata.get("deletionTimestamp") or metadata.get("ownerReferences"))
 
 
 def _is_claim_of(job: str, item: Mapping[str, Any]) -> bool:
-    """Tell whether an object is a claim that a StatefulSet of the job has made, which stays when that goes."""
+    """Tell whether an object is a volume claim of a StatefulSet of the job: claims stay when the job is removed."""
     labels = item["metadata"].get("labels") or {}
     return item["kind"] == "PersistentVolumeClaim" and labels.get("app.kubernetes.io/instance") == job
 
@@ -38,7 +38,7 @@ async def make(kubectl: Kubectl, mark: Mark) -> bool:
     name = await kubectl.namespace()
     found = await kubectl.run("get", "namespace", name, "-o", "name", "--ignore-not-found", namespaced=False)
     if found.code or found.out.strip():
-        return False  # Without the right to look it is there: it is not ours to make, nor to delete.
+        return False  # Without the right to look it counts as there: we neither make nor delete it.
     metadata = {"name": name, "labels": mark.labels()}
     text = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     result = await kubectl.run("create", "-f", "-", "-o", "name", namespaced=False, stdin=text)
@@ -48,10 +48,10 @@ async def make(kubectl: Kubectl, mark: Mark) -> bool:
 
 
 async def remove(kubectl: Kubectl, helm: Helm, mark: Mark, job: str) -> str:
-    """Remove the namespace if this run made it and nothing of others came into it; return what was removed.
+    """Remove the namespace if this run made it and it holds nothing of others; return a name for what was removed.
 
     Raises:
-        JobError: It stays: somebody has put something into it, or the API refuses.
+        JobError: The namespace stays: it holds objects of others or volume claims, or the API refuses.
     """
     from urllib.parse import quote
 
@@ -62,7 +62,7 @@ async def remove(kubectl: Kubectl, helm: Helm, mark: Mark, job: str) -> str:
     metadata = json.loads(found.out)["metadata"]
     if not mark.made(metadata.get("labels") or {}):
         return ""
-    there = [o for o in await kubectl.items(KINDS) if not _goes(o["metadata"])]
+    there = [o for o in await kubectl.items(KINDS) if not _is_being_removed(o["metadata"])]
     claims = [o["metadata"]["name"] for o in there if _is_claim_of(job, o)]
     names = [f"{o['kind']}/{o['metadata']['name']}" for o in there]
     mine = [*OWN, *(f"PersistentVolumeClaim/{name}" for name in claims)]

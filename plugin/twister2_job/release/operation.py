@@ -1,4 +1,4 @@
-"""What every change of a release is made with: the request, the programs, the time, and what came of it."""
+"""What all changes of a release share: the request, the programs, the time limit and the outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 PATIENCE = 10.0
-"""Seconds that a command waits for another one that works on the same release, before it says so and ends."""
+"""Seconds that a command waits for another one that works on the same release before it fails."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Request:
     Attributes:
         name: Name of the job (the Helm release).
         arguments: Helm's own options (`-f FILE`, `--set KEY=VALUE`, ...), in order.
-        values: All values of an upgrade, in the place of those that the release has; `arguments` override them.
+        values: All values of an upgrade, which replace those of the release; `arguments` override them.
         chart: Folder or .tgz of another chart; empty means the packaged one.
-        timeout: Seconds until the workers must be ready.
+        timeout: Seconds within which the workers must be ready.
         create_namespace: Make the namespace if it is missing.
-        rollback_on_failure: Undo also when the time is out.
+        rollback_on_failure: Undo the change also if the workers are not ready in time.
         force_conflicts: Take over fields that others have set.
         mark: The mark of this run; None means a new one.
-        deadline: When its time is over, on the clock of `time.monotonic`; 0 means `timeout` from now.
+        deadline: The end of its time, on the clock of `time.monotonic`; 0 means `timeout` from now.
     """
 
     name: str
@@ -57,28 +57,28 @@ class Request:
     deadline: float = 0.0
 
     def ends(self) -> float:
-        """Return when its time is over, on the clock of `time.monotonic`."""
+        """Return the end of its time, on the clock of `time.monotonic`."""
         return self.deadline or time.monotonic() + self.timeout
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A revision whose workers are ready; `cluster` is what was seen of the job meanwhile, None if not enough."""
+    """A revision whose workers are ready; `cluster` has the objects read during the wait, None if some are missing."""
 
     revision: int
     cluster: Cluster | None = None
 
 
 class Tools:
-    """The programs for one connection, and whom to tell what happens."""
+    """Helm and kubectl for one connection, and `say`, which gets messages for the user."""
 
     def __init__(self, helm: Helm, kubectl: Kubectl, say: Say) -> None:
-        """Keep them."""
+        """Store them."""
         self.helm, self.kubectl, self.say = helm, kubectl, say
 
     @contextlib.asynccontextmanager
-    async def readable(self, request: Request) -> AsyncIterator[Request]:
-        """Yield the request with a mark, and with inputs that each Helm can read which can be read only once."""
+    async def with_inputs(self, request: Request) -> AsyncIterator[Request]:
+        """Yield the request with a mark, and with inputs such as pipes made readable for several runs of Helm."""
         slow = f"Helm did not say its version within {request.timeout:.0f} s."
         await within(request.ends(), helm_version(self.helm.path), slow)
         taken = await value_files.take(request.arguments, deadline=request.ends())
@@ -92,15 +92,15 @@ class Tools:
             finally:
                 self.helm.descriptors = ()
 
-    async def settled(self, name: str, history: list[Revision]) -> list[Revision]:
-        """Return the history when nobody works on the release any more.
+    async def wait_for_others(self, name: str, history: list[Revision]) -> list[Revision]:
+        """Wait until no other run works on the release, and return its history.
 
-        What is pending although whoever made it can't be at work any more is returned as it is: a remnant.
+        Its last revision may still be pending if the run that made it has ended: then it is a leftover.
 
         Raises:
-            BusyError: Somebody is still at work.
+            BusyError: Another run still works on the release after `PATIENCE` seconds.
         """
-        until, told = time.monotonic() + PATIENCE, False
+        until, announced = time.monotonic() + PATIENCE, False
         while history and history[-1].status in PENDING:
             last = history[-1]
             stored = await self.newest(name)
@@ -108,8 +108,8 @@ class Tools:
                 return []
             if not (left := remaining(stored.labels, stored.since, stored.number)):
                 return history
-            if not told:
-                told = True
+            if not announced:
+                announced = True
                 self.say(f"Release {name} is {last.status}; waiting {PATIENCE:.0f} s for whoever works on it.")
             if time.monotonic() >= until:
                 finish = f"`twister2-job uninstall {name}` finishes it." if last.status == "uninstalling" else ""
@@ -125,21 +125,21 @@ class Tools:
         return history
 
     async def newest(self, name: str) -> Stored | None:
-        """Return the newest revision of a release as Helm keeps it; None if there is none."""
+        """Return the newest stored revision of a release; None if there is none."""
         return await newest(self.helm, self.kubectl, name)
 
-    async def claimed(self, name: str, mark: Mark) -> bool:
-        """Take on what another run has left of a release; tell whether nobody else has done so meanwhile.
+    async def take_over(self, name: str, mark: Mark) -> bool:
+        """Claim what another run has left of a release, to repair it; tell whether that succeeded.
 
-        Who looks late sees another run's claim, or what that has made of the release already.
+        It fails if a third run has claimed it, or has repaired the release already.
         """
         stored = await self.newest(name)
         if stored is None or stored.status not in PENDING or remaining(stored.labels, stored.since, stored.number):
             return False
         return await claim(self.kubectl, stored, mark)
 
-    async def still(self, name: str, mark: Mark, revision: int) -> None:
-        """Raise JobNotFoundError if the revision that this run made is gone; a cluster that is silent says nothing."""
+    async def require_present(self, name: str, mark: Mark, revision: int) -> None:
+        """Raise JobNotFoundError if this run's revision is gone; if the cluster does not answer, do nothing."""
         try:
             found = await within(time.monotonic() + PATIENCE, revisions(self.helm, self.kubectl, name), "No answer.")
         except JobError:
@@ -153,12 +153,12 @@ class Tools:
 
 
 async def within(deadline: float, work: Coroutine[Any, Any, T], what: str) -> T:
-    """Return what `work` returns; it is cancelled at the deadline, or when the caller is, and awaited to its end.
+    """Return what `work` returns; cancel it at the deadline, or when the caller is cancelled, and wait for its end.
 
     Args:
-        deadline: On the clock of `time.monotonic`.
+        deadline: The end of its time, on the clock of `time.monotonic`.
         work: What to run.
-        what: A sentence for the error.
+        what: The message of the error.
 
     Raises:
         OutOfTimeError: The deadline has passed.
@@ -171,7 +171,7 @@ async def within(deadline: float, work: Coroutine[Any, Any, T], what: str) -> T:
     finally:
         if not task.done():
             task.cancel()
-            await await_uncancelled(asyncio.wait({task}))  # What becomes of it stays in the task.
+            await await_uncancelled(asyncio.wait({task}))  # The task keeps its result or error.
     if not task.cancelled() and not task.exception():
-        return task.result()  # It was done in the very moment.
+        return task.result()  # It was done just when the time was over.
     raise OutOfTimeError(what)

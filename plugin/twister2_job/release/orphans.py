@@ -1,7 +1,7 @@
-"""Objects of a job that its release does not have: what a failed upgrade or a broken uninstall has left.
+"""Orphans: objects of a job that are not in its release, left by a failed upgrade or a broken uninstall.
 
-Helm forgets them: no later upgrade or uninstall removes them, and the next install of the name adopts them. An exposure
-among them is open to the world while the values say that it is closed.
+Helm does not know of them: no later upgrade or uninstall removes them, and the next install of that name adopts them.
+An exposure among them is open to the world while the values say that it is closed.
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ KINDS = {
     "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
 }
-"""The kinds that the chart makes: where the API has them. Exposures come first, so that they are closed first."""
+"""The kinds that the chart makes, with their API path and plural. Services come first, so that exposures end first."""
 
 
-GOING = 30.0
-"""Seconds that the objects of an earlier run of the same name get to disappear: an install would adopt them."""
+DELETION_WAIT = 30.0
+"""Seconds to wait until the objects of an earlier run of the same name are deleted: an install would adopt them."""
 AT_ONCE = 8
-"""Objects that are removed side by side."""
+"""Number of objects that are removed at the same time."""
 SWEEP = 60.0
-"""Seconds that removing may take."""
+"""Seconds that the removal of all orphans may take."""
 
 
 @dataclass(frozen=True)
 class Orphans:
-    """Objects of a job without a place in its release.
+    """Objects of a job that are not in its release.
 
     Attributes:
-        helms: Those that Helm made for this very release: they can go.
-        others: All else that has the job's labels: somebody made it on purpose.
+        made_by_helm: Those that Helm made for this very release: they can be removed.
+        others: All others with the job's labels: somebody made them on purpose.
     """
 
-    helms: Sequence[Object]
+    made_by_helm: Sequence[Object]
     others: Sequence[Object]
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
-        return bool(self.helms or self.others)
+        return bool(self.made_by_helm or self.others)
 
 
 def names(objects: Iterable[Object], most: int = 5) -> str:
-    """Return the kinds and names of objects for a sentence: what has pods first, and always in the same order."""
+    """Return the kinds and names of objects for a sentence, StatefulSets first and always in the same order."""
     order = ["StatefulSet", *KINDS]
     found = [f"{o['kind']} {o['metadata']['name']}" for o in sorted(objects, key=lambda o: _place(o, order))]
     return listed(found, most)
@@ -73,7 +73,7 @@ def _place(item: Object, order: Sequence[str]) -> tuple[int, str]:
 
 
 async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -> list[Object]:
-    """Return the live objects of a job, of those kinds that the user may list.
+    """Return the live objects of a job of all kinds that the user may list.
 
     Raises:
         JobError: The API can't be reached.
@@ -82,7 +82,7 @@ async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -
     words = ("get", listed, "-l", release_selector(job), "--chunk-size=0", "-o", "json")
     result = await kubectl.run(*words)
     try:
-        found: list[Object] = json.loads(result.out).get("items", [])  # Of the kinds that may be listed.
+        found: list[Object] = json.loads(result.out).get("items", [])  # Only of the kinds that the user may list.
     except ValueError:
         raise translate(result.err, "kubectl", Step.READ) from None
     return found
@@ -96,16 +96,16 @@ def _group(kind: str) -> str:
 def find_orphans(live: Iterable[Object], manifest: Iterable[Object], job: str, namespace: str) -> Orphans:
     """Return the live objects that are not in a release's manifest.
 
-    Those that are being deleted or belong to another object have their own way to go.
+    Objects that are being deleted, or have an owner, are left out: they go without us.
 
     Args:
         live: The job's objects in the cluster.
-        manifest: The objects of the release as Helm has them.
+        manifest: The objects in Helm's manifest of the release.
         job: Name of the job: the release.
         namespace: Its namespace.
     """
     kept = {(o["kind"], o["metadata"]["name"]) for o in manifest}
-    helms: list[Object] = []
+    made_by_helm: list[Object] = []
     others: list[Object] = []
     for item in live:
         metadata = item["metadata"]
@@ -121,22 +121,22 @@ def find_orphans(live: Iterable[Object], manifest: Iterable[Object], job: str, n
             and annotations.get("helm.sh/resource-policy") != "keep"
             and item["kind"] in KINDS
         )
-        (helms if of_release else others).append(item)
-    return Orphans(helms, others)
+        (made_by_helm if of_release else others).append(item)
+    return Orphans(made_by_helm, others)
 
 
-async def require_nobodys(kubectl: Kubectl, job: str, objects: Iterable[Object], *, running: bool) -> None:
-    """Check that objects without a release are what it looks like: left.
+async def require_unowned(kubectl: Kubectl, job: str, objects: Iterable[Object], *, running: bool) -> None:
+    """Check that objects whose release is missing are really leftovers.
 
     Args:
         kubectl: The client.
         job: Name of the job.
-        objects: What Helm made for a release of this name, of which nothing is known.
-        running: They may have pods that run.
+        objects: Objects that Helm made for a release of this name, which is not found.
+        running: Whether they may have running pods.
 
     Raises:
-        BusyError: Another run has made the release since it was looked for.
-        RefusedError: Helm keeps the release where HELM_DRIVER does not look, or they have pods that run.
+        BusyError: Another run has made the release since we looked for it.
+        RefusedError: Helm keeps the release where HELM_DRIVER does not look, or the objects have running pods.
     """
     made = list(objects)
     place, known = await place_of(kubectl, job) if made else ("", False)
@@ -158,24 +158,24 @@ async def require_nobodys(kubectl: Kubectl, job: str, objects: Iterable[Object],
         )
 
 
-async def remove(kubectl: Kubectl, objects: Iterable[Object], gone: list[Object]) -> list[str]:
-    """Remove objects, each only if it is still what was read, and return a sentence for each that stays.
+async def remove(kubectl: Kubectl, objects: Iterable[Object], removed: list[Object]) -> list[str]:
+    """Remove objects, each only if it has not changed since it was read; return a sentence for each that stays.
 
-    The API server compares: whoever takes an object over meanwhile, an upgrade that adopts it for example, keeps it.
+    The API server compares: an object that another run took over meanwhile, such as an upgrade that adopts it, stays.
 
     Args:
         kubectl: The client.
         objects: The objects.
-        gone: Gets each that is removed, so that it is known also when the time is out before all are.
+        removed: Each removed object is appended to it, so that they are known even if the time runs out.
     """
-    turn, stay = asyncio.Semaphore(AT_ONCE), list[str]()
+    turn, problems = asyncio.Semaphore(AT_ONCE), list[str]()
 
     async def one(item: Object) -> None:
         async with turn:
             if why := await _remove(kubectl, item):
-                stay.append(f"{names([item])} stays: {why}")
+                problems.append(f"{names([item])} stays: {why}")
             else:
-                gone.append(item)
+                removed.append(item)
 
     order = list(KINDS)
     tasks = [asyncio.ensure_future(one(o)) for o in sorted(objects, key=lambda o: order.index(o["kind"]))]
@@ -185,7 +185,7 @@ async def remove(kubectl: Kubectl, objects: Iterable[Object], gone: list[Object]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return stay
+    return problems
 
 
 async def _remove(kubectl: Kubectl, item: Object) -> str:
@@ -212,9 +212,10 @@ async def _remove(kubectl: Kubectl, item: Object) -> str:
 
 
 async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:
-    """Make room for an install where there is no release, and say what was removed.
+    """Clear the namespace for an install where there is no release, and say what was removed.
 
-    Waits until nothing of an earlier run is being deleted, and removes what it has left and Helm would not adopt.
+    Waits until nothing of an earlier run is being deleted, then removes the objects that Helm made for that run and
+    the new install does not have.
 
     Args:
         tools: The programs, for the namespace.
@@ -223,67 +224,70 @@ async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:
 
     Raises:
         BusyError: Something is still being deleted.
-        RefusedError: A job runs there: Helm would adopt it.
+        RefusedError: The objects of an earlier run have running pods: Helm would adopt them.
     """
-    until = time.monotonic() + GOING
+    until = time.monotonic() + DELETION_WAIT
     while True:
         live = await objects_of(tools.kubectl, job)
-        going = [item for item in live if item["metadata"].get("deletionTimestamp")]
-        if not going:
+        deleting = [item for item in live if item["metadata"].get("deletionTimestamp")]
+        if not deleting:
             break
         if time.monotonic() > until:
             raise BusyError(
-                f"{names(going[:1])} of an earlier run is still being deleted.", "Wait, or take another job name."
+                f"{names(deleting[:1])} of an earlier run is still being deleted.", "Wait, or take another job name."
             )
         await asyncio.sleep(1)
-    made = find_orphans(live, [], job, await tools.kubectl.namespace()).helms
-    await require_nobodys(tools.kubectl, job, made, running=False)
-    gone, stay = await sweep(tools, job, rendered, 0)
-    for sentence in [*([f"Removed what an earlier run of {job} had left: {names(gone)}."] if gone else []), *stay]:
+    made = find_orphans(live, [], job, await tools.kubectl.namespace()).made_by_helm
+    await require_unowned(tools.kubectl, job, made, running=False)
+    removed, problems = await sweep(tools, job, rendered, 0)
+    if removed:
+        tools.say(f"Removed what an earlier run of {job} had left: {names(removed)}.")
+    for sentence in problems:
         tools.say(sentence)
 
 
 async def sweep(
     tools: Tools, job: str, manifest: Sequence[Object], revision: int, *, limit: float = SWEEP
 ) -> tuple[list[Object], list[str]]:
-    """Remove what Helm made for a release and the release does not have.
+    """Remove the objects that Helm made for a release and that the release does not have.
 
     Args:
         tools: The programs, for the release's namespace.
         job: Name of the job: the release.
         manifest: The objects of its newest revision, or of the one that is live.
         revision: Its newest revision; 0 if there is no release.
-        limit: Seconds for all of it.
+        limit: Seconds for the whole removal.
 
     Returns:
-        What was removed, and a sentence for each thing that stays. Nothing is removed when another run has begun, since
-        what there is may be its own.
+        The removed objects, and a sentence for each object that stays. Nothing is removed if another run has begun,
+        since the objects may be its own.
 
     Raises:
-        BusyError: Another run has made the release since it was looked for.
+        BusyError: Another run has made the release since we looked for it.
         RefusedError: Helm keeps the release where HELM_DRIVER does not look.
-        JobError: The cluster refuses to tell what there is.
+        JobError: The objects can't be read.
     """
-    gone: list[Object] = []
-    work = _sweep(tools, job, manifest, revision, gone)
+    removed: list[Object] = []
+    work = _sweep(tools, job, manifest, revision, removed)
+    late = "What the release does not have is not all removed."
     try:
-        return gone, await within(time.monotonic() + limit, work, "What the release does not have is not all removed.")
+        return removed, await within(time.monotonic() + limit, work, late)
     except OutOfTimeError as error:
-        return gone, [f"{error.message} `twister2-job status {job}` shows what is left."]
+        return removed, [f"{error.message} `twister2-job status {job}` shows what is left."]
 
 
-async def _sweep(tools: Tools, job: str, manifest: Sequence[Object], revision: int, gone: list[Object]) -> list[str]:
+async def _sweep(tools: Tools, job: str, manifest: Sequence[Object], revision: int, removed: list[Object]) -> list[str]:
     kubectl = tools.kubectl
     if revision and not manifest:
-        return []  # A release that holds nothing is one that could not be read.
+        return []  # An empty manifest means that the release could not be read.
     found = find_orphans(await objects_of(kubectl, job), manifest, job, await kubectl.namespace())
-    told = [f"{names(found.others)}: labelled as {job}'s, but not made by Helm for it."] if found.others else []
-    if not found.helms:
-        return told
+    notes = [f"{names(found.others)}: labelled as {job}'s, but not made by Helm for it."] if found.others else []
+    if not found.made_by_helm:
+        return notes
     if not revision:
-        await require_nobodys(kubectl, job, found.helms, running=True)
-    # After the objects were read: a later run makes its revision before its objects.
+        await require_unowned(kubectl, job, found.made_by_helm, running=True)
+    # Read after the objects: a later run makes its revision before its objects.
     last = await tools.newest(job)
     if (last.number if last else 0) != revision:
-        return told
-    return [*await remove(kubectl, found.helms, gone), *told]
+        return notes
+    return [*await remove(kubectl, found.made_by_helm, removed), *notes]

@@ -1,4 +1,4 @@
-"""What the Python API is called with: checked here, since what is wrong would come up deep inside or not at all."""
+"""Checks the arguments of the Python API: a wrong one would cause an error deep inside, or none at all."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ LONGEST = 2**63 // 10**9
 _TWO_WORDS = re.compile(r"--?[A-Za-z][\w-]*\s")
 
 
-def _wrong(name: str, what: str, given: object, hint: str = "") -> UsageError:
-    """Return the error for an argument of another type than it must have."""
+def _error(name: str, what: str, given: object, hint: str = "") -> UsageError:
+    """Return the error for an argument of the wrong type."""
     kind = type(given).__name__
     try:
         shown = repr(given)
-    except Exception:  # An object of the user's, or a number of more digits than Python writes.
+    except Exception:  # The repr of a user's object, or of an int with more digits than Python converts.
         return UsageError(f"{name} must be {what}, not this ({kind}).", hint)
     shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
     return UsageError(f"{name} must be {what}, not {shown} ({kind}).", hint)
 
 
 def text(name: str, given: object, what: str = "text", hint: str = "") -> str:
-    """Return a text that can be a word of a command line.
+    """Return a text that can be an argument of a command line.
 
     Raises:
-        UsageError: It is no text, or holds what no command line can hold.
+        UsageError: It is no text, or holds a character that no command line can hold.
     """
     if not isinstance(given, str):
-        raise _wrong(name, what, given, hint)
+        raise _error(name, what, given, hint)
     try:
         encoded = os.fsencode(given)
     except UnicodeEncodeError:
@@ -60,13 +60,13 @@ def path(name: str, given: object, what: str = "a path", hint: str = "") -> str:
 
 
 def flag(name: str, given: object) -> bool:
-    """Return a switch; a text such as "no" would count as True.
+    """Return a bool; other types are refused, since a text such as "no" would count as True.
 
     Raises:
         UsageError: It is neither True nor False.
     """
     if not isinstance(given, bool):
-        raise _wrong(name, "True or False", given)
+        raise _error(name, "True or False", given)
     return given
 
 
@@ -80,57 +80,57 @@ def seconds(name: str, given: object) -> float:
 
     what, hint = "a number of seconds", f"Five minutes are {name}=300."
     if isinstance(given, bool) or not isinstance(given, Real):
-        raise _wrong(name, what, given, hint)
+        raise _error(name, what, given, hint)
     try:
         number = float(given)
     except OverflowError:
         number = math.inf
-    if not 0 <= number <= LONGEST:  # Nothing is true of NaN.
-        raise _wrong(name, f"{what} from 0 to {LONGEST}", given, hint)
+    if not 0 <= number <= LONGEST:  # Also true of NaN.
+        raise _error(name, f"{what} from 0 to {LONGEST}", given, hint)
     return number
 
 
 def worker(name: str, given: object) -> None:
     """Raise UsageError unless it is the ID of a worker, or None."""
     if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
-        raise _wrong(name, "the ID of a worker or None", given)
+        raise _error(name, "the ID of a worker or None", given)
 
 
 def function(name: str, given: object) -> None:
     """Raise UsageError unless it can be called."""
     if not callable(given):
-        raise _wrong(name, "a function", given)
+        raise _error(name, "a function", given)
 
 
 def settings(name: str, given: object) -> Mapping[str, Any]:
     """Return settings by their names.
 
     Raises:
-        UsageError: They are no mapping of names to what JSON can hold.
+        UsageError: They are no mapping of names to values that JSON can hold.
     """
     import json
 
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise _wrong(name, "a dict with names of settings as its keys", given)
+        raise _error(name, "a dict with names of settings as its keys", given)
     for key, value in given.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
-            raise _wrong(f"{name}[{key!r}]", "a number, text, True, False, or a list or dict of them", value) from None
+            raise _error(f"{name}[{key!r}]", "a number, text, True, False, or a list or dict of them", value) from None
     return given
 
 
-def _several(name: str, given: object, what: str, hint: str) -> Sequence[object]:
-    """Return a sequence; one text or path counts as one, never as its letters."""
+def _as_list(name: str, given: object, what: str, hint: str) -> Sequence[object]:
+    """Return a sequence; a single text or path becomes a list of one, not of its letters."""
     if isinstance(given, str | os.PathLike):
         return [given]
     if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Sequence):
-        raise _wrong(name, f"{what}, or a list of them", given, hint)
+        raise _error(name, f"{what}, or a list of them", given, hint)
     return given
 
 
-def _listed(file: str) -> str:
-    """Return a path as Helm's --values takes it: a line of CSV, in which a comma begins the next file."""
+def _csv_quoted(file: str) -> str:
+    """Return a path quoted for Helm's --values, a line of CSV in which a comma begins the next file."""
     return '"' + file.replace('"', '""') + '"' if re.search(r'[,"\r\n]', file) else file
 
 
@@ -138,7 +138,7 @@ def connection(namespace: object, kube_context: object, kubeconfig: object) -> C
     """Return the connection for the arguments of `AsyncJob` of these names.
 
     Raises:
-        UsageError: One is of another type than it must have.
+        UsageError: One has the wrong type.
     """
     return Connection.chosen(
         text("namespace", namespace), text("kube_context", kube_context), path("kubeconfig", kubeconfig)
@@ -149,18 +149,18 @@ def value_options(values: object, set: object, arguments: object) -> list[str]:
     """Return Helm's options for the arguments of `AsyncJob.install` of these names.
 
     Raises:
-        UsageError: One is of another type, or empty.
+        UsageError: One has the wrong type, or is empty.
     """
     found: list[str] = []
     what, hint = "the path of a values file", 'Single values are given with set="KEY=VALUE".'
-    for each in _several("values", values, what, hint):
-        found += ["--values", _listed(_present("values", path("values", each, what, hint)))]
+    for each in _as_list("values", values, what, hint):
+        found += ["--values", _csv_quoted(_not_empty("values", path("values", each, what, hint)))]
     what, hint = "KEY=VALUE as text", 'Write set="instances=3", for example.'
-    for each in _several("set", set, what, hint):
-        found += ["--set", _present("set", text("set", each, what, hint))]
+    for each in _as_list("set", set, what, hint):
+        found += ["--set", _not_empty("set", text("set", each, what, hint))]
     what, hint = "an option of Helm as text", 'Write arguments=["--set-string", "KEY=VALUE"], for example.'
-    for each in _several("arguments", arguments, what, hint):
-        word = _present("arguments", text("arguments", each, what, hint))
+    for each in _as_list("arguments", arguments, what, hint):
+        word = _not_empty("arguments", text("arguments", each, what, hint))
         if _TWO_WORDS.match(word):
             option, rest = word.split(None, 1)
             raise UsageError(f"arguments has two words in one: {word!r}.", f"Write [{option!r}, {rest!r}].")
@@ -168,7 +168,7 @@ def value_options(values: object, set: object, arguments: object) -> list[str]:
     return found
 
 
-def _present(name: str, word: str) -> str:
+def _not_empty(name: str, word: str) -> str:
     if not word:
         raise UsageError(f"{name} has an empty text.", "Leave it out.")
     return word
@@ -194,13 +194,13 @@ def request(
         set: As for `value_options`.
         arguments: As for `value_options`.
         chart: Path of another chart.
-        timeout: Seconds until the workers must be ready.
+        timeout: Seconds within which the workers must be ready.
         create_namespace: Make the namespace if it is missing.
-        rollback_on_failure: Undo also when the time is out.
+        rollback_on_failure: Undo the change also if the workers are not ready in time.
         force_conflicts: Take over the fields that others have set.
 
     Raises:
-        UsageError: One of them is of another type than it must have.
+        UsageError: One of them has the wrong type.
     """
     from .operation import Request
 

@@ -1,4 +1,4 @@
-"""Pins the node ports of a job: the numbers that Kubernetes gave become values, and stay as long as the Services do."""
+"""Pins the node ports of a job: stores the numbers that Kubernetes gave its Services as values of its release."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def live_numbers(objects: Sequence[Object]) -> Values:
 
 
 def merged(base: Values, more: Values) -> Values:
-    """Return `base` with `more` on top, mapping by mapping, as Helm merges values."""
+    """Return `base` with `more` merged into it, mapping by mapping, as Helm merges values."""
     result = copy.deepcopy(base)
     for key, value in more.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -68,7 +68,7 @@ def unpinned(values: Values, workers: int) -> Values:
 
     Args:
         values: The user's values of the release.
-        workers: Number of workers; a count of Services that is just this goes as well, since 0 means the same.
+        workers: Number of workers; a `perWorker.count` of this number is removed too, since 0 means the same.
     """
     result = copy.deepcopy(values)
     for block, keys in (("nodePort", ("port", "nodePorts")), ("perWorker", ("nodePortBase",))):
@@ -94,7 +94,7 @@ def require_numbers(job: str, values: Values) -> None:
 
 
 def check_file(path: Path, job: str) -> None:
-    """Raise UsageError unless `path` can be written without losing anything: another job's numbers, for example."""
+    """Raise UsageError unless `path` can be written and nothing in it would be lost, such as another job's ports."""
     other, first = "Choose another --file.", f"{HEADER} {job}\n".encode()
     try:
         there = None if str(path) == "-" else os.stat(path)
@@ -108,7 +108,7 @@ def check_file(path: Path, job: str) -> None:
     if there:
         try:
             with path.open("rb") as file:
-                ours = file.read(len(first)) == first  # No more of it: it may be anything.
+                ours = file.read(len(first)) == first  # Not the whole file: it may be large.
         except OSError as error:
             raise UsageError(f"The ports file {path} can't be read: {error.strerror}.", other) from None
         if not ours:
@@ -133,12 +133,12 @@ def write_file(path: Path, job: str, values: Values) -> None:
 
 
 def changed(request: Request, values: Values) -> Request:
-    """Return the request for an upgrade to these values, whatever the release has now."""
+    """Return the request for an upgrade that replaces all values of the release by these."""
     return replace(request, arguments=["--reset-values"], values=values)
 
 
 async def pin(connection: Connection, request: Request, upgrade: Upgrade, say: Say, *, file: str) -> JobAddresses:
-    """Make the live node ports values of the release; see `AsyncJob.pin`."""
+    """Store the live node ports in the values of the release; see `AsyncJob.pin`."""
     name = request.name
     live = await live_release(connection, name, request.chart)
     numbers = live_numbers(live.objects)
@@ -148,7 +148,7 @@ async def pin(connection: Connection, request: Request, upgrade: Upgrade, say: S
     late: OutOfTimeError | None = None
     try:
         report = await upgrade(changed(request, merged(live.values, numbers)))
-    except OutOfTimeError as error:  # The workers are late, but the numbers are values of the release by now.
+    except OutOfTimeError as error:  # The workers are late, but the release has the numbers already.
         if request.rollback_on_failure:
             raise
         late = error
@@ -161,7 +161,7 @@ async def pin(connection: Connection, request: Request, upgrade: Upgrade, say: S
 
 
 async def unpin(connection: Connection, request: Request, upgrade: Upgrade) -> JobAddresses:
-    """Take every fixed node port out of the release's values; see `AsyncJob.unpin`."""
+    """Remove all fixed node ports from the release's values; see `AsyncJob.unpin`."""
     live = await live_release(connection, request.name, request.chart)
     values = unpinned(live.values, len(table(live.objects)))
     return await upgrade(changed(request, values))

@@ -1,4 +1,4 @@
-"""What an upgrade needs to know before anything is changed: the release as it is, and what Helm would make of it."""
+"""Reads what an upgrade needs before anything is changed: the present release, and what Helm would render."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from .operation import Request, Tools
 
 KEEP = "--reset-then-reuse-values"
 RESET = ("--reset-values", "--reuse-values", KEEP)
-"""Helm's options that say what becomes of the values of the release."""
+"""Helm's options that decide which values of the release an upgrade keeps."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was found out.
+    """The data that an upgrade works with.
 
     Attributes:
         history: The release's revisions; none if there is no release.
         live: The job's objects in the cluster.
         rendered: The objects that Helm would make of the request.
-        values: Those of the release that the request keeps; None if it keeps none.
-        arguments: Helm's options that make what was rendered.
-        given: The values for Helm's standard input that do.
-        manifest: The objects of the revision that the upgrade builds on, as they were rendered.
-        by_server: The API server applied that revision, and keeps whose each field is.
+        values: The values of the release that the request keeps; None if it keeps none.
+        arguments: Helm's options for the upgrade.
+        given: The values for Helm's standard input in the upgrade.
+        manifest: The rendered objects of the revision that the upgrade builds on.
+        by_server: Whether the API server applied that revision, and so records the manager of each field.
     """
 
     history: list[Revision]
@@ -47,13 +47,13 @@ class Prepared:
 
 
 def keeps_values(request: Request) -> bool:
-    """Tell whether an upgrade keeps the release's values: by option, or, as Helm does it, when it gives none."""
+    """Tell whether an upgrade keeps the release's values: by an option or, as for Helm, because it gives none."""
     reuses = any(a.startswith(("--reuse-values", KEEP)) for a in request.arguments)
     return request.values is None and (reuses or not request.arguments)
 
 
 def resets_values(request: Request) -> bool:
-    """Tell whether values go back to the chart's defaults without anybody having asked for that."""
+    """Tell whether an upgrade resets values to the chart's defaults although no option asks for it."""
     asked = any(a.startswith(RESET) for a in request.arguments)
     return request.values is None and bool(request.arguments) and not asked
 
@@ -61,8 +61,8 @@ def resets_values(request: Request) -> bool:
 def to_apply(request: Request, kept: dict[str, Any] | None) -> tuple[Sequence[str], dict[str, Any]]:
     """Return Helm's options and the values for its standard input.
 
-    Values that are kept go there too: Helm itself would take a list of them for a new one as soon as `--set` names one
-    of its elements, and lose all the rest, of a worker group for example.
+    Kept values go to the standard input too: if Helm kept them itself, a `--set` of one element of a list, of a worker
+    group for example, would replace the whole list.
     """
     if kept is None or KEEP not in request.arguments:
         return request.arguments, request.values or {}
@@ -70,12 +70,12 @@ def to_apply(request: Request, kept: dict[str, Any] | None) -> tuple[Sequence[st
 
 
 async def prepare(tools: Tools, request: Request, chart: Path) -> Prepared:
-    """Find it out, side by side.
+    """Read all of it, in parallel.
 
     Raises:
         ValuesError: The chart refuses the values.
         BusyError: Another run works on the release.
-        JobError: Helm or the cluster refuses to tell.
+        JobError: Helm or the cluster refuses a read.
     """
     tasks: list[asyncio.Future[Any]] = []
 
@@ -85,11 +85,11 @@ async def prepare(tools: Tools, request: Request, chart: Path) -> Prepared:
 
     first = begin(tools.helm.history(request.name))
     rendered = begin(_rendered(tools, request, chart, first))
-    history = begin(_settled(tools, request.name, first))
+    history = begin(_once_idle(tools, request.name, first))
     before = begin(_before(tools, request.name, history))
     live = begin(_live(tools, request.name, history))
     try:
-        documents, values = await rendered  # Wrong values are told first, even without a cluster.
+        documents, values = await rendered  # Wrong values are reported first, even without a cluster.
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
@@ -100,18 +100,18 @@ async def prepare(tools: Tools, request: Request, chart: Path) -> Prepared:
     return Prepared(history.result(), live.result(), documents, values, arguments, given, manifest, by_server)
 
 
-async def _settled(tools: Tools, name: str, first: asyncio.Future[list[Revision]]) -> list[Revision]:
-    return await tools.settled(name, await asyncio.shield(first))
+async def _once_idle(tools: Tools, name: str, first: asyncio.Future[list[Revision]]) -> list[Revision]:
+    return await tools.wait_for_others(name, await asyncio.shield(first))
 
 
 async def _live(tools: Tools, name: str, history: asyncio.Future[list[Revision]]) -> Sequence[Object]:
-    """Return the job's objects in the cluster, once nobody works on them any more."""
+    """Return the job's objects in the cluster, read when no other run works on the release."""
     await asyncio.shield(history)
     return (await tools.kubectl.cluster(name, nodes=False)).objects
 
 
 async def _before(tools: Tools, name: str, history: asyncio.Future[list[Revision]]) -> tuple[Sequence[Object], bool]:
-    """Return the objects of the revision that is built on, and whether the API server applied it."""
+    """Return the objects of the revision that the upgrade builds on, and whether the API server applied it."""
     known = await asyncio.shield(history)
     if not known:
         return [], False
@@ -123,7 +123,7 @@ async def _before(tools: Tools, name: str, history: asyncio.Future[list[Revision
 async def _rendered(
     tools: Tools, request: Request, chart: Path, history: asyncio.Future[list[Revision]]
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Render the chart with the values that the release will have; return the objects and the values kept."""
+    """Render the chart with the values that the release will have; return the objects and the kept values."""
     options = [a for a in request.arguments if a.partition("=")[0] not in RESET]
     values = request.values
     if keeps_values(request):

@@ -1,4 +1,4 @@
-"""Why the pods of a job are not ready: each cause once, however many pods have it."""
+"""Finds out why the pods of a job are not ready: each cause once, however many pods have it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..exposure.workers import Object, number, of_kind, pod_ready, reason_of, re
 
 LOG_LINES = 5
 MOST_CAUSES = 10
-"""Causes that are told."""
+"""The most causes that are reported in full."""
 NAMED = 2
-"""Pods of a cause that are named if there are more than one."""
+"""The most pods that are named for a cause of several pods."""
 
-# What the kubelet and containerd wrap around the reason why an image can't be had, each around the other.
+# The words that the kubelet and containerd put around the reason why an image can't be pulled.
 _WRAPPING = re.compile(
     r"rpc error: code = \w+ desc = |failed to do request: |failed to resolve image: |pull access denied, (?=repository)"
     r'|(?:Head|Get) "https?://[^"]*": '
@@ -30,8 +30,8 @@ _CRASH = re.compile(r"back-off \S+ restarting failed container=?\s?(\S+)(?: in)?
 _PULLS = ("ErrImagePull", "ImagePullBackOff")
 _SAME = "ErrImagePull|ImagePullBackOff"
 _EMPTY = {"error", "failed", "pod", "errimagepull", "imagepullbackoff"}
-"""Words that say nothing new in a warning."""
-# What differs from pod to pod, or from one second to the next, within one cause.
+"""Words of a warning that carry no information."""
+# Parts of a message that differ between pods, or change every second, within one cause.
 _VARYING = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{13,}\b|\b\d+\.\d+\.\d+\.\d+(?::\d+)?\b|\[[0-9a-f:]+\](?::\d+)?"
     r"|\b[0-9a-f]{12,}\b|(?<!exit code )(?<!\d)\d+"
@@ -40,13 +40,13 @@ _VARYING = re.compile(
 
 @dataclass
 class Cause:
-    """A reason, and whatever has it.
+    """A reason, and the objects that have it.
 
     Attributes:
         text: The reason, as a sentence without its full stop.
-        kind: What has it: `pod` or `StatefulSet`.
+        kind: Kind of the objects: `pod` or `StatefulSet`.
         names: Their names.
-        crashed: The pods that have a container which ended.
+        crashed: The pods among them that have a container which ended.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Cause:
     crashed: list[Object] = field(default_factory=list)
 
     def line(self) -> str:
-        """Return the cause with those that have it."""
+        """Return the cause with the names of the objects that have it."""
         if len(self.names) == 1:
             return f"{self.kind} {self.names[0]}: {self.text}"
         return f"{len(self.names)} {self.kind}s ({listed(self.names, NAMED)}): {self.text}"
@@ -74,14 +74,14 @@ async def reasons(kubectl: Kubectl, job: str, names: Sequence[str], *, logs: boo
         kubectl.cluster(job, nodes=False), kubectl.items("events", "--field-selector=type=Warning")
     )
     found = causes(cluster.objects, events)
-    told = []
+    lines = []
     for cause in found[:MOST_CAUSES]:
-        told.append(cause.line())
+        lines.append(cause.line())
         if logs and cause.crashed:
-            told += [f"  {short(line)}" for line in await _last_words(kubectl, cause.crashed[0])]
+            lines += [f"  {short(line)}" for line in await _last_log_lines(kubectl, cause.crashed[0])]
     if rest := found[MOST_CAUSES:]:
-        told.append(f"{sum(len(cause.names) for cause in rest)} more, of {len(rest)} other causes")
-    return told
+        lines.append(f"{sum(len(cause.names) for cause in rest)} more, of {len(rest)} other causes")
+    return lines
 
 
 def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
@@ -89,7 +89,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
 
     Args:
         objects: The job's StatefulSets and pods.
-        events: The namespace's warnings.
+        events: The warning events of the namespace.
     """
     objects, found = list(objects), dict[tuple[str, str], Cause]()
     about = _by_object(events)
@@ -103,7 +103,7 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
     for item in of_kind(objects, "StatefulSet"):
         mine = about.get(("StatefulSet", item["metadata"]["name"]), [])
         if mine and number(item.get("status", {}).get("replicas")) < replicas(item):
-            add("StatefulSet", item, essence(_told(mine[0])))
+            add("StatefulSet", item, unwrapped(_event_text(mine[0])))
     for pod in (p for p in of_kind(objects, "Pod") if not pod_ready(p)):
         cause = add("pod", pod, why(pod, about.get(("Pod", pod["metadata"]["name"]), [])))
         if _crashed(pod):
@@ -112,38 +112,38 @@ def causes(objects: Iterable[Object], events: Sequence[Object]) -> list[Cause]:
 
 
 def why(pod: Object, events: Sequence[Object]) -> str:
-    """Return why a pod is not ready: its state, and what the newest warning about it adds to that.
+    """Return why a pod is not ready: its state, and the newest warning about it if that says more.
 
     Args:
         pod: The pod.
         events: The warnings about it, the newest first.
     """
     state = reason_of(pod)
-    told = essence(state) + _exit_code(pod, state)
+    summary = unwrapped(state) + _exit_code(pod, state)
     scheduled = bool(pod.get("spec", {}).get("nodeName"))
     fresh = [e for e in events if not (scheduled and e.get("reason") == "FailedScheduling")]
-    if state.startswith(_PULLS):  # The newest is often that it waits; an older one says what is wrong with the image.
+    if state.startswith(_PULLS):  # The newest often says only that it waits; an older one has the image's problem.
         fresh = [*fresh[:1], *(e for e in fresh[1:] if "image" in str(e.get("message", "")))]
     else:
         fresh = fresh[:1]
     for event in fresh:
-        text = essence(_told(event))
+        text = unwrapped(_event_text(event))
         if not _repeats(text, state):
-            text = re.sub(r'image "([^"]*)": ', lambda found: "" if found[1] in told else found[0], text)
-            return f"{short(told, 160)} ({short(text, 120)})" if told else text
-    return told
+            text = re.sub(r'image "([^"]*)": ', lambda found: "" if found[1] in summary else found[0], text)
+            return f"{short(summary, 160)} ({short(text, 120)})" if summary else text
+    return summary
 
 
-def essence(text: str) -> str:
-    """Return Kubernetes' words about a pod without what they wrap around them, in at most 200 characters."""
+def unwrapped(text: str) -> str:
+    """Return a message of Kubernetes about a pod without its wrapping words, in at most 200 characters."""
     text = _WRAPPING.sub("", " ".join(text.split()))
     seen: set[str] = set()
 
     def named(found: re.Match[str]) -> str:
-        """Return the image once; where it is named already only the reason is left."""
-        told = found[1] in seen or f'"{found[1]}"' in text[: found.start()]
+        """Return the image's name at its first occurrence, later an empty text."""
+        named_before = found[1] in seen or f'"{found[1]}"' in text[: found.start()]
         seen.add(found[1])
-        return "" if told else f'image "{found[1]}": '
+        return "" if named_before else f'image "{found[1]}": '
 
     return short(_CRASH.sub(r"container \1 ends each time and is started again", _IMAGE.sub(named, text)))
 
@@ -152,7 +152,7 @@ async def warnings_of(kubectl: Kubectl, kind: str, name: str) -> list[str]:
     """Return the newest warning about an object, if there is one."""
     chosen = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
     events = _by_object(await kubectl.items("events", f"--field-selector={chosen}"))
-    return [essence(_told(event)) for event in events.get((kind, name), [])[:1]]
+    return [unwrapped(_event_text(event)) for event in events.get((kind, name), [])[:1]]
 
 
 def _by_object(events: Iterable[Object]) -> dict[tuple[str, str], list[Object]]:
@@ -175,7 +175,7 @@ def _time(event: Object) -> str:
     return next((str(time) for time in times if time), "")
 
 
-def _told(event: Object) -> str:
+def _event_text(event: Object) -> str:
     return f"{event.get('reason', '')}: {str(event.get('message') or '').strip()}"
 
 
@@ -190,7 +190,7 @@ def _repeats(event: str, state: str) -> bool:
 
 
 def _exit_code(pod: Object, state: str) -> str:
-    """Return with which exit code the container ended that is in a crash loop: its state does not tell."""
+    """Return the exit code of the container in a crash loop, which its state does not have; empty without one."""
     if not state.startswith("CrashLoopBackOff"):
         return ""
     for status in _statuses(pod):
@@ -203,7 +203,7 @@ def _exit_code(pod: Object, state: str) -> str:
 
 
 def _key(text: str, name: str) -> str:
-    """Return what is the same for all that have one cause."""
+    """Return a key that is equal for all objects with the same cause."""
     group = name.rpartition("-")[0]
     text = text.replace(name, "#").replace(f"{group}-", "#-") if group else text.replace(name, "#")
     return _VARYING.sub("#", re.sub(_SAME, "pull", text))
@@ -223,7 +223,7 @@ def _crashed(pod: Object) -> list[str]:
     ]
 
 
-async def _last_words(kubectl: Kubectl, pod: Object) -> list[str]:
+async def _last_log_lines(kubectl: Kubectl, pod: Object) -> list[str]:
     """Return the last log lines of the first container that ended."""
     name, container = pod["metadata"]["name"], _crashed(pod)[0]
     for previous in ([], ["--previous"]):

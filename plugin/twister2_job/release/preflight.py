@@ -1,7 +1,7 @@
-"""What would go wrong, found before anything is changed: worker IDs, node ports, quotas; all problems at once.
+"""Finds problems before anything is changed, all at once: moved worker IDs, taken node ports, exceeded quotas.
 
-It needs the rights of one namespace only. Fixed node ports are tried against the API server: a dry run reserves
-nothing, but it does report a taken port. Ports that Kubernetes picks cost nothing.
+The checks need rights in one namespace only. Fixed node ports are checked by a dry run of the API server: it reserves
+nothing, but it reports a taken port. Ports that Kubernetes picks need no check.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ _QUOTA_KEYS = ("services", "count/services", "services.nodeports")
 
 
 HOLDERS = 5.0
-"""Seconds for looking whose a taken port is: the user waits for the refusal."""
+"""Seconds to find out which Service has a taken port: the user waits for the error meanwhile."""
 
 
 @dataclass
 class Findings:
-    """What was found: each text is `values path: problem; remedy`."""
+    """The problems that were found; each text is `values path: problem; remedy`."""
 
     values: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     quota: list[str] = field(default_factory=list)
 
     def error(self) -> JobError | None:
-        """Return one error with all problems, of the kind of the first; None if there is none."""
-        told = "\n  ".join([*self.values, *self.taken, *self.quota])
+        """Return one error with all problems, of the first one's type; None if there is no problem."""
+        text = "\n  ".join([*self.values, *self.taken, *self.quota])
         if self.values:
-            return ValuesError(told)
+            return ValuesError(text)
         if self.taken:
-            return PortTakenError(told)
-        return RefusedError(told) if self.quota else None
+            return PortTakenError(text)
+        return RefusedError(text) if self.quota else None
 
 
 def _ports(service: Object) -> list[Mapping[str, Any]]:
@@ -64,7 +64,7 @@ def _ports(service: Object) -> list[Mapping[str, Any]]:
 
 
 def _path(service: Object, index: int) -> str:
-    """Return the values path that decides on a node port."""
+    """Return the path of the value that sets a node port."""
     port = _ports(service)[index].get("name") or "worker"
     if EXPOSURE not in (service["metadata"].get("labels") or {}):
         return f"extraObjects (Service {service['metadata']['name']}).spec.ports[{index}].nodePort"
@@ -102,7 +102,7 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
             elif after[1] > before[1]:
                 moves = f"worker {old[group + 1][0]} of the next group, which goes, would become one of this group"
             else:
-                continue  # The groups behind go, and none takes their IDs.
+                continue  # The later groups are removed, and no other group takes their IDs.
             problems.append(
                 f"{group_path(group, 'instances')}: {before[1]} of the running job would become {after[1]}, and "
                 f"{moves}: addresses would lead to other workers; change only the last group, or add one behind it"
@@ -111,7 +111,7 @@ def moved_workers(live: Sequence[Object], rendered: Sequence[Object]) -> list[st
 
 
 def lost_ports(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
-    """Return a sentence for the node ports of the job that the upgrade gives up: a Service, or a port of it, goes."""
+    """Return sentences for the job's node ports that an upgrade loses, since it removes a Service or a port of one."""
     kept = {s["metadata"]["name"]: s for s in of_kind(rendered, "Service")}
     own: list[str] = []
     shared: list[str] = []
@@ -125,18 +125,19 @@ def lost_ports(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
             continue
         ports = f" (node port{'s' if len(lost) > 1 else ''} {', '.join(lost)})" if lost else ""
         (shared if (service["metadata"].get("labels") or {}).get(WORKER) is None else own).append(f"{name}{ports}")
-    told = []
+    sentences = []
     if shared:
-        told.append(f"{', '.join(shared)}: this way in is given up; nobody holds its numbers for a later one.")
+        sentences.append(f"{', '.join(shared)}: this way in is given up; nobody holds its numbers for a later one.")
     if own:
-        told.append(f"{listed(own)}: these Services and their node ports are given up; perWorker.count keeps them.")
-    return told
+        names = listed(own)
+        sentences.append(f"{names}: these Services and their node ports are given up; perWorker.count keeps them.")
+    return sentences
 
 
 def swapped(live: Sequence[Object], rendered: Sequence[Object]) -> dict[tuple[str, int], str]:
-    """Return a problem for each node port that another Service of the same job has now, by (Service, port's index).
+    """Return a problem for each wanted node port that another Service of the job has now, by (Service, port's index).
 
-    Kubernetes changes one Service after the other and refuses a port as long as another Service has it.
+    Kubernetes changes one Service after the other, and refuses a port as long as another Service has it.
     """
     holder = {
         port["nodePort"]: service["metadata"]["name"]
@@ -172,9 +173,9 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
         job: Name of the job.
 
     Raises:
-        ValuesError: The IDs of running workers would move, claims of volumes would change, or node ports change places.
-        PortTakenError: Other Services have node ports that the values want.
-        RefusedError: A quota has no room.
+        ValuesError: IDs of running workers would move, volume claims would change, or Services would swap node ports.
+        PortTakenError: Other Services have node ports that the values ask for.
+        RefusedError: The upgrade or install would exceed a quota.
     """
     moved = [*moved_workers(live, rendered), *volume_claims.changed(live, rendered, job)] if live else []
     findings = Findings(values=moved)
@@ -189,7 +190,7 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
         if any(value not in has and (name, index) not in swaps for index, value in fixed):
             wanted.append(service)
     made = [s for s in _exposures(rendered) if s["metadata"]["name"] not in now]
-    # One Service with a free port is refused or made as a whole, so that case needs no look at the quotas.
+    # A single Service is refused or made as a whole, so the quotas need no check for it.
     looks = [_quotas(kubectl, made)] if len(made) > 1 else []
     tries = [
         _dry_run(kubectl, verb, chosen)
@@ -210,15 +211,15 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
 
 
 def quantity(text: object) -> int | None:
-    """Return a count as quotas write it (Kubernetes writes 1000 as `1k`); None if it is none."""
+    """Return a count of a quota as a number (Kubernetes writes 1000 as `1k`); None if `text` is no count."""
     found = re.fullmatch(r"(\d+)([kMG]?)", str(text))
     return int(found[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2]] if found else None
 
 
 async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> Findings:
-    """Let the API server try Services without making them."""
+    """Return what the API server reports in a dry run of creating or replacing Services."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(services)})
-    # kubectl sends one Service after the other, and over a long line each takes a moment.
+    # kubectl sends one Service after the other, and each takes time over a slow connection.
     limit = LIMIT + 0.5 * len(services)
     result = await kubectl.run(verb, "--dry-run=server", "-f", "-", "-o", "name", stdin=text, timeout=limit)
     found = Findings()
@@ -244,7 +245,7 @@ async def _dry_run(kubectl: Kubectl, verb: str, services: Sequence[Object]) -> F
 
 
 async def with_holders(kubectl: Kubectl, error: PortTakenError) -> PortTakenError:
-    """Return the error with the names of the Services that have the ports, if the user may look into all namespaces."""
+    """Return the error with the names of the Services that have the ports, if the user may list all namespaces."""
     if " by " in error.message:
         return error  # They are named already.
     taken = {number(text) for text in re.findall(r"\d+", error.message)}
@@ -263,7 +264,7 @@ async def with_holders(kubectl: Kubectl, error: PortTakenError) -> PortTakenErro
 
 
 async def _quotas(kubectl: Kubectl, made: Sequence[Object]) -> Findings:
-    """Compare the new Services with what the namespace's quotas leave; without the right to look, find nothing."""
+    """Return the quotas that the new Services would exceed; nothing if the user may not read quotas."""
     try:
         quotas = await kubectl.items("resourcequotas")
     except NoRightsError:

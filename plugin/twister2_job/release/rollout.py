@@ -1,4 +1,4 @@
-"""Waits until the workers are ready, and knows why they are not."""
+"""Waits until the workers are ready, and finds out why they are not."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..exposure.workers import Object, number, pod_ready, replicas
 from .operation import Say, within
 
 SAY_WHY_AFTER = 10.0
-"""Seconds between two looks at why the workers are not ready yet."""
+"""Seconds between two messages that say why the workers are not ready yet."""
 
 REASONS = 8.0
-"""Seconds for finding out why the workers were not ready in time."""
+"""Seconds to find out why the workers were not ready in time."""
 
 
 def rolled_out(item: Mapping[str, Any]) -> bool:
-    """Tell whether a StatefulSet runs what its newest spec says, with every pod ready."""
+    """Tell whether a StatefulSet runs its newest spec with every pod ready."""
     spec, status = item.get("spec", {}), item.get("status", {})
     wanted = number(spec.get("replicas", 1))
     if number(status.get("observedGeneration")) < number(item["metadata"].get("generation")):
@@ -41,7 +41,7 @@ class Watcher:
 
     KINDS = ("StatefulSet", "Pod")
     SETTLE = 1.0
-    """Seconds that the pods get to be seen as ready as their StatefulSets say they are: they are followed apart."""
+    """Seconds until the watch of the pods must show what that of the StatefulSets shows: the two are separate."""
 
     def __init__(self, kubectl: Kubectl, job: str) -> None:
         """Prepare; nothing runs before `start`."""
@@ -67,7 +67,7 @@ class Watcher:
     async def _follow(self, kind: str) -> None:
         while True:  # The API server ends watches now and then.
             seen: dict[str, Object] = {}
-            # What can't be followed for a moment, or is cut off in the midst of a line, is followed anew.
+            # A watch that fails, or ends in the middle of a line, is started again.
             with contextlib.suppress(JobError, OSError, ValueError, KeyError):
                 async for what, item in self._kubectl.watch(kind, self._job):
                     name = item["metadata"]["name"]
@@ -82,15 +82,15 @@ class Watcher:
             await asyncio.sleep(1)
 
     async def ready(
-        self, names: Iterable[str], *, deadline: float, say: Say, still: Callable[[], Awaitable[None]]
+        self, names: Iterable[str], *, deadline: float, say: Say, require_present: Callable[[], Awaitable[None]]
     ) -> None:
         """Wait until the StatefulSets `names` are rolled out.
 
         Args:
             names: Names of all StatefulSets of the release.
             deadline: When to give up, on the clock of `time.monotonic`.
-            say: Is told, in a sentence, what is waited for.
-            still: Raises when there is nothing to wait for any more; asked when a StatefulSet goes, and now and then.
+            say: Is called with a sentence about what is waited for.
+            require_present: Raises an error if the release is gone; called when a StatefulSet goes, and regularly.
 
         Raises:
             OutOfTimeError: The deadline has passed; the message has the reasons.
@@ -105,9 +105,9 @@ class Watcher:
             came = await event_within(self._changed, min(deadline, said + SAY_WHY_AFTER) - now)
             if not self._lost.isdisjoint(names):
                 self._lost.difference_update(names)
-                await still()
+                await require_present()
             if not came and time.monotonic() >= said + SAY_WHY_AFTER:
-                await still()
+                await require_present()
                 said = time.monotonic()
                 why = await self._why(names, logs=False)
                 if (text := f"Still waiting for the workers: {'; '.join(why) or 'pods are starting'}") != last:
@@ -119,7 +119,7 @@ class Watcher:
         return all(name in sets and rolled_out(sets[name]) for name in names)
 
     def read_rest(self) -> None:
-        """Begin to read what is not followed and does not change while workers start: Services and nodes."""
+        """Begin to read the Services and nodes, which are not followed: they don't change while workers start."""
 
         async def read() -> Cluster:
             wanted = (self._kubectl.listed("Service", self._job), self._kubectl.listed("Node"))
@@ -129,9 +129,9 @@ class Watcher:
         self._rest = asyncio.ensure_future(read())
 
     async def cluster(self, names: Iterable[str]) -> Cluster | None:
-        """Return the job's objects as they were followed, when StatefulSets `names` are rolled out.
+        """Return the job's objects as the watches have seen them, once the StatefulSets `names` are rolled out.
 
-        None if they are not yet seen as ready as the StatefulSets say: then they have to be read.
+        None if fewer pods were seen ready than the StatefulSets report: then the objects have to be read.
         """
         if self._rest is None:
             return None

@@ -1,7 +1,7 @@
-"""The mark of a run: what a command writes on the things it makes, so that it and others know later whose they are.
+"""The mark of a run: labels that a command puts on what it makes, by which this and other runs know whose it is.
 
-It goes into Helm's labels of a release (`--labels`), and into the labels of a namespace or of files for the pods. Helm
-hands the labels of a release on to its next revision, whoever makes that; so the mark names the revision it is for.
+They are Helm's labels of a release (`--labels`), and labels of a namespace or of files for the pods. Helm copies the
+labels of a release to its next revision, whoever makes it, so a mark names the revision that it is for.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUN, TIMEOUT, CLAIMED = "twister2-job/run", "twister2-job/timeout", "twister2-job/claimed"
-"""Labels: the mark, the run's `--timeout` in seconds, and when a run took on what another one had left."""
+"""Labels: the mark, the run's `--timeout` in seconds, and the time at which a run claimed another one's leftovers."""
 DEFAULT_TIMEOUT = 300.0
-"""Seconds that a run without a mark may take: what Helm itself gives an operation without `--timeout`."""
+"""Seconds that a run without a mark may take: Helm's default for `--timeout`."""
 ENDING = 15.0
-"""Seconds that a run may need beyond its `--timeout`, to end its processes and undo what it made."""
+"""Seconds that a run may need after its `--timeout`, to end its processes and undo what it made."""
 
 _RUN = re.compile(r"([0-9a-f]{8})\.([0-9a-f]{8}|x)\.(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def _started(pid: int) -> int:
-    """Return when a process of this machine was started, in the kernel's ticks; 0 if it runs no more.
+    """Return the start time of a process of this machine, in the kernel's ticks; 0 if it has ended.
 
-    Fields 3 and 22 of /proc/PID/stat, behind the name in brackets (proc(5)): a process that has ended and that nobody
-    has asked about yet is there still, as Z.
+    The state and the time are fields 3 and 22 of /proc/PID/stat, after the name in brackets (proc(5)); a process that
+    has ended and that its parent has not collected yet still has an entry, with the state Z.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -40,20 +40,20 @@ def _started(pid: int) -> int:
 
 
 def _has_ended(pid: int, started: int) -> bool:
-    """Tell whether a process of this machine has certainly ended; of one that we may not see nobody knows."""
+    """Tell whether a process of this machine has certainly ended; False if we may not see it."""
     if began := _started(pid):
         return began != started
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # It is there, and /proc hides it: that of another user.
+    except PermissionError:  # It runs, and /proc hides it, since it is another user's.
         return False
-    return Path(f"/proc/{pid}/stat").exists()  # A process that has ended and that nobody has asked about yet.
+    return Path(f"/proc/{pid}/stat").exists()  # It has ended, and its parent has not collected it yet.
 
 
 def _machine() -> str:
-    """Return a name for this machine since its last start, and for what of its processes we can see; `x` elsewhere."""
+    """Return an ID of this machine's boot and of our PID namespace; `x` where there is none, as outside Linux."""
     if not sys.platform.startswith("linux"):
         return "x"
     try:
@@ -69,8 +69,8 @@ class Mark:
     """One run of one command.
 
     Attributes:
-        id: What no other run has; it fits into names of objects.
-        text: The mark as it is written; no revision in it yet.
+        id: A unique ID, which can be part of an object's name.
+        text: The label's value, without a revision.
         timeout: The run's `--timeout`, in seconds.
     """
 
@@ -79,20 +79,20 @@ class Mark:
     timeout: float
 
     def labels(self, revision: int = 0) -> dict[str, str]:
-        """Return the labels for what this run makes; `revision` is that of the release it is about to make."""
+        """Return the labels for what this run makes; for a release, `revision` is the one about to be made."""
         run = f"{self.text}.{revision}" if revision else self.text
         return {RUN: run, TIMEOUT: str(min(math.ceil(self.timeout), 10**9))}
 
     def claim(self, revision: int) -> dict[str, str]:
-        """Return the labels for a revision that another run has left and that this one is about to take away."""
+        """Return the labels with which this run claims a revision that another run has left."""
         return {**self.labels(revision), CLAIMED: str(int(time.time()))}
 
     def made(self, labels: Mapping[str, str], revision: int = 0) -> bool:
-        """Tell whether this run made what has these labels.
+        """Tell whether this run made the object or revision with these labels.
 
         Args:
             labels: Labels of a release or an object.
-            revision: The release's revision; 0 for what is no release.
+            revision: The release's revision; 0 for other objects.
         """
         found = _RUN.fullmatch(labels.get(RUN, ""))
         return bool(found and found[1] == self.id and int(found[5] or 0) == revision)
@@ -109,7 +109,7 @@ def new(timeout: float) -> Mark:
 
 
 def time_of(text: str) -> float:
-    """Return a time as Helm and Kubernetes write it in seconds since 1970; the present one if it says none."""
+    """Return a time of Helm's or Kubernetes' output in seconds since 1970; the present time if `text` is none."""
     from datetime import datetime, timezone
 
     found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[-+]\d\d:\d\d)?", text)
@@ -120,15 +120,15 @@ def time_of(text: str) -> float:
 
 
 def remaining(labels: Mapping[str, str], since: float, revision: int = 0) -> float:
-    """Return for how many seconds whoever made this may still be at work on it; 0 means that it was left behind.
+    """Return for how many seconds the run that made this may still work on it; 0 means that it was left behind.
 
-    A run of this machine whose process has ended has left it behind. Of others nobody knows: they are at work until
-    their `--timeout` is over.
+    It was left behind if the run was on this machine and its process has ended. Any other run counts as working until
+    its `--timeout` is over.
 
     Args:
         labels: Labels of a release or an object.
         since: When it was made, in seconds since 1970.
-        revision: The release's revision; 0 for what is no release.
+        revision: The release's revision; 0 for other objects.
     """
     timeout = DEFAULT_TIMEOUT
     found = _RUN.fullmatch(labels.get(RUN, ""))

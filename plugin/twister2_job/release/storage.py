@@ -1,4 +1,4 @@
-"""What Helm keeps of a release beside its objects and values: revisions, their states, and whose they are."""
+"""Reads how Helm stores releases: their revisions with state, labels and age."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ KINDS = {
     "configmap": "configmaps",
     "configmaps": "configmaps",
 }
-"""Where Helm keeps releases, by the value of HELM_DRIVER."""
+"""The kind of object in which Helm stores releases, by the value of HELM_DRIVER."""
 AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
-"""Seconds of the units in which Kubernetes tells an age."""
+"""Seconds of the units in which kubectl prints an age."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """An object as a table shows it: `kind/name`, labels, and when it was made (seconds since 1970)."""
+    """A row of kubectl's table: `kind/name`, labels, and when the object was made (seconds since 1970)."""
 
     name: str
     labels: Mapping[str, str]
@@ -36,9 +36,9 @@ class Row:
 
 
 def rows(table: str, now: float) -> list[Row]:
-    """Return the rows of `kubectl get --show-labels --no-headers`: name first, labels last, and before them the age.
+    """Return the rows of `kubectl get --show-labels --no-headers`: name first, age next to last, labels last.
 
-    A table leaves out what is in the objects, and the API server tells their age by its own clock.
+    A table has no contents of the objects, and their ages are by the API server's clock.
     """
     found = []
     for words in (line.split() for line in table.splitlines() if line.strip()):
@@ -54,10 +54,10 @@ class Stored:
 
     Attributes:
         number: The revision.
-        status: As Helm names it.
+        status: Helm's name of its state.
         labels: Labels of the release, Helm's own among them.
-        since: When whoever works on it has begun, in seconds since 1970.
-        place: The object that Helm keeps it in, `secrets NAME`; empty where that is none.
+        since: When the work on it began, in seconds since 1970.
+        place: The object that stores it, `secrets NAME`; empty if it is no Secret or ConfigMap.
     """
 
     number: int
@@ -70,8 +70,8 @@ class Stored:
 async def revisions(helm: Helm, kubectl: Kubectl, name: str) -> list[Stored]:
     """Return the revisions of a release, oldest first; none if there is none.
 
-    Helm 3 tells nobody the labels of a release, so they are read where Helm keeps them. Where that is no Secret or
-    ConfigMap (HELM_DRIVER), the labels are empty: nothing is known to be anybody's then.
+    No command of Helm 3 prints the labels of a release, so they are read from the objects that store it. If these are
+    no Secrets or ConfigMaps (HELM_DRIVER), the labels are empty, and it is not known who made a release.
 
     Raises:
         JobError: They can't be read.
@@ -90,7 +90,7 @@ async def revisions(helm: Helm, kubectl: Kubectl, name: str) -> list[Stored]:
 def _stored(row: Row, kind: str) -> Stored:
     """Return a revision from the Secret (or ConfigMap) that holds it.
 
-    Helm notes the time of the last change of a release in its label `modifiedAt`: that of an uninstall's beginning.
+    Helm's label `modifiedAt` has the time of the last change of a release: the beginning of an uninstall.
     """
     labels = row.labels
     status, modified = labels.get("status", ""), labels.get("modifiedAt", "")
@@ -99,14 +99,14 @@ def _stored(row: Row, kind: str) -> Stored:
 
 
 def labelled() -> bool:
-    """Tell whether the labels of releases can be read: whether Helm keeps them in Secrets or ConfigMaps."""
+    """Tell whether the labels of releases can be read: whether Helm stores them in Secrets or ConfigMaps."""
     return os.environ.get("HELM_DRIVER", "").lower() in KINDS
 
 
 async def place_of(kubectl: Kubectl, name: str) -> tuple[str, bool]:
-    """Return where Helm keeps a release of this name, and whether that is where HELM_DRIVER says.
+    """Return the object that stores a release of this name, and whether it is of the kind that HELM_DRIVER says.
 
-    The place is empty if it is nowhere that can be seen.
+    The name is empty if no such object is found.
     """
     chosen = ("-l", f"owner=helm,name={name}", "--no-headers", "--ignore-not-found", "-o", "name")
     result = await kubectl.run("get", "secrets,configmaps", *chosen)
@@ -116,12 +116,12 @@ async def place_of(kubectl: Kubectl, name: str) -> tuple[str, bool]:
 
 
 async def claim(kubectl: Kubectl, stored: Stored, mark: Mark) -> bool:
-    """Take on a revision that another run has left, before anything is done about it; tell whether nobody else did.
+    """Claim a revision that another run has left, before it is repaired; tell whether the claim succeeded.
 
-    The API server compares: of two that see the same remnant one gets it, and the other one sees that somebody has.
+    The API server compares versions: of two runs that claim the same revision, only one succeeds.
     """
     if not stored.place:
-        return True  # Nobody can.
+        return True  # No run can claim it.
     kind, name = stored.place.split(" ")
     read = await kubectl.run("get", kind, name, "-o", "json", "--ignore-not-found")
     metadata = json.loads(read.out)["metadata"] if not read.code and read.out.strip() else {}

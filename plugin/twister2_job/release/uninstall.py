@@ -1,4 +1,4 @@
-"""Uninstalls a job: its release, what Helm knows nothing of, and what earlier runs left."""
+"""Uninstalls a job: its release, its objects that Helm does not know of, and leftovers of earlier runs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ async def uninstall(tools: Tools, name: str, workload: Workload, *, wait: bool, 
     late = f"The uninstall of {name} was not done within {timeout:.0f} s; the same command again goes on with it."
     await within(deadline, _remove(tools, name, workload, deadline), late)
     if wait:
-        await _gone(tools, name, max(1.0, deadline - time.monotonic()), timeout)
+        await _wait_until_gone(tools, name, max(1.0, deadline - time.monotonic()), timeout)
 
 
 async def _remove(tools: Tools, name: str, workload: Workload, deadline: float) -> None:
-    """Remove the release, and all that belongs to the job."""
+    """Remove the release and all other objects of the job."""
     history, sent = await asyncio.gather(tools.helm.history(name), workload.sent(tools, name))
     check_chart_of(name, history)
     if history:
@@ -38,32 +38,32 @@ async def _remove(tools: Tools, name: str, workload: Workload, deadline: float) 
     elif sent:
         await workload.remove_sent(tools, name, sent, released=False)
     try:
-        gone, stay = await orphans.sweep(tools, name, [], 0)
+        removed, problems = await orphans.sweep(tools, name, [], 0)
     except JobError as error:
         if not history:
             raise
-        gone, stay = [], [str(error)]
-    if gone:
-        tools.say(f"Removed what the release did not have: {orphans.names(gone)}.")
-    for sentence in stay:
+        removed, problems = [], [str(error)]
+    if removed:
+        tools.say(f"Removed what the release did not have: {orphans.names(removed)}.")
+    for sentence in problems:
         tools.say(sentence)
-    # What `helm test` leaves is no object of the release; without the right to, it stays, as with bare Helm.
+    # The pod of `helm test` is not in the release; without the right to delete pods it stays, as with Helm alone.
     test = tools.kubectl.run("delete", "pods", "-l", test_selector(name), "--ignore-not-found", "--wait=false")
     kept, _ = await asyncio.gather(volume_claims.kept(tools.kubectl, name), test)
     if kept:
         tools.say(kept)
-    if not (history or sent or gone):
+    if not (history or sent or removed):
         raise await tools.kubectl.missing(name)
 
 
 async def _remove_release(tools: Tools, name: str, history: list[Revision], deadline: float) -> None:
-    """Have Helm remove the release, and whatever revision another run adds to it in the same moment.
+    """Have Helm remove the release, and any revision that another run adds to it at the same time.
 
-    A release that somebody makes anew after it was removed is another one, and theirs.
+    A release of this name that is made after the removal is another run's, and stays.
     """
     for _ in range(TRIES):
-        if history[-1].status != "uninstalling":  # What another run has begun this one may finish.
-            history = await tools.settled(name, history)
+        if history[-1].status != "uninstalling":  # This run may finish an uninstall that another run has begun.
+            history = await tools.wait_for_others(name, history)
         if not history:
             return
         last = history[-1].number
@@ -77,11 +77,11 @@ async def _remove_release(tools: Tools, name: str, history: list[Revision], dead
     raise BusyError(f"Others change the release {name} all the time.", "Wait for them.")
 
 
-async def _gone(tools: Tools, name: str, seconds: float, timeout: float) -> None:
+async def _wait_until_gone(tools: Tools, name: str, seconds: float, timeout: float) -> None:
     """Wait until the job's pods and Services are gone.
 
     Raises:
-        OutOfTimeError: They are not.
+        OutOfTimeError: They are not gone in time.
     """
     result = await tools.kubectl.run(
         "wait", "--for=delete", "pods,services", "-l", selector(name), f"--timeout={seconds:.0f}s",

@@ -1,4 +1,4 @@
-"""Upgrades a job: what would go wrong, Helm's upgrade, who was there meanwhile, and what a refused one has left."""
+"""Upgrades a job: checks, runs Helm's upgrade, detects other runs, and cleans up after a failed upgrade."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from .workload import Workload
 
 
 class Upgrade:
-    """One upgrade of one job, until Helm has made its revision."""
+    """One upgrade of a job, up to the revision that Helm makes."""
 
     def __init__(self, tools: Tools, request: Request, chart: Path, workload: Workload) -> None:
-        """Keep what it is made of; nothing is contacted yet."""
+        """Store the arguments; nothing is contacted yet."""
         assert request.mark
         self.helm, self.kubectl, self.say, self.tools = tools.helm, tools.kubectl, tools.say, tools
         self.request, self.mark, self.chart, self.workload = request, request.mark, chart, workload
@@ -46,20 +46,20 @@ class Upgrade:
         self.prepared: Prepared | None = None
         self.live = 0
         self.built_on = 0
-        self._begun = self._repaired = self._anew = False
+        self._begun = self._repaired = self._reinstall = False
 
     async def run(self) -> Applied:
         """Check everything and have Helm upgrade.
 
         Raises:
             JobNotFoundError: There is no such job.
-            JobError: Refused.
+            JobError: The upgrade was refused.
         """
         prepared = self.prepared = await prepare(self.tools, self.request, self.chart)
         history, rendered = prepared.history, prepared.rendered
         check_chart_of(self.name, history)
         newest = history[-1] if history else None
-        # A pending install over revisions that `uninstall --keep-history` has kept: those live no more.
+        # A pending install after `uninstall --keep-history`: the kept revisions are not live.
         kept = newest is not None and newest.status == "pending-install" and len(history) > 1
         if newest is None or kept or newest.status in ("uninstalled", "uninstalling"):
             raise JobNotFoundError(
@@ -69,10 +69,10 @@ class Upgrade:
         values, objects, self.built_on = prepared.given, prepared.live, newest.number
         if newest.status in PENDING:
             objects = await self._repair(newest)
-            if self._anew:
-                values = prepared.values or {}  # Helm has forgotten them with the release.
+            if self._reinstall:
+                values = prepared.values or {}  # Helm has removed them with the release.
         try:
-            if self.live:  # Else there is nothing that runs: what an install has left, or one that has failed.
+            if self.live:  # Otherwise nothing runs: the install was interrupted or has failed.
                 self.workload.check_upgrade(self.name, prepared.live, rendered)
             await preflight.check(self.kubectl, objects, rendered, self.name)
         except (UsageError, ValuesError) as error:
@@ -83,13 +83,13 @@ class Upgrade:
         for sentence in preflight.lost_ports(objects, rendered):
             self.say(sentence)
         force = []
-        if self.request.force_conflicts or resizes(objects, rendered):  # The number may be the driver's.
-            force = await (self.helm.force_at_install() if self._anew else self.helm.force(self.name))
-        # Helm's install, of a remnant that went, knows no options for the values of the release before.
-        arguments = [a for a in prepared.arguments if not self._anew or a.partition("=")[0] not in RESET]
+        if self.request.force_conflicts or resizes(objects, rendered):  # The job's driver may have set the number.
+            force = await (self.helm.force_at_install() if self._reinstall else self.helm.force(self.name))
+        # Helm's install, after a leftover was removed, has no options about the values of an earlier release.
+        arguments = [a for a in prepared.arguments if not self._reinstall or a.partition("=")[0] not in RESET]
         self._begun = True
         return await self.helm.change(
-            "install" if self._anew else "upgrade",
+            "install" if self._reinstall else "upgrade",
             self.name,
             self.chart,
             [*force, *arguments],
@@ -99,12 +99,12 @@ class Upgrade:
         )
 
     async def _repair(self, newest: Revision) -> Sequence[Object]:
-        """Undo what an interrupted run has left, and return the live objects then.
+        """Undo what an interrupted run has left, and return the job's live objects after that.
 
         Raises:
-            BusyError: Another run does so.
+            BusyError: Another run repairs it already.
         """
-        if not await self.tools.claimed(self.name, self.mark):
+        if not await self.tools.take_over(self.name, self.mark):
             raise BusyError(f"Another run repairs the release {self.name}.", "Try again when it is done.")
         self._repaired = True
         if self.live:
@@ -112,7 +112,7 @@ class Upgrade:
             self.built_on += 1
         else:
             await self.helm.uninstall(self.name)
-            self.built_on, self._anew = 0, True
+            self.built_on, self._reinstall = 0, True
         self.say(
             f"Release {self.name} was {newest.status}, left by an interrupted run; "
             + (f"went back to revision {self.live}." if self.live else "removed the remnant.")
@@ -120,8 +120,8 @@ class Upgrade:
         return (await self.kubectl.cluster(self.name, nodes=False)).objects if self.live else []
 
     async def dropped(self, revision: int) -> str:
-        """Return a sentence for the values that went back to their defaults with the revision that was made."""
-        history = self.prepared.history if self.prepared and not self._anew else []
+        """Return a sentence about the values that the new revision reset to the chart's defaults; empty if none."""
+        history = self.prepared.history if self.prepared and not self._reinstall else []
         if not history or not resets_values(self.request):
             return ""
         return await dropped_values.described(self.helm, self.name, current(history).number, revision)
@@ -130,7 +130,7 @@ class Upgrade:
         """Check that this run's revision came right after the one that it was built on.
 
         Raises:
-            JobNotFoundError: Another run uninstalled the job meanwhile, and Helm has made it anew; it is gone again.
+            JobNotFoundError: Another run uninstalled the job meanwhile; what Helm then made anew was removed.
             BusyError: Another run made a revision in between.
         """
         found = await revisions(self.helm, self.kubectl, self.name)
@@ -153,85 +153,85 @@ class Upgrade:
             f"`helm get values {self.name} --revision {lost}` shows its values.",
         )
 
-    async def swept(self, manifest: Sequence[Object], revision: int, kept: int, limit: float = LATE) -> str:
-        """Remove what the release does not have, and return in a sentence what was removed and what could not be.
+    async def sweep(self, manifest: Sequence[Object], revision: int, kept: int, limit: float = LATE) -> str:
+        """Remove objects that are not in the release; return sentences about what was removed and what was not.
 
         Args:
             manifest: The objects that stay.
             revision: The release's newest revision.
-            kept: The revision whose objects these are, for the sentence.
-            limit: Seconds for it.
+            kept: The revision whose objects these are, for the message; 0 if there is none.
+            limit: Seconds for the removal.
         """
         try:
-            gone, stay = await orphans.sweep(self.tools, self.name, manifest, revision, limit=limit)
+            removed, problems = await orphans.sweep(self.tools, self.name, manifest, revision, limit=limit)
         except JobError as error:
             return f"What the release does not have could not be looked for: {error}"
         which = f"revision {kept} does not have" if kept else "the release had not removed"
-        removed = f"Removed what {which}: {orphans.names(gone)}." if gone else ""
-        return " ".join(filter(None, [removed, *stay]))
+        sentence = f"Removed what {which}: {orphans.names(removed)}." if removed else ""
+        return " ".join(filter(None, [sentence, *problems]))
 
-    async def failed(self, error: BaseException, *, applied: bool = False) -> BaseException:
-        """Take back what a refused or interrupted upgrade has made, and return the error with what is live now.
+    async def undo_after(self, error: BaseException, *, applied: bool = False) -> BaseException:
+        """Clean up after a refused or interrupted upgrade, and return the error with a sentence on what is live now.
 
-        What was refused loses what it added; one that was cut off goes back to the revision before.
+        After a refusal the objects that it added are removed; after an interruption the job is rolled back.
 
         Args:
             error: What went wrong.
-            applied: The revision was made, and only its workers are late.
+            applied: Whether the revision was made, and only its workers are late.
         """
         cut = not applied and (not isinstance(error, JobError) or isinstance(error, OutOfTimeError))
         late = not applied or isinstance(error, OutOfTimeError | JobLostError)
         back = cut or (late and self.request.rollback_on_failure)
-        told: list[str] = []
+        sentences: list[str] = []
 
         async def take_back(_: float) -> str:
-            told.append(await self._taken_back(back=back, keep=applied))
+            sentences.append(await self._take_back(back=back, keep=applied))
             return ""
 
         undo = Undo()
         if self._begun:
             undo.add(take_back)
         _, failed = await undo.run(undoing(self.deadline, cut or applied))
-        told += [f"Finding out what is live, or going back, failed: {text}" for text in failed]
+        sentences += [f"Finding out what is live, or going back, failed: {text}" for text in failed]
         if isinstance(error, PortTakenError):
             error = await preflight.with_holders(self.kubectl, error)
         if not self._begun and not self._repaired:
             runs = f": revision {self.live} runs on" if self.live and not cut else ""
-            told = [f"Nothing was changed{runs}."] if self.live or cut else []
-        text = " ".join(filter(None, told))
+            sentences = [f"Nothing was changed{runs}."] if self.live or cut else []
+        text = " ".join(filter(None, sentences))
         if isinstance(error, JobError):
             error = reuse_hint(error, self.request)
             return type(error)(error.message, "\n".join(filter(None, [error.hint, text])))
         self.say(text)
         return error
 
-    async def _taken_back(self, *, back: bool, keep: bool) -> str:
-        """Take back what this run's revision has made; return in sentences what is live now.
+    async def _take_back(self, *, back: bool, keep: bool) -> str:
+        """Undo this run's revision; return sentences that say what is live now.
 
         Args:
-            back: Go back to the revision before, by a rollback.
-            keep: Without going back, keep all that the revision has.
+            back: Roll back to the live revision before.
+            keep: If it is not rolled back, keep all objects of the revision.
         """
         newest = await self.tools.newest(self.name)
         if newest is None:
-            swept = await self.swept([], 0, 0)
+            swept = await self.sweep([], 0, 0)
             return " ".join(filter(None, [f"The job {self.name} was uninstalled by another run meanwhile.", swept]))
         manifest = self.prepared.manifest if self.prepared else []
         state = f"The release is at revision {newest.number} ({newest.status})"
         status = f"; `twister2-job status {self.name}` shows what is live."
         if not self.mark.made(newest.labels, newest.number):
             return state + status
-        if self._anew and not keep:
+        if self._reinstall and not keep:
             with contextlib.suppress(JobNotFoundError):
                 await self.helm.uninstall(self.name)
             return "The release was removed again."
         if self.live and (back or newest.status in PENDING):
             await self.helm.rollback(self.name, self.live)
-            swept = await self.swept(manifest, newest.number + 1, self.live)
+            swept = await self.sweep(manifest, newest.number + 1, self.live)
             return " ".join(filter(None, [f"Went back to revision {self.live}.", swept]))
         if newest.status == "failed" and self.live:
             state += f"; what the refused revision did not change runs as revision {self.live} left it"
-        swept = await self.swept(manifest, newest.number, self.live) if self.live and not keep else ""
+        swept = await self.sweep(manifest, newest.number, self.live) if self.live and not keep else ""
         return "\n".join(filter(None, [swept, state + status]))
 
 
@@ -240,42 +240,42 @@ async def upgrade(tools: Tools, request: Request, workload: Workload) -> Outcome
     check_name(request.name)
     request = replace(request, deadline=request.ends())
     chart = charts.find(request.chart)
-    async with tools.readable(request) as wanted:
+    async with tools.with_inputs(request) as wanted:
         work = Upgrade(tools, wanted, chart, workload)
         try:
             what = f"The upgrade of {request.name} was not done within {request.timeout:.0f} s."
             applied = await within(work.deadline, work.run(), what)
         except (Exception, asyncio.CancelledError) as error:
-            raise await work.failed(error) from None
+            raise await work.undo_after(error) from None
         return await _ready(tools, wanted, work, applied)
 
 
 async def _ready(tools: Tools, request: Request, work: Upgrade, applied: Applied) -> Outcome:
-    """Wait for the workers of a revision that was made; it stays, unless asked otherwise."""
+    """Wait for the workers of the new revision; on failure it stays, unless the request asks for a rollback."""
     revision, name, deadline = applied.revision, request.name, work.deadline
     watcher, check = Watcher(tools.kubectl, name), f"What else happened to {name} could not be looked for."
 
-    async def still() -> None:
-        await tools.still(name, work.mark, revision)
+    async def require_present() -> None:
+        await tools.require_present(name, work.mark, revision)
 
     try:
         await within(max(deadline, time.monotonic() + LATE), work.require_next(revision), check)
         objects = await asyncio.to_thread(documents, applied.manifest)
-        swept = work.swept(objects, revision, revision, orphans.SWEEP)
-        for told in filter(None, await asyncio.gather(swept, work.dropped(revision))):
-            tools.say(told)
+        swept = work.sweep(objects, revision, revision, orphans.SWEEP)
+        for sentence in filter(None, await asyncio.gather(swept, work.dropped(revision))):
+            tools.say(sentence)
         sets = [s["metadata"]["name"] for s in own_sets(objects, name)]
         if workload_ready := work.workload.ready:
             await workload_ready(sets, deadline)
             return Outcome(revision)
         watcher.start()
         watcher.read_rest()
-        await watcher.ready(sets, deadline=deadline, say=tools.say, still=still)
+        await watcher.ready(sets, deadline=deadline, say=tools.say, require_present=require_present)
         return Outcome(revision, await watcher.cluster(sets))
     except (BusyError, JobNotFoundError):
-        raise  # Another run has been there, and the error says what became of this one's revision.
+        raise  # Another run interfered, and the error says what became of this one's revision.
     except JobError as error:
-        raise await work.failed(error, applied=True) from None
+        raise await work.undo_after(error, applied=True) from None
     except asyncio.CancelledError:
         tools.say(f"Revision {revision} stays: `twister2-job status {name}` shows what is live.")
         raise

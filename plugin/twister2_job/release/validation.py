@@ -1,4 +1,4 @@
-"""What is refused before anything is done: names that can't be a job's, and releases of other charts."""
+"""Checks made before anything is done: the job's name, and the chart of its release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .operation import Request
 def check_name(name: str) -> None:
     """Raise NameRefusedError unless `name` can be the name of the job's Services.
 
-    DNS-1035 and at most 49 characters: names of the job's objects are made of it.
+    It needs DNS-1035 and at most 49 characters, since the names of the job's objects are made of it.
     """
     if len(name) > 49:
         raise NameRefusedError(f"The job name {name} has {len(name)} characters.", "Take one of at most 49.")
@@ -26,7 +26,7 @@ def check_name(name: str) -> None:
 
 
 def check_chart_of(name: str, history: Sequence[Revision]) -> None:
-    """Raise JobNotFoundError when the release belongs to another chart: it is not ours to touch."""
+    """Raise JobNotFoundError if the release is of another chart: this package must not change it."""
     if history and not re.fullmatch(rf"{charts.NAME}-\d.*", history[-1].chart):
         raise JobNotFoundError(
             f"The release {name} is of the chart {history[-1].chart}, not a Twister2 job.", "Take another name."
@@ -34,12 +34,12 @@ def check_chart_of(name: str, history: Sequence[Revision]) -> None:
 
 
 def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None:
-    """Raise UsageError when an upgrade with the packaged chart would bring another version of it.
+    """Raise UsageError if an upgrade with the packaged chart would change the version of the release's chart.
 
     Args:
         name: Name of the job.
         history: The release's history.
-        chart: The chart that the user chose; then it is the user's decision.
+        chart: The chart that the user chose; with one, nothing is checked.
     """
     check_chart_of(name, history)
     own = f"{charts.NAME}-{charts.version(charts.packaged())}"
@@ -51,7 +51,7 @@ def check_same_chart(name: str, history: Sequence[Revision], chart: str) -> None
 
 
 def reuse_hint(error: JobError, request: Request) -> JobError:
-    """Return the error of an upgrade, with the remedy if --reuse-values is what the schema refuses."""
+    """Return the error of an upgrade; if the schema may have refused it because of --reuse-values, with that remedy."""
     if isinstance(error, ValuesError) and "--reuse-values" in request.arguments:
         why = "The option --reuse-values keeps the defaults of the old chart too, which may lack new values"
         return ValuesError(error.message, f"{why}; use --reset-then-reuse-values.")

@@ -1,4 +1,4 @@
-"""Claims of a job's volumes: what of them can't change while the job is there, and which stay when it is gone."""
+"""Volume claims of a job: which of their settings can't change, and which claims stay when the job is removed."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _THOUSANDTHS: dict[str, int] = {
 
 
 def size(text: object) -> Fraction | str:
-    """Return a size in thousandths of a byte: the API server writes 1024Mi as 1Gi. What is no size stays what it is."""
+    """Return a size in thousandths of a byte, since the API server writes 1024Mi as 1Gi; other text as it is."""
     found = re.fullmatch(r"([0-9]*[.]?[0-9]+|[0-9]+[.])([A-Za-z]*)", str(text))
     if not found or found[2] not in _THOUSANDTHS:
         return str(text)
-    from fractions import Fraction  # Here: an install has no live claims, and need not import it.
+    from fractions import Fraction  # Imported here, since most installs compare no sizes.
 
     return Fraction(found[1]) * Fraction(_THOUSANDTHS[found[2]])
 
 
-def _facts(stateful_set: Object) -> dict[str, Any]:
-    """Return what the values say of a StatefulSet's claims, by the path of the value; empty if it has none."""
+def _claim_settings(stateful_set: Object) -> dict[str, Any]:
+    """Return the settings of a StatefulSet's claims, by their key in `persistence`; empty if it has no claims."""
     templates: Sequence[Mapping[str, Any]] = stateful_set["spec"].get(TEMPLATES) or []
     if not templates:
         return {}
@@ -53,7 +53,7 @@ def _facts(stateful_set: Object) -> dict[str, Any]:
 
 
 def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> list[str]:
-    """Return a problem for each value of `persistence` that can't change, since the StatefulSets are there.
+    """Return a problem for each changed value of `persistence`: Kubernetes can't change claims of a StatefulSet.
 
     Args:
         live: The job's objects in the cluster.
@@ -70,7 +70,7 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
         name = stateful_set["metadata"]["name"]
         if name not in known:
             continue
-        before, after = _facts(known[name]), _facts(stateful_set)
+        before, after = _claim_settings(known[name]), _claim_settings(stateful_set)
         if not before and after:
             problems.setdefault(
                 "enabled", f"StatefulSet {name} is there without claims, and Kubernetes adds none to it; {anew}"
@@ -83,12 +83,12 @@ def changed(live: Sequence[Object], rendered: Sequence[Object], job: str) -> lis
             for key, value in before.items():
                 same = size(value) == size(after[key]) if key in SIZES else value == after[key]
                 if not same:
-                    problems.setdefault(key, _differs(name, key, value, after[key], anew))
+                    problems.setdefault(key, _change_refused(name, key, value, after[key], anew))
     return [f"persistence.{key}: {text}" for key, text in problems.items()]
 
 
-def _differs(name: str, key: str, before: object, after: object, anew: str) -> str:
-    """Return what is wrong with a value that would be another one."""
+def _change_refused(name: str, key: str, before: object, after: object, anew: str) -> str:
+    """Return the problem of a value that would change."""
     larger = ""
     if key in SIZES:
         larger = "; to have larger volumes raise spec.resources.requests.storage of the claims themselves"
@@ -99,14 +99,14 @@ def _differs(name: str, key: str, before: object, after: object, anew: str) -> s
 
 
 def wanted(rendered: Sequence[Object], job: str) -> bool:
-    """Tell whether pods of a job whose objects these are get claims of their own."""
-    return any(_facts(s) for s in own_sets(rendered, job))
+    """Tell whether the pods of a job with these objects get volume claims."""
+    return any(_claim_settings(s) for s in own_sets(rendered, job))
 
 
 async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str) -> None:
-    """Check the claims that an earlier job of the same name has left, since the pods get them as they are.
+    """Check the claims that an earlier job of the same name has left: the pods would use them as they are.
 
-    Larger ones do: somebody may have made them larger. Without the right to list claims nothing is checked.
+    Larger claims fit, since they may have been enlarged. Without the right to list claims nothing is checked.
 
     Args:
         kubectl: The client.
@@ -114,9 +114,9 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
         job: Name of the job.
 
     Raises:
-        ValuesError: A claim has another storage class than the values say, or is smaller.
+        ValuesError: A claim has another storage class than the values ask for, or is smaller.
     """
-    sets = {s["metadata"]["name"]: facts for s in own_sets(rendered, job) if (facts := _facts(s))}
+    sets = {s["metadata"]["name"]: facts for s in own_sets(rendered, job) if (facts := _claim_settings(s))}
     try:
         found = await kubectl.items("persistentvolumeclaims", "-l", selector(job)) if sets else []
     except JobError:
@@ -129,7 +129,7 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
             spec: Mapping[str, Any] = claim["spec"]
             if key in SIZES:
                 has = spec.get("resources", {}).get("requests", {}).get("storage")
-                wrong = _less(has, value)
+                wrong = _is_smaller(has, value)
             else:
                 has = spec.get("storageClassName")
                 wrong = key == "storageClass" and value is not None and has != value
@@ -144,29 +144,29 @@ async def require_fitting(kubectl: Kubectl, rendered: Sequence[Object], job: str
         raise ValuesError("\n  ".join(f"persistence.{key}: {text}" for key, text in problems.items()))
 
 
-def _less(has: object, wanted: object) -> bool:
+def _is_smaller(has: object, wanted: object) -> bool:
     mine, other = size(has), size(wanted)
     return not isinstance(mine, str) and not isinstance(other, str) and mine < other
 
 
 async def _deletion(kubectl: Kubectl, job: str) -> str:
     """Return the command that deletes a job's claims."""
-    labels = selector(job).rpartition(",")[0]  # Without the component, which the pod of `helm test` alone needs.
+    labels = selector(job).rpartition(",")[0]  # Without the component, which only excludes the pod of `helm test`.
     return f"kubectl delete pvc --namespace {await kubectl.namespace()} -l {labels}"
 
 
 async def kept(kubectl: Kubectl, job: str) -> str:
-    """Return a sentence that names the claims of a job that stay, and the command that deletes them; empty if none do.
+    """Return a sentence with the claims that a job leaves and the command that deletes them; empty if it leaves none.
 
-    Those that go with their StatefulSet (persistence.retention.whenDeleted) belong to it.
+    Claims that are deleted with their StatefulSet (persistence.retention.whenDeleted) have it as their owner.
     """
     try:
         found = await kubectl.items("persistentvolumeclaims", "-l", selector(job))
     except JobError:
-        return ""  # Without the right to look: they stay in any case.
+        return ""  # Without the right to list claims they stay without a message.
     metadata = [one["metadata"] for one in found]
     names = [m["name"] for m in metadata if not m.get("ownerReferences") and not m.get("deletionTimestamp")]
     if not names:
         return ""
-    told = f"Kept, with what is in them, for the next job of this name: the claims {listed(names)}."
-    return f"{told} To delete them: {await _deletion(kubectl, job)}"
+    sentence = f"Kept, with what is in them, for the next job of this name: the claims {listed(names)}."
+    return f"{sentence} To delete them: {await _deletion(kubectl, job)}"

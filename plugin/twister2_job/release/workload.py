@@ -1,4 +1,4 @@
-"""What the job in a release adds to Helm's work on it: the one thing that a release knows of what runs in it."""
+"""The protocol by which the job in a release adds to Helm's work; `release/` knows nothing else of what runs in it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from .operation import Tools
 from .storage import Row
 
 Ready = Callable[[list[str], float], Awaitable[None]]
-"""Waits until StatefulSets are rolled out: their names, and a deadline on the clock of `time.monotonic`."""
+"""Waits until StatefulSets are rolled out; takes their names and a deadline on the clock of `time.monotonic`."""
 
 
 class Workload(Protocol):
-    """Files that are sent to the cluster beside the release, checks of its objects, and a way of waiting.
+    """Files to send to the cluster besides the release, checks of its objects, and a way to wait for it.
 
     Attributes:
-        ready: Waits in the place of the rollout's own waiting; None means the rollout's own.
-        sends: Whether there is something to send.
+        ready: Waits for the job instead of `release/rollout.py`; None means that one.
+        sends: Whether there are files to send.
     """
 
     ready: Ready | None
     sends: bool
 
     def check_install(self, rendered: Sequence[Object]) -> None:
-        """Raise JobError if the objects that Helm would make don't fit to the workload."""
+        """Raise JobError if the objects that Helm would make don't fit the workload."""
 
     def check_upgrade(self, name: str, live: Sequence[Object], rendered: Sequence[Object]) -> None:
-        """Raise UsageError for an upgrade that pods which run would not follow, or be broken by.
+        """Raise UsageError for an upgrade that running pods would ignore, or that would break them.
 
         Args:
             name: Name of the job.
@@ -39,14 +39,14 @@ class Workload(Protocol):
     async def send(self) -> None:
         """Send the files, before Helm makes the release."""
 
-    async def give(self, deadline: float) -> None:
-        """Make the files part of the release that was made, until a deadline on the clock of `time.monotonic`."""
+    async def attach(self, deadline: float) -> None:
+        """Attach the files to the new release, before a deadline on the clock of `time.monotonic`."""
 
     async def take_back(self) -> str:
-        """Remove what was sent, all or a part of it; return what that was, empty if nothing."""
+        """Remove the files, even if only some were sent; return a name for them, empty if there were none."""
 
     async def sent(self, tools: Tools, name: str) -> Sequence[Row]:
-        """Return the files that a job of this name has in the cluster.
+        """Return the sent files that a job of this name has in the cluster.
 
         Raises:
             JobError: The API refuses or can't be reached.
@@ -56,11 +56,11 @@ class Workload(Protocol):
         """Remove files of a job.
 
         Args:
-            tools: The programs, and whom to tell what is waited for.
+            tools: The programs, and `say`, which gets a message for each wait.
             name: Name of the job.
             found: What `sent` returned.
-            released: They are those of a release; else they were left behind, or another run is sending them.
+            released: Whether they belong to a release; otherwise they are leftovers, or another run is sending them.
 
         Raises:
-            BusyError: Another run is at work on them.
+            BusyError: Another run is working on them.
         """

@@ -1,4 +1,4 @@
-"""The part of the Python API that is about Twister2's own jobs: submit, wait, kill, rerun."""
+"""The part of the Python API for Twister2's own jobs: submit, wait, kill, rerun."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Twister2Job:
-    """What `AsyncJob` can do with a Twister2 job.
+    """The methods of `AsyncJob` for a Twister2 job.
 
     Attributes:
         name: Name of the job: the Helm release.
         connection: Cluster and namespace.
-        say: Is told in sentences what happens meanwhile.
+        say: Is called with a sentence for each step of a call that takes long.
     """
 
     name: str
@@ -58,15 +58,15 @@ class Twister2Job:
             worker_class: Class of the workers: an IWorker or a Twister2Worker.
             driver: Class of the driver; empty means none.
             config: Twister2's settings, with their types.
-            package: Path of a job package of Twister2's own client, in the place of jar, classes and settings.
-            url_secret: `NAME` or `NAME:KEY` of a Secret with the URL, in the place of the jar.
+            package: Path of a job package of Twister2's own client, instead of a jar, classes and settings.
+            url_secret: `NAME` or `NAME:KEY` of a Secret with the URL, instead of a jar.
             detach: Return when the job's pods run.
-            on_ready: Is told the addresses when the job's pods run.
-            values: As for `install`; they win over those that come of the arguments above.
+            on_ready: Is called with the addresses when the job's pods run.
+            values: As for `install`; they override the values that the arguments above make.
             set: As for `install`.
             arguments: As for `install`.
             chart: As for `install`.
-            timeout: Seconds until the job's pods must run; the job itself has no limit.
+            timeout: Seconds within which the job's pods must run; the job itself has no limit.
             create_namespace: As for `install`.
             rollback_on_failure: As for `install`.
             force_conflicts: As for `install`.
@@ -78,8 +78,8 @@ class Twister2Job:
         Raises:
             JobFailedError: The job failed.
             JobKilledError: It was killed.
-            JobLostError: It can't end any more, or nobody can tell how it ended.
-            JobError: Refused; nothing is left behind.
+            JobLostError: It can't end any more, or it is not known how it ended.
+            JobError: The job was refused; it leaves nothing behind.
         """
         parameters.flag("publish", publish)
         parameters.flag("detach", detach)
@@ -105,15 +105,15 @@ class Twister2Job:
         )
 
     async def wait(self, *, timeout: float | None = None) -> JobState:
-        """Wait for the end of a Twister2 job and return its state: completed.
+        """Wait until a Twister2 job has completed, and return its state.
 
         Args:
-            timeout: Seconds; None means no limit, but a job that can't end any more is not waited for.
+            timeout: Seconds; None means no limit, but the wait ends when the job can't end any more.
 
         Raises:
             JobFailedError: The job failed.
             JobKilledError: It was killed.
-            JobLostError: It can't end any more, or nobody can tell how it ended.
+            JobLostError: It can't end any more, or it is not known how it ended.
             OutOfTimeError: It has not ended in time.
         """
         limit = None if timeout is None else parameters.seconds("timeout", timeout)
@@ -122,11 +122,11 @@ class Twister2Job:
         return await wait(self.connection, self.name, self.say, limit)
 
     async def kill(self, *, logs: StrPath = "", timeout: float = 300, chart: StrPath = "") -> str:
-        """End a Twister2 job: no pod is left; its Services, their ports and its release stay.
+        """End a Twister2 job: remove its pods, and keep its Services, their ports and its release.
 
         Args:
             logs: Folder to save the logs of all containers in; empty means `NAME-logs`.
-            timeout: Seconds for all of it.
+            timeout: Seconds for the whole call.
             chart: As for `install`.
 
         Returns:
@@ -150,13 +150,13 @@ class Twister2Job:
         timeout: float = 300,
         publish: bool = True,
     ) -> JobState:
-        """Run a Twister2 job again, with new pods and the same ports, and follow it to its end; as for `submit`.
+        """Run a Twister2 job again, with new pods and the same ports, and follow it to its end as `submit` does.
 
         Args:
             detach: Return when the job's pods run.
-            on_ready: Is told the addresses when the job's pods run.
+            on_ready: Is called with the addresses when the job's pods run.
             chart: As for `install`.
-            timeout: Seconds until the job's pods must run again.
+            timeout: Seconds within which the job's pods must run again.
             publish: As for `install`.
         """
         parameters.flag("detach", detach)

@@ -1,30 +1,30 @@
-"""Why nothing happens in a Twister2 job: what its pods tell, each cause once however many pods have it."""
+"""Finds the problems of a Twister2 job's pods, each cause once however many pods have it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..exposure.workers import CONTAINER, Object, last_word, number, of_kind, pod_ready, reason_of, replicas, table
+from ..exposure.workers import CONTAINER, Object, last_line, number, of_kind, pod_ready, reason_of, replicas, table
 from .state import MASTER, master_name
 
 PACKAGE = "job-package"
 """Name of the init container that gets the jar and makes Twister2's job package."""
 MOST_FAILURES = 3
-"""Failures of that container after which the job is given up: nothing that it tries again has changed."""
+"""Failures of that container after which the job counts as lost: a further try would change nothing."""
 PASSING = ("", "Terminating", "PodInitializing", "ContainerCreating", "not ready yet")
-"""Reasons that need no word: they are over in a moment."""
+"""Reasons that are not reported: they pass in a moment."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What keeps the job from going on.
+    """A problem that keeps the job from going on.
 
     Attributes:
-        key: The same for what needs to be told only once.
+        key: Problems of the same key are reported once.
         text: A sentence without its full stop.
-        fatal: It doesn't go away by itself.
-        log: Pod and container whose log of the run before may say more; empty if none does.
+        fatal: Whether it can't pass by itself.
+        log: Pod and container whose log of the previous run may say more; empty if there is none.
     """
 
     key: str
@@ -34,13 +34,13 @@ class Problem:
 
 
 def of_pods(job: str, objects: Sequence[Object]) -> list[Problem]:
-    """Return what keeps the job's pods from running.
+    """Return the problems that keep the job's pods from running.
 
     Args:
         job: Name of the job.
         objects: Its live pods; other kinds are ignored.
     """
-    from ..release.pod_reasons import essence
+    from ..release.pod_reasons import unwrapped
 
     found: list[Problem] = []
     causes: dict[str, list[str]] = {}
@@ -48,13 +48,13 @@ def of_pods(job: str, objects: Sequence[Object]) -> list[Problem]:
         if package := _package(pod):
             found.append(package)
         elif not pod_ready(pod) and (why := reason_of(pod)) not in PASSING and ": exit code " not in why:
-            # The rest of a reason counts seconds or names the pod. What has just ended is told when it is restarted.
+            # The rest of a reason counts seconds or names the pod. An ended container is reported when it is restarted.
             cause = why.partition(":")[0]
             cause = "image" if cause in ("ErrImagePull", "ImagePullBackOff") else cause
-            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {essence(why)}")
-    for cause, told in causes.items():
-        more = f" (and {len(told) - 1} more pod{'s' if len(told) > 2 else ''})" if len(told) > 1 else ""
-        found.append(Problem(cause, told[0] + more))
+            causes.setdefault(cause, []).append(f"pod {pod['metadata']['name']}: {unwrapped(why)}")
+    for cause, texts in causes.items():
+        more = f" (and {len(texts) - 1} more pod{'s' if len(texts) > 2 else ''})" if len(texts) > 1 else ""
+        found.append(Problem(cause, texts[0] + more))
     return found
 
 
@@ -64,11 +64,11 @@ def lacks_pods(stateful_set: Object) -> bool:
 
 
 def stuck(job: str, objects: Sequence[Object]) -> str:
-    """Return what keeps a pod of the job from running and may end by itself; empty if nothing does."""
-    told = [found.text for found in of_pods(job, objects) if not found.key.startswith("package")]
+    """Return a problem that keeps a pod of the job from running and may pass by itself; empty if there is none."""
+    texts = [found.text for found in of_pods(job, objects) if not found.key.startswith("package")]
     lacking = [s["metadata"]["name"] for s in of_kind(objects, "StatefulSet") if lacks_pods(s)]
-    told += [f"StatefulSet {name} lacks pods" for name in lacking]
-    return told[0] if told else ""
+    texts += [f"StatefulSet {name} lacks pods" for name in lacking]
+    return texts[0] if texts else ""
 
 
 def _is_of_job(job: str, pod: Object) -> bool:
@@ -78,7 +78,7 @@ def _is_of_job(job: str, pod: Object) -> bool:
 
 
 def _package(pod: Object) -> Problem | None:
-    """Return what the init container says that can't get the jar; None if it hasn't failed."""
+    """Return the problem of the init container that makes the job package; None if it hasn't failed."""
     for status in pod.get("status", {}).get("initContainerStatuses") or []:
         if status.get("name") != PACKAGE or status.get("ready"):
             continue
@@ -87,15 +87,15 @@ def _package(pod: Object) -> Problem | None:
         if failed is None:
             return None
         times = number(status.get("restartCount")) + bool(ended[0].get("exitCode"))
-        told = last_word(failed) or f"exit code {failed['exitCode']}"
-        text = f"the job's package can't be made in pod {pod['metadata']['name']}: {told.rstrip('.')}"
+        message = last_line(failed) or f"exit code {failed['exitCode']}"
+        text = f"the job's package can't be made in pod {pod['metadata']['name']}: {message.rstrip('.')}"
         fatal = times >= MOST_FAILURES
-        return Problem(f"package {'given up' if fatal else told}", text, fatal)
+        return Problem(f"package {'given up' if fatal else message}", text, fatal)
     return None
 
 
-def packing(job: str, objects: Sequence[Object]) -> list[str]:
-    """Return the names of the pods whose init container is at work: it may be waiting for a server."""
+def pods_making_package(job: str, objects: Sequence[Object]) -> list[str]:
+    """Return the names of the pods whose init container runs: it may be waiting for a server."""
     found = []
     for pod in (p for p in of_kind(objects, "Pod") if _is_of_job(job, p)):
         for status in pod.get("status", {}).get("initContainerStatuses") or []:
@@ -105,7 +105,7 @@ def packing(job: str, objects: Sequence[Object]) -> list[str]:
 
 
 def restarts(job: str, objects: Sequence[Object]) -> list[Problem]:
-    """Return each restart of a worker's container, with the exit code or the reason that Kubernetes knows."""
+    """Return a problem for each restarted worker, with the reason and exit code that Kubernetes reports."""
     found = []
     pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
     for worker in (w for w in table(objects) if w.restarts):
@@ -121,13 +121,13 @@ def restarts(job: str, objects: Sequence[Object]) -> list[Problem]:
 
 
 def silent(job: str, objects: Sequence[Object], joined: set[int], started: bool) -> list[tuple[str, str, str]]:
-    """Return who runs and has not said what it should have said: name for people, pod and container.
+    """Return the containers that run without having started or joined: name for people, pod and container.
 
     Args:
         job: Name of the job.
         objects: Its live StatefulSets and pods.
         joined: IDs of the workers that have joined.
-        started: The job master waits for workers.
+        started: Whether the job master has said that it waits for workers.
     """
     if not started:
         return [("the job master", f"{master_name(job)}-0", MASTER)]

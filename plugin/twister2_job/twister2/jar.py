@@ -1,4 +1,4 @@
-"""A jar (or a package of Twister2's client) as ConfigMaps: looked at, cut into pieces, owned by the job, removed."""
+"""Sends a jar (or a package of Twister2's client) to the cluster: checks it, cuts it into ConfigMaps, removes them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..clients.input_file import look
 from ..clients.input_file import read as read_bounded
+from ..clients.input_file import source_of
 from ..clients.kubectl import Kubectl
 from ..clients.messages import Step, translate
 from ..clients.resources import FILE, file_selector
@@ -23,15 +23,15 @@ from ..release.run_mark import Mark, remaining
 from ..release.storage import Row, rows
 
 LIMIT = 16 * 2**20
-"""Bytes that go into ConfigMaps at most: they lie in the cluster's own database."""
+"""The most bytes that go into ConfigMaps, which are stored in the cluster's own database."""
 PIECE = 900 * 2**10
-"""Bytes of one piece: Kubernetes takes ConfigMaps of 1 MiB."""
+"""Bytes of one piece: Kubernetes accepts ConfigMaps of up to 1 MiB."""
 AT_ONCE = 4
-"""Pieces that are sent side by side."""
+"""Number of pieces that are sent at the same time."""
 SEND_LIMIT = 120.0
-"""Seconds that sending a piece may take, over a slow line too."""
-GOING = 10.0
-"""Seconds that pieces of a job which was just uninstalled get to disappear: they go by themselves."""
+"""Seconds that sending a piece may take, even over a slow connection."""
+DELETION_WAIT = 10.0
+"""Seconds to wait until the pieces of a job that was just uninstalled are gone: Kubernetes deletes them."""
 KEY = "jar"
 
 
@@ -39,19 +39,19 @@ async def read(path: str, what: str, remedy: str, *, limit: int = LIMIT, deadlin
     """Return the content of a file that goes to the pods; a pipe or standard input (`-`) is read once, to its end.
 
     Args:
-        path: Where it is.
-        what: What it is, for a message.
+        path: Its path.
+        what: A name for it in messages.
         remedy: What to do if it is too large.
-        limit: Bytes that it may have; `LIMIT` if it goes into ConfigMaps.
-        deadline: Until when it has to be read, on the clock of `time.monotonic`; None means no limit.
+        limit: The most bytes that it may have; `LIMIT` if it goes into ConfigMaps.
+        deadline: The end of the time for reading it, on the clock of `time.monotonic`; None means no limit.
 
     Raises:
         UsageError: It is missing, a folder or a device, can't be read, or is too large.
-        OutOfTimeError: Nobody wrote it to its end in time.
+        OutOfTimeError: It did not come to its end in time.
     """
     hint = "Check the path; a URL begins with http:// or https://."
     most = "the most that ConfigMaps are for" if limit == LIMIT else ""
-    source = look(os.path.expanduser(path), what, UsageError, hint)
+    source = source_of(os.path.expanduser(path), what, UsageError, hint)
     return await read_bounded(source, limit, deadline=deadline, remedy=remedy, most=most)
 
 
@@ -59,14 +59,14 @@ async def read_jar(path: str, worker_class: str, say: Say, *, deadline: float | 
     """Return the content of a jar.
 
     Args:
-        path: Where it is.
-        worker_class: Class of the workers; the user is told if the jar lacks it.
-        say: Is told that.
+        path: Its path.
+        worker_class: Class of the workers.
+        say: Is called with a sentence if the jar lacks that class.
         deadline: As for `read`.
 
     Raises:
-        UsageError: There is no such jar, it is none, it is too large, or it is a program in Python.
-        OutOfTimeError: Nobody wrote it to its end in time.
+        UsageError: It is missing, too large, no jar, or a program in Python.
+        OutOfTimeError: It did not come to its end in time.
     """
     python = UsageError(
         f"{path} is a program in Python, and Twister2's Python jobs don't run on Kubernetes.", "Give a jar."
@@ -94,20 +94,20 @@ async def read_jar(path: str, worker_class: str, say: Say, *, deadline: float | 
 
 
 class Pieces:
-    """The ConfigMaps that hold one file for one job; `names` are theirs, in order, `sha256` is that of the file."""
+    """The ConfigMaps that hold a file for a job: `names` in order of the pieces, and `sha256` of the whole file."""
 
     def __init__(self, kubectl: Kubectl, job: str, content: bytes, mark: Mark) -> None:
-        """Cut the file; nothing is sent yet. Their names and labels carry the mark of the run: no two runs meet."""
+        """Cut the file; nothing is sent yet. Names and labels have the mark of the run, so runs don't collide."""
         self._kubectl, self._job, self._mark = kubectl, job, mark
         self._parts = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
         self.names = [f"{job}-jar-{mark.id}-{index}" for index in range(len(self._parts))]
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     async def make(self) -> None:
-        """Send the pieces, each on a standard input: a command line holds 128 KiB, and everybody could read it.
+        """Send the pieces on kubectl's standard input: an argument holds 128 KiB at most, and all users can read it.
 
         Raises:
-            JobError: Kubernetes refuses; what was sent is removed again.
+            JobError: Kubernetes refuses; the sent pieces stay until `remove`.
         """
         turn = asyncio.Semaphore(AT_ONCE)
 
@@ -128,7 +128,7 @@ class Pieces:
             raise
 
     async def own(self) -> None:
-        """Give the pieces to the job's headless Service: they are collected when it goes, by bare Helm too.
+        """Make the job's headless Service the owner of the pieces, so that they are deleted with it, by Helm too.
 
         Raises:
             JobError: Kubernetes refuses.
@@ -145,12 +145,12 @@ class Pieces:
             raise translate(result.err, "kubectl", Step.WRITE)
 
     async def remove(self) -> str:
-        """Remove the pieces, of which no other run has any of these names; return what was removed."""
+        """Remove the pieces, whose names no other run uses; return a name for what was removed, empty if nothing."""
         return "what was sent of the jar" if await remove(self._kubectl, self.names) else ""
 
 
 def manifest(job: str, name: str, index: int, content: bytes, mark: Mark) -> dict[str, Any]:
-    """Return one piece as Kubernetes takes it."""
+    """Return the ConfigMap of one piece."""
     labels = {
         **mark.labels(),
         "app.kubernetes.io/name": "twister2-job",
@@ -170,7 +170,7 @@ def manifest(job: str, name: str, index: int, content: bytes, mark: Mark) -> dic
 async def present(kubectl: Kubectl, job: str) -> list[Row]:
     """Return the pieces that a job of this name has in the cluster.
 
-    As a table: then the server leaves out what is in them, and tells their age by its own clock.
+    They are read as a table, which has no contents, and ages by the server's clock.
 
     Raises:
         JobError: The API refuses or can't be reached.
@@ -183,7 +183,7 @@ async def present(kubectl: Kubectl, job: str) -> list[Row]:
 
 
 async def remove(kubectl: Kubectl, names: Sequence[str]) -> bool:
-    """Remove pieces, and tell whether there were any; one that is gone is no error.
+    """Remove pieces, and tell whether there were any; a missing piece is no error.
 
     Raises:
         JobError: Kubernetes refuses.
@@ -197,25 +197,25 @@ async def remove(kubectl: Kubectl, names: Sequence[str]) -> bool:
 
 
 async def remove_leftovers(kubectl: Kubectl, job: str, pieces: Sequence[Row], say: Say) -> None:
-    """Remove the pieces of a job that has no release: those of a killed submit.
+    """Remove the pieces of a job without a release: those that a killed submit has left.
 
-    Those of a job that was just uninstalled go by themselves in a moment; those of a submit that goes on are its own.
+    Pieces of a job that was just uninstalled are deleted by Kubernetes in a moment; those of a running submit stay.
 
     Args:
         kubectl: The client.
         job: Name of the job.
         pieces: The pieces.
-        say: Is told what is waited for, and what was removed.
+        say: Is called with a sentence about the wait and about what was removed.
 
     Raises:
-        BusyError: The submit that sent them may still be going on, or a job has them.
+        BusyError: The submit that sent them may still be running, or a job uses them.
     """
     if not pieces:
         return
     longest = max(remaining(piece.labels, piece.since) for piece in pieces)
     if longest > 0:
-        say(f"There is a jar of another run of {job}; waiting {GOING:.0f} s for whoever works on it.")
-        for _ in range(int(GOING)):
+        say(f"There is a jar of another run of {job}; waiting {DELETION_WAIT:.0f} s for whoever works on it.")
+        for _ in range(int(DELETION_WAIT)):
             await asyncio.sleep(1)
             if not (pieces := await present(kubectl, job)):
                 return
@@ -231,7 +231,7 @@ async def remove_leftovers(kubectl: Kubectl, job: str, pieces: Sequence[Row], sa
 
 
 async def try_own(pieces: Pieces, say: Say) -> None:
-    """Give pieces to their job; a failure is told, and does the job no harm."""
+    """Make the job the owner of its pieces; a failure goes to `say` and does the job no harm."""
     try:
         await pieces.own()
     except JobError as error:

@@ -1,4 +1,4 @@
-"""A job package that Twister2's own client made: read, turned into values, and compared with the user's own."""
+"""Reads a job package of Twister2's own client, turns it into values, and compares it with the user's own values."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..clients.input_file import look
+from ..clients.input_file import source_of
 from ..clients.value_files import keep
 from ..errors import ChartError, UsageError, ValuesError
 from ..exposure.workers import Object, of_kind
 from .submission import submission_time
 
 LIMIT = 2**30
-"""Bytes of a package that the pods get from a URL: it is read here too, and every pod needs it twice."""
+"""The most bytes of a package that the pods get from a URL: it is read here too, and each pod stores it twice."""
 SCRIPT = "files/job_package.py"
-"""Where in the chart the script is that writes and reads packages."""
+"""Path in the chart of the script that writes and reads packages."""
 ORDER = ("task", "resource", "network", "core", "data", "checkpoint")
-"""In which order Twister2 reads the yaml files of a folder; what is read later wins."""
+"""The order in which Twister2 reads the yaml files of a folder; later ones override earlier ones."""
 CHANNEL = "twister2.network.channel.class"
 PORTS = "twister2.resource.worker.additional.ports"
 GROUP_KEYS = {"instances": "", "workersPerPod": "", "cpu": "job.", "ram": "job.", "disk": "job."}
-"""What a worker group has, with what stands before it in the path of group 0's value."""
+"""Keys of a worker group, each with the prefix that it has in the values of group 0."""
 
 
 def script(chart: Path) -> ModuleType:
     """Import the chart's script.
 
     Raises:
-        ChartError: The chart has none: it is another or an archive.
+        ChartError: The chart has no such script: it is another chart, or an archive.
     """
     path = chart / SCRIPT
     if not path.is_file():
@@ -49,7 +49,7 @@ def script(chart: Path) -> ModuleType:
 
 @dataclass(frozen=True)
 class JobPackage:
-    """A package: the job as its `.job` file has it, and the settings of its yaml files."""
+    """A package: the job in its `.job` file, and the settings in its yaml files."""
 
     job: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -78,7 +78,7 @@ class JobPackage:
         return self._number("twister2.job.master.port", 11011)
 
     def check(self) -> None:
-        """Raise UsageError for a setting that is of no use."""
+        """Raise UsageError for a setting of the wrong type."""
         _ = self.additional_ports, self.worker_port, self.master_port
 
     def _number(self, key: str, default: int) -> int:
@@ -91,10 +91,10 @@ class JobPackage:
 
 
 def settings(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return the settings of the yaml files by name; those of `kubernetes/` win over those of `common/`.
+    """Return the settings of the yaml files by name; those of `kubernetes/` override those of `common/`.
 
     Raises:
-        UsageError: A file is no YAML, or not one of settings.
+        UsageError: A file is no YAML, or holds no settings.
     """
     import yaml
 
@@ -104,7 +104,7 @@ def settings(files: Mapping[str, bytes]) -> dict[str, Any]:
             content = next((text for path, text in files.items() if path.endswith(f"{folder}/{name}.yaml")), b"")
             try:
                 loaded = yaml.safe_load(content) or {}
-            except (yaml.YAMLError, ValueError, RecursionError):  # It may hold the 99th of a month, or 1,000 brackets.
+            except (yaml.YAMLError, ValueError, RecursionError):  # The last two: an impossible date, 1,000 brackets.
                 loaded = None
             if not isinstance(loaded, dict):
                 raise UsageError(f"{folder}/{name}.yaml of the package is no YAML with settings.", "Make it again.")
@@ -116,17 +116,17 @@ def read(path: str, chart: Path, job: str, namespace: str, *, content: bytes = b
     """Return a package that can run as `job` in `namespace`.
 
     Args:
-        path: Where it is.
+        path: Its path.
         chart: Folder of the chart, whose script reads it.
         job: Name of the job.
         namespace: Namespace that the job will run in.
-        content: What was read from `path`: a pipe or standard input has it no more.
+        content: What was read from `path`: a pipe or standard input can't be read again.
 
     Raises:
-        UsageError: It is no package, of another job or namespace, or of a kind that doesn't run here.
+        UsageError: It is no package, is for another job or namespace, or needs OpenMPI.
     """
     module = script(chart)
-    source = look(os.path.expanduser(path), "package", UsageError)
+    source = source_of(os.path.expanduser(path), "package", UsageError)
     kept = keep(content, source) if source.once else -1
     try:
         whole = module.read_package(source.path if kept < 0 else f"/dev/fd/{kept}")
@@ -158,11 +158,11 @@ def read(path: str, chart: Path, job: str, namespace: str, *, content: bytes = b
 
 
 def values(package: JobPackage, source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that say the same as the package, but for its classes and settings, which it keeps to itself.
+    """Return the values that agree with the package; its classes and settings stay in the package alone.
 
     Args:
         package: The package.
-        source: Where the pods get it from: the value of `job.package`.
+        source: The value of `job.package`: where the pods get the package from.
     """
     first, *others = package.job["groups"]
     more = [{key: group[key] for key in GROUP_KEYS} for group in others]
@@ -174,7 +174,7 @@ def values(package: JobPackage, source: Mapping[str, Any]) -> dict[str, Any]:
         "submissionTime": submission_time(),
         "master": {"port": package.master_port},
     }
-    if package.job["driver"]:  # With it the job master gets the right to scale the last group.
+    if package.job["driver"]:  # With a driver the job master gets the right to scale the last group.
         job["driver"] = package.job["driver"]
     return {
         "job": job,
@@ -187,7 +187,7 @@ def values(package: JobPackage, source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plan(job: str, rendered: Sequence[Object]) -> dict[str, Any]:
-    """Return the plan of a rendered job: what its init containers would make of the values."""
+    """Return the plan in a rendered job: the data of which its init containers make the job package."""
     for item in of_kind(rendered, "ConfigMap"):
         if item["metadata"]["name"] == f"{job}-package":
             found: dict[str, Any] = json.loads(item["data"]["plan.json"])
@@ -199,7 +199,7 @@ def check(package: JobPackage, plan: Mapping[str, Any]) -> None:
     """Compare a package with the plan that the values make.
 
     Raises:
-        ValuesError: The user's own values say something else; all contradictions at once.
+        ValuesError: The user's own values contradict the package; the message has all contradictions.
     """
     theirs, ours = package.job["groups"], plan["groups"]
     pairs: list[tuple[str, Any, Any]] = []

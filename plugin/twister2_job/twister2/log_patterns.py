@@ -1,6 +1,6 @@
-"""What the logs of a Twister2 job tell: one table of patterns, for Twister2 0.8.0 and 0.3.0, and what they come to.
+"""Reads the progress of a Twister2 job in its logs, by one table of patterns for Twister2 0.8.0 and 0.3.0.
 
-Nothing else tells it: when a job ends, no condition, event or exit code of Kubernetes says how.
+The logs are the only source: when a job ends, no condition, event or exit code of Kubernetes says how.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from . import stack_traces
 COMPLETED, FAILED, KILLED = "completed", "failed", "killed"
 WAITING, JOINED, RUNNING, FULLY_FAILED, UNKNOWN = "waiting", "joined", "running", "fully failed", "unknown"
 LONGEST_LINE = 2**16
-"""Characters of a line that are looked at: no pattern is longer."""
+"""Characters at the end of a line that are searched: no pattern matches more."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A line of a log that means something.
+    """A pattern of log lines that report an event.
 
     Attributes:
-        event: What it means.
-        text: Regular expression of the line's end; its group is a worker's ID, or several.
+        event: The event.
+        text: Regular expression of the line's end; its group has a worker's ID, several, or a text.
         versions: The versions of Twister2 that print it.
     """
 
@@ -55,16 +55,16 @@ MASTER_PATTERNS = (
     Pattern("died", r"Uncaught exception in the thread (.*Job Master FAILED.*)"),
     Pattern("exited", r"\S*JobMasterStarter completed\. Waiting the pod to be deleted\.", "0.3.0, 0.8.0"),
 )
-"""What the job master's log tells."""
+"""The events in the job master's log."""
 
 ENDS = {"job completed": COMPLETED, "job failed": FAILED, "job killed": KILLED, "worker fully failed": FAILED}
-"""The events that the job has ended with, and how."""
+"""The events that end a job, each with the job's state."""
 
 OF_ONE_WORKER = ("joined", "rejoined", "worker completed", "worker failed", "worker fully failed")
 """The events whose number is a worker's ID."""
 
 WORKER_EXITED = re.compile(r"(?:^|\s)\S+ completed\. Waiting the pod to be deleted\.\s*$", re.MULTILINE)
-"""What the script of a container prints when the worker's JVM has ended with 0."""
+"""The line that a container's script prints when the worker's JVM has ended with exit code 0."""
 
 TROUBLE = (
     (
@@ -82,12 +82,12 @@ TROUBLE = (
     (re.compile(r".*(?:ClassNotFoundException|NoClassDefFoundError).*"), "a class is missing"),
     (re.compile(r".*Could not register JobMaster with Dashboard.*"), "the job master refuses it"),
 )
-"""What a container's log says when it can't do its part, and what that means; the first that is found counts.
+"""Patterns of log lines of a container that can't do its work, with their meaning; the first one found counts.
 
-An exception that ended its JVM is looked for after these, and before them if memory was short.
+An exception that ended the JVM counts only if none is found, but an OutOfMemoryError comes first.
 """
 
-# A pattern ends its line, whatever stands before it: a time, levels, a logger's name.
+# A pattern matches up to the end of a line; before it may be a time, a level and a logger's name.
 _PATTERN = re.compile(
     r"(?:^|(?<=[\s:\]]))(?:" + "|".join(f"(?P<s{n}>{one.text})" for n, one in enumerate(MASTER_PATTERNS)) + r")\s*$"
 )
@@ -97,18 +97,18 @@ _TIME = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [-+]\d{4})\]")
 
 
 def _time_of(line: str) -> float:
-    """Return the time that a line begins with, as Twister2 writes it, in seconds since 1970; 0 if there is none."""
+    """Return the time at the beginning of a line of Twister2's log, in seconds since 1970; 0 if there is none."""
     from datetime import datetime
 
     try:
         found = _TIME.match(line)
         return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S %z").timestamp() if found else 0.0
-    except ValueError:  # The 99th of a month.
+    except ValueError:  # An impossible date, such as the 99th of a month.
         return 0.0
 
 
 def event_of(line: str) -> tuple[str, str]:
-    """Return the event that a line of the job master's log tells of, and the pattern's group; empty if of none."""
+    """Return the event in a line of the job master's log, and the pattern's group; both empty if there is none."""
     found = _PATTERN.search(line)
     if not found:
         return "", ""
@@ -119,7 +119,7 @@ def event_of(line: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Event:
-    """A thing that happened: `name` as in `MASTER_PATTERNS`; `worker` is -1 where it is none's; `nth` time."""
+    """An event: `name` as in `MASTER_PATTERNS`; `worker` is its worker's ID or -1; it happened for the `nth` time."""
 
     name: str
     worker: int = -1
@@ -127,28 +127,28 @@ class Event:
 
 
 class Progress:
-    """What one run of a job master has told so far.
+    """The progress of a job in the log of one run of its job master.
 
     Attributes:
         started: The master has said that it waits for the workers.
         all_joined: All workers have joined.
-        all: How many workers those were, when it was said last: a driver may have scaled the job.
-        barriers: How often all workers were at the INIT barrier.
-        at_barrier: IDs of the workers that joined after the last of these, and wait at the next.
-        tells_workers: The master tells of single workers, as 0.8.0 does and 0.3.0 does not.
-        recovered: It has been restarted and knows the workers from ZooKeeper.
-        refuses: It refuses a worker that was restarted, as 0.3.0 does.
-        end: How the job ended: completed, failed, killed; empty while it hasn't.
+        all: Number of workers when the log last said so: a driver may have scaled the job.
+        barriers: How often all workers have reached the INIT barrier.
+        at_barrier: IDs of the workers that joined after that barrier, and wait at the next one.
+        tells_workers: The log has single workers, as that of 0.8.0 does and that of 0.3.0 does not.
+        recovered: The master was restarted and knows the workers from ZooKeeper.
+        refuses: The master refuses a worker that was restarted, as 0.3.0 does.
+        end: How the job ended: completed, failed, killed; empty before that.
         znode: Path in ZooKeeper of an earlier run's state, because of which the master starts no run.
-        died: Last words of a master that can't go on.
-        exited: Its JVM has ended with 0.
-        joined_at: When each worker joined last, in seconds since 1970, where the log tells the time.
-        states: What was said last of each worker that anything was said of.
+        died: The exception that ended the master.
+        exited: The master's JVM has ended with exit code 0.
+        joined_at: When each worker joined last, in seconds since 1970, if the log has times.
+        states: The latest state of each worker in the log.
         failed: IDs of the workers that failed for good.
     """
 
     def __init__(self) -> None:
-        """Start with nothing told."""
+        """Start with an empty log."""
         self.started = self.all_joined = self.tells_workers = self.recovered = self.refuses = self.exited = False
         self._dying = False
         self.all = self.barriers = self._at_last_barrier = 0
@@ -161,7 +161,7 @@ class Progress:
 
     @property
     def cut(self) -> bool:
-        """Tell whether the log's beginning is missing: it tells of events, but not of the first one."""
+        """Tell whether the log's beginning is missing: it has events, but not the first one."""
         return not self.started and bool(self._count)
 
     @property
@@ -174,7 +174,7 @@ class Progress:
         return self._count["rejoined", worker]
 
     def feed(self, line: str) -> Event | None:
-        """Take the next line and return what it tells of; a part of a line is never mistaken for another event."""
+        """Read the next line and return its event; a part of a line never matches another event's pattern."""
         name, group = event_of(line[-LONGEST_LINE:])
         if self._dying and stack_traces.THROWABLE.fullmatch(line.strip()):
             self.died = line.strip()[:300]  # Twister2 0.8.0 prints the exception in the next line.
@@ -186,13 +186,13 @@ class Progress:
         self._count[name, worker] += 1
         event = Event(name, worker, self._count[name, worker])
         if name in ENDS and not self.end:
-            self.end = ENDS[name]  # The first counts: a killed job may still complete, and the other way round.
-        self._take(name, worker, numbers, group)
+            self.end = ENDS[name]  # The first end counts: a killed job may still complete, and the reverse.
+        self._record(name, worker, numbers, group)
         if worker in self.at_barrier and name in ("joined", "rejoined") and (when := _time_of(line)):
             self.joined_at[worker] = when
         return event
 
-    def _take(self, name: str, worker: int, numbers: list[int], group: str) -> None:
+    def _record(self, name: str, worker: int, numbers: list[int], group: str) -> None:
         if worker >= 0:
             self.tells_workers = True
         if name == "started":
@@ -246,7 +246,7 @@ class Progress:
 
 
 def read(text: str) -> Progress:
-    """Return what a job master's log tells, whole or cut at either end."""
+    """Return the progress in a job master's log, which may be cut at either end."""
     progress = Progress()
     for line in text.splitlines():
         progress.feed(line)
@@ -254,12 +254,12 @@ def read(text: str) -> Progress:
 
 
 def trouble(lines: Iterable[str]) -> str:
-    """Return in words why a container can't do its part, with the line that says so; empty if no line does."""
+    """Return why a container can't do its work, with the log line that shows it; empty if no line does."""
     known = list(lines)
     failed = stack_traces.cause(known)
     if "OutOfMemoryError" not in failed:
-        told = stack_traces.without_frames(known)
+        candidates = stack_traces.without_frames(known)
         for pattern, meaning in TROUBLE:
-            if found := next((line.strip() for line in told if pattern.fullmatch(line.strip())), ""):
+            if found := next((line.strip() for line in candidates if pattern.fullmatch(line.strip())), ""):
                 return f"{meaning}: {found[:300]}"
     return f"its program failed: {failed}" if failed else ""

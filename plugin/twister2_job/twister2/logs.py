@@ -1,4 +1,4 @@
-"""The logs of a job's containers: read to know how far the job is, and saved before the containers go."""
+"""Reads the logs of a job's containers to find the job's state, and saves them before the containers are removed."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from .state import (
 )
 
 TAIL = 10_000
-"""Lines of a log that are read at most: a job's own program may print without end."""
+"""The most lines that are read of a log: a job's own program may print without end."""
 FAILURE = 1_000
-"""Lines of a failed container's log that are read: an exception may have long causes."""
+"""The most lines that are read of a failed container's log: an exception may have long causes."""
 OWN_LOGS = 64
-"""Workers up to which their own logs are read, each by a request, where the job master does not tell of them."""
+"""The most workers whose own logs are read, each by a request, where the job master's log has no single workers."""
 AT_ONCE = 4
-"""Logs that are read side by side."""
+"""Number of logs that are read at the same time."""
 
 
 async def text(kubectl: Kubectl, pod: str, name: str, *, previous: bool = False, tail: int = TAIL) -> str:
-    """Return the end of a container's log; empty if it has none (yet).
+    """Return the end of a container's log; empty if there is no log (yet).
 
     Raises:
         NoRightsError: The user may not read logs.
@@ -76,12 +76,13 @@ async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
             text(kubectl, master, MASTER, previous=True) if _restarted(pod) else _nothing(),
             restart_counts(kubectl, job),
         )
-        told = log_patterns.read(now)
-        exited = await _exited(kubectl, objects) if told.all_joined and not (told.tells_workers or told.end) else None
+        progress = log_patterns.read(now)
+        unknown = progress.all_joined and not (progress.tells_workers or progress.end)
+        exited = await _exited(kubectl, objects) if unknown else None
     except NoRightsError as error:
         return JobState(UNKNOWN, error.message.rstrip("."))
-    found = state_of(job, objects, told, previous=log_patterns.read(before), counts=counts, exited=exited)
-    waits = await packing(kubectl, job, objects) if found.state == STARTING else []
+    found = state_of(job, objects, progress, previous=log_patterns.read(before), counts=counts, exited=exited)
+    waits = await unfinished_package(kubectl, job, objects) if found.state == STARTING else []
     if waits:
         return replace(found, reason=waits[0])
     row = failed_for_good(found, objects)
@@ -90,7 +91,7 @@ async def state(kubectl: Kubectl, job: str, cluster: Cluster) -> JobState:
 
 
 def failed_for_good(state: JobState, objects: Sequence[Object]) -> Worker | None:
-    """Return the worker that a job failed with; None if it hasn't failed, or not by a worker."""
+    """Return the worker because of which a job failed; None if there is none."""
     failed = {worker.id for worker in state.workers if worker.state == FULLY_FAILED}
     return next((worker for worker in table(objects) if worker.id in failed), None)
 
@@ -103,9 +104,9 @@ def _restarted(pod: Object | None) -> bool:
     return number(container(pod, MASTER).get("restartCount")) > 0
 
 
-async def packing(kubectl: Kubectl, job: str, objects: Sequence[Object]) -> list[str]:
-    """Return what an init container says that is still at work on the job's package, for the first such pod."""
-    pods = diagnosis.packing(job, objects)
+async def unfinished_package(kubectl: Kubectl, job: str, objects: Sequence[Object]) -> list[str]:
+    """Return the last log line of the first init container that is still making the job package, in a sentence."""
+    pods = diagnosis.pods_making_package(job, objects)
     said = (await text(kubectl, pods[0], diagnosis.PACKAGE, tail=1)).strip() if pods else ""
     return [f"the job's package is not there yet in pod {pods[0]}: {said}"] if said else []
 
@@ -117,7 +118,7 @@ async def restart_counts(kubectl: Kubectl, job: str) -> dict[str, str]:
 
 
 async def _exited(kubectl: Kubectl, objects: Sequence[Object]) -> set[int] | None:
-    """Return the IDs of the workers whose own logs end with the word that they are done; None for a big job."""
+    """Return the IDs of the workers whose own logs say at the end that they are done; None for a large job."""
     workers = table(objects)
     if len(workers) > OWN_LOGS:
         return None
@@ -143,12 +144,12 @@ class Log:
 
     @property
     def file(self) -> str:
-        """Return the name of the file that it is saved in."""
+        """Return the name of the file in which the log is saved."""
         return f"{self.pod}.{self.container}{'.previous' if self.previous else ''}.log"
 
 
 def of_pods(pods: Sequence[Object]) -> list[Log]:
-    """Return every log that the pods have: that of each container, and that of its run before, if there was one."""
+    """Return all logs of the pods: that of each container, and that of its previous run if there was one."""
     found = []
     for pod in pods:
         status = pod.get("status", {})
@@ -161,10 +162,10 @@ def of_pods(pods: Sequence[Object]) -> list[Log]:
 
 
 def folder_for(job: str, chosen: str) -> Path:
-    """Return the folder to save logs in: the chosen one, else `<job>-logs`, `<job>-logs-2`, ..., never one with files.
+    """Return the folder to save logs in: the chosen one, else the first new one of `<job>-logs`, `<job>-logs-2`, ...
 
     Raises:
-        UsageError: The chosen folder holds files already, can't be looked into, or is none.
+        UsageError: The chosen folder is no folder, holds files already, or can't be read.
     """
     if chosen:
         path = Path(chosen)
@@ -180,7 +181,7 @@ def folder_for(job: str, chosen: str) -> Path:
 
 
 async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
-    """Save logs, some side by side, and return how many: one that is empty or gone leaves what is in the folder.
+    """Save logs, and return how many; an empty or missing log does not overwrite a saved one.
 
     Raises:
         UsageError: The folder can't be written to.
@@ -192,8 +193,8 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         argv = kubectl.argv("logs", log.pod, "-c", log.container, *more)
         part = folder / f"{log.file}.part"
         async with turn:
-            with kubectl.connection.kubectl_environment() as own, part.open("wb") as file:
-                async with stream(argv, env=own.env, pass_fds=own.descriptors) as reader:
+            with kubectl.connection.kubectl_environment() as inherited, part.open("wb") as file:
+                async with stream(argv, env=inherited.env, pass_fds=inherited.descriptors) as reader:
                     size = 0
                     while chunk := await reader.read(2**16):
                         size += file.write(chunk)
@@ -210,10 +211,10 @@ async def save(kubectl: Kubectl, logs: Sequence[Log], folder: Path) -> int:
         raise UsageError(f"The logs can't be saved in {folder}: {error.strerror}.", "Choose another --logs.") from None
 
 
-async def _told(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
-    """Return the exception that ended a container, or its run before, and the lines of the first log that has any.
+async def _cause_and_lines(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
+    """Return the exception that ended a container, or its previous run, and the lines of the first log with any.
 
-    The exception is empty if there is none (any more); of stack traces the lines have no frames.
+    The exception is empty if the logs have none (any more); the lines are without the frames of stack traces.
     """
     words: list[str] = []
     for previous in (False, True):
@@ -225,22 +226,22 @@ async def _told(kubectl: Kubectl, pod: str, name: str) -> tuple[str, list[str]]:
 
 
 async def failure(kubectl: Kubectl, pod: str, name: str) -> str:
-    """Return the exception that ended a container, or its run before; empty if its logs have none (any more)."""
-    return (await _told(kubectl, pod, name))[0]
+    """Return the exception that ended a container, or its previous run; empty if its logs have none (any more)."""
+    return (await _cause_and_lines(kubectl, pod, name))[0]
 
 
-async def last_words(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
-    """Return why a container failed: the exception that ended it, else its last lines, but none of a stack alone.
+async def failure_lines(kubectl: Kubectl, pod: str, name: str, known: str = "", lines: int = 5) -> list[str]:
+    """Return why a container failed: the exception that ended it, else its last lines without frames of stack traces.
 
     Args:
         kubectl: The client.
         pod: Name of the pod.
         name: Name of the container.
-        known: What its logs told earlier: they may be gone, with the pod or after two restarts.
-        lines: How many lines there are at most where no exception is found.
+        known: The exception that its logs showed earlier: they are lost with the pod or after two restarts.
+        lines: The most lines to return if no exception is found.
     """
     try:
-        why, words = await _told(kubectl, pod, name)
+        why, words = await _cause_and_lines(kubectl, pod, name)
     except JobError:
         why, words = "", []
     why = why or known

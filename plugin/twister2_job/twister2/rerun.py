@@ -21,11 +21,11 @@ from . import logs as job_logs
 from .follower import Follower
 from .state import MASTER, JobState, is_suspended, master_name
 from .submission import submission_time, zookeeper
-from .submit import OnReady, require_twister2, to_the_end
+from .submit import OnReady, follow_to_end, require_twister2
 from .workload import Twister2Workload
 
 MASTER_LIMIT = 15.0
-"""Seconds that the job master gets to say that it ends the job, as Twister2's own client gives it."""
+"""Seconds to wait until the job master says that it ends the job, as in Twister2's own client."""
 
 
 async def kill(connection: Connection, name: str, say: Say, *, logs: str, timeout: float, chart: str) -> str:
@@ -43,16 +43,16 @@ async def kill(connection: Connection, name: str, say: Say, *, logs: str, timeou
         saved = await job_logs.save(kubectl, found, folder)
         say(f"saved {saved} logs in {folder}")
     if not is_suspended(name, live.objects):
-        if await _tell_master(name, kubectl, say):
+        if await _end_by_master(name, kubectl, say):
             mine = [log for log in found if log.container == MASTER and not log.previous]
-            await job_logs.save(kubectl, mine, folder)  # With its last words.
+            await job_logs.save(kubectl, mine, folder)  # Again, with its last lines.
         await _suspend(connection, name, live.values, deadline - time.monotonic(), chart, say)
     await _pods_gone(name, kubectl, deadline)
     return str(folder) if found else ""
 
 
-async def _tell_master(name: str, kubectl: Kubectl, say: Say) -> bool:
-    """Tell the job master to end the job, and wait for its word; tell whether it said anything."""
+async def _end_by_master(name: str, kubectl: Kubectl, say: Say) -> bool:
+    """Ask the job master to end the job and wait for its answer; return whether it has logged an end."""
     before = log_patterns.read(await job_logs.text(kubectl, f"{master_name(name)}-0", MASTER))
     if before.end:
         say(f"the job {before.end if before.end != log_patterns.KILLED else 'was killed'} before")
@@ -80,7 +80,7 @@ def _short(error: JobError) -> str:
 async def _suspend(
     connection: Connection, name: str, values: dict[str, Any], timeout: float, chart: str, say: Say
 ) -> None:
-    """Take all pods and the ConfigMap of the run away, by an upgrade of the release."""
+    """Remove all pods and the ConfigMap of the run, by an upgrade of the release."""
     suspended = merged(values, {"suspend": True})
     await _upgrade(connection, name, suspended, max(timeout, 1), chart, say)
 
@@ -133,8 +133,8 @@ async def rerun(
     live = await live_release(connection, name, chart)
     again = "`twister2-job upgrade` or `kubectl rollout restart` starts its workers anew."
     require_twister2(name, live.objects, again)
-    if told := zookeeper(name, (live.values.get("job") or {}).get("config") or {}):
-        say(told)
+    if note := zookeeper(name, (live.values.get("job") or {}).get("config") or {}):
+        say(note)
     if not is_suspended(name, live.objects):
         say("suspending the job: its pods end, its Services and ports stay")
         await _suspend(connection, name, live.values, deadline - time.monotonic(), chart, say)
@@ -144,6 +144,6 @@ async def rerun(
     try:
         left = max(1.0, deadline - time.monotonic())
         revision = await _upgrade(connection, name, values, left, chart, say, follower.ready)
-        return await to_the_end(kubectl, follower, revision, say, detach=detach, publish=publish, on_ready=on_ready)
+        return await follow_to_end(kubectl, follower, revision, say, detach=detach, publish=publish, on_ready=on_ready)
     finally:
         await follower.close()

@@ -1,4 +1,4 @@
-"""Why a JVM failed, from its log: the exception with its message, never the lines of its stack alone."""
+"""Finds in a log why a JVM failed: the exception with its message, never only lines of its stack."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..clients.messages.text import short
 FRAME = re.compile(r"\s*(?:at [\w.$<>/@ -]+\(.*|\.\.\. \d+ (?:more|common frames omitted)\s*)")
 """A line of a stack trace that names no exception."""
 UNCAUGHT = re.compile(r".*\bUncaught exception in the thread .*\bFAILED\b.*")
-"""What Twister2 0.8.0 prints before the exception that ends a worker or the job master."""
+"""The line that Twister2 0.8.0 prints before the exception that ends a worker or the job master."""
 THROWABLE = re.compile(r"(?:(?:[A-Za-z_][\w$]*\.)+[A-Z_][\w$]*|[A-Z]\w*(?:Error|Exception))(?:: .*|:?\s*)")
-"""How Java prints an exception: its class, and its message if it has one."""
+"""An exception as Java prints it: its class, and its message if it has one."""
 
-# What Java itself prints, with the exception in the same line.
+# The line that Java itself prints, with the exception in it.
 _IN_THREAD = re.compile(r"(?:.*\s)?Exception in thread \S.*")
 _EXCEPTION = re.compile(r'.*\bException in thread (?:"[^"]*"|\S+)\s+(\S.*)')
 _CAUSED = re.compile(r"\s*Caused by: (\S.*)")
@@ -24,12 +24,12 @@ _HEAP = re.compile(r".*OutOfMemoryError: (?:Java heap space|GC overhead limit ex
 
 
 def without_frames(lines: Iterable[str]) -> list[str]:
-    """Return the lines of a log but for those of stack traces that name no exception, and empty ones."""
+    """Return the lines of a log without empty ones and without lines of stack traces that name no exception."""
     return [line.rstrip() for line in lines if line.strip() and not FRAME.match(line)]
 
 
 def cause(lines: Sequence[str]) -> str:
-    """Return the exception that ended a JVM, in one line, with the one that caused it; empty if the log has none."""
+    """Return, in one line, the exception that ended a JVM and the one that caused it; empty if the log has none."""
     known = without_frames(lines)
     for index, line in enumerate(known):
         if UNCAUGHT.fullmatch(line):
@@ -43,15 +43,15 @@ def cause(lines: Sequence[str]) -> str:
 
 
 def _whole(first: str, after: Sequence[str]) -> str:
-    """Return an exception, and the last of those that Java names as its causes in the lines after it."""
+    """Return an exception and its root cause, the last cause that Java names in the lines after it."""
     root = ""
     for line in after:
         if _NEXT_ENTRY.match(line) or UNCAUGHT.fullmatch(line) or _IN_THREAD.fullmatch(line):
             break
         if found := _CAUSED.fullmatch(line):
             root = found[1]
-    told = short(first.strip())
+    thrown = short(first.strip())
     root = short(root.strip())
-    whole = f"{told}, caused by {root}" if root and root not in told else told
+    whole = f"{thrown}, caused by {root}" if root and root not in thrown else thrown
     more = " (a worker's heap comes of job.ram, the job master's of job.master.ram)"
     return whole + more * bool(_HEAP.match(whole))

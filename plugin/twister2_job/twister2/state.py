@@ -1,4 +1,4 @@
-"""The state of a Twister2 job, from what its job master has told and from its live objects: pure functions."""
+"""The state of a Twister2 job, from its job master's log and its live objects: pure functions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MASTER_COUNT = "RESTART_COUNT_FOR_JOB_MASTER"
 STARTING, RUNNING, LOST, SUSPENDED, UNKNOWN = "starting", "running", "lost", "suspended", "unknown"
 ENDED = (log_patterns.COMPLETED, log_patterns.FAILED, log_patterns.KILLED)
 MOST_CRASHES = 3
-"""Restarts after which a job master that never says anything is given up."""
+"""Restarts after which a job master that ends each time without a message counts as lost."""
 RESTARTED = "without ZooKeeper that ends a job"
 
 
 @dataclass(frozen=True)
 class WorkerProgress:
-    """How far a worker is: waiting, joined, running, completed, failed, fully failed or unknown; and its restarts.
+    """A worker's state (waiting, joined, running, completed, failed, fully failed or unknown) and its restarts.
 
-    A worker that was started again is waiting until it joins again.
+    A restarted worker is waiting until it joins again.
     """
 
     id: int
@@ -36,13 +36,13 @@ class WorkerProgress:
 
 @dataclass(frozen=True)
 class JobState:
-    """How far a Twister2 job is.
+    """The state of a Twister2 job.
 
     Attributes:
         state: starting, running, completed, failed, killed, lost (it can't end any more), suspended or unknown.
-        reason: Why; a sentence without its full stop.
+        reason: Why it is in this state; a sentence without its full stop.
         master_restarts: How often the job master was restarted.
-        workers: How far each worker is.
+        workers: The state of each worker.
     """
 
     state: str
@@ -52,7 +52,7 @@ class JobState:
 
     @property
     def ended(self) -> bool:
-        """Tell whether the job has ended, and it is known how."""
+        """Tell whether the job is known to have completed, failed or been killed."""
         return self.state in ENDED
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,16 +65,17 @@ class JobState:
         }
 
 
-def advice(told: Progress) -> str:
-    """Return what helps a lost job that would be lost again by itself; empty if running it again may do."""
-    return told.znode and (
-        f"If no other job uses it, delete it (`deleteall {told.znode}` in ZooKeeper's zkCli.sh) before the job runs "
+def advice(progress: Progress) -> str:
+    """Return the remedy for a lost job that would be lost again if it were only rerun; empty if a rerun may help."""
+    znode = progress.znode
+    return znode and (
+        f"If no other job uses it, delete it (`deleteall {znode}` in ZooKeeper's zkCli.sh) before the job runs "
         "again; a job that is made of a jar gets a path of its own with a new job.submissionTime."
     )
 
 
 def master_name(job: str) -> str:
-    """Return the name of the job master's StatefulSet; its one pod has `-0` behind it."""
+    """Return the name of the job master's StatefulSet; its only pod has this name with `-0` appended."""
     return f"{job}-jm"
 
 
@@ -97,7 +98,7 @@ def container(pod: Object | None, name: str) -> Mapping[str, Any]:
 
 
 def has_run(pod: Object | None, name: str) -> bool:
-    """Tell whether a container runs, or has run: only then it has a log."""
+    """Tell whether a container runs or has run, and so has a log."""
     status = container(pod, name)
     return bool({"running", "terminated"} & set(status.get("state") or {}) or status.get("lastState"))
 
@@ -122,34 +123,35 @@ def state_of(
     Args:
         job: Name of the job.
         objects: Its live StatefulSets and pods.
-        progress: What the present run of the job master has told.
-        previous: What the run before it told, if it was restarted.
+        progress: The log of the job master's present run.
+        previous: The log of its run before, if it was restarted; it counts if it has the job's end.
         counts: Data of the ConfigMap `<job>`, where Twister2 counts the restarts.
-        exited: IDs of the workers whose own logs say that they are done; None if these were not read.
+        exited: IDs of the workers whose own logs say that they are done; None if those logs were not read.
     """
     counts = counts or {}
     pod = master_pod(job, objects)
     counted = number(counts.get(MASTER_COUNT))
     restarts = max(number(container(pod, MASTER).get("restartCount")), counted)
-    told = previous if previous and previous.end and not progress.end else progress
-    state, reason = _state(job, objects, told, pod, restarts)
+    if previous and previous.end and not progress.end:
+        progress = previous
+    state, reason = _state(job, objects, progress, pod, restarts)
     pods = {pod["metadata"]["name"]: pod for pod in of_kind(objects, "Pod")}
     rows = []
     for worker in table(objects):
         times = max(worker.restarts, number(counts.get(f"RESTART_COUNT_FOR_WORKER_{worker.id}")))
-        how = told.state_of(worker.id)
+        how = progress.state_of(worker.id)
         own = pods.get(worker.pod)
         there = has_run(own, f"{CONTAINER}{worker.container}")
         at_work = how in (log_patterns.JOINED, log_patterns.RUNNING)
         crashed = _crashed(own, f"{CONTAINER}{worker.container}")
         if (at_work or how == log_patterns.UNKNOWN) and (not there or crashed):
             how = log_patterns.FAILED if there else log_patterns.WAITING
-        elif at_work and times and _started_after(own, worker, told):
+        elif at_work and times and _started_after(own, worker, progress):
             how = log_patterns.WAITING
-        elif how == log_patterns.UNKNOWN and told.all_joined and not told.cut and exited is not None:
-            # Of 0.3.0, which has no barrier.
+        elif how == log_patterns.UNKNOWN and progress.all_joined and not progress.cut and exited is not None:
+            # A log of Twister2 0.3.0, which has no barrier and does not report single workers.
             how = log_patterns.COMPLETED if worker.id in exited else log_patterns.RUNNING
-        rows.append(WorkerProgress(worker.id, how, max(times, told.restarts(worker.id))))
+        rows.append(WorkerProgress(worker.id, how, max(times, progress.restarts(worker.id))))
     return replace(JobState(state, reason, restarts), workers=tuple(rows))
 
 
@@ -160,10 +162,10 @@ def _crashed(pod: Object | None, name: str) -> bool:
     return waits or bool((state.get("terminated") or {}).get("exitCode"))
 
 
-def _started_after(pod: Object | None, worker: Worker, told: Progress) -> bool:
-    """Tell whether a worker's container was started after the worker joined last: it has not joined again yet.
+def _started_after(pod: Object | None, worker: Worker, progress: Progress) -> bool:
+    """Tell whether a worker's container was started after the worker joined last, so that it has yet to join again.
 
-    The job master hears nothing of a JVM that was halted. A node's clock may be a little wrong; a JVM takes seconds.
+    The job master does not notice a JVM that was halted. Clocks of nodes may differ a little; a JVM starts in seconds.
     """
     from datetime import datetime
 
@@ -172,35 +174,38 @@ def _started_after(pod: Object | None, worker: Worker, told: Progress) -> bool:
         when = datetime.fromisoformat(started["startedAt"].replace("Z", "+00:00")).timestamp()
     except (KeyError, ValueError):
         return False
-    return 0 < told.joined_at.get(worker.id, 0.0) < when
+    return 0 < progress.joined_at.get(worker.id, 0.0) < when
 
 
-def _state(job: str, objects: Sequence[Object], told: Progress, pod: Object | None, restarts: int) -> tuple[str, str]:
+def _state(
+    job: str, objects: Sequence[Object], progress: Progress, pod: Object | None, restarts: int
+) -> tuple[str, str]:
     """Return the state of the job, and why."""
-    if told.end == log_patterns.FAILED and told.failed:
-        return told.end, f"worker {told.failed[0]} failed for good"
-    if told.end:
-        return told.end, ""
+    if progress.end == log_patterns.FAILED and progress.failed:
+        return progress.end, f"worker {progress.failed[0]} failed for good"
+    if progress.end:
+        return progress.end, ""
     if is_suspended(job, objects):
         return SUSPENDED, f"`twister2-job rerun {job}` runs it again"
-    if lost := _lost(told, pod, restarts):
+    if lost := _lost(progress, pod, restarts):
         return LOST, lost
     total = len(table(objects))
-    if restarts and not (told.joined or told.recovered):
+    if restarts and not (progress.joined or progress.recovered):
         return UNKNOWN, "the job master was restarted, and has not said yet whether it goes on"
-    if told.refuses:
+    if progress.refuses:
         return LOST, "a worker was restarted, and this version of Twister2 refuses it: the job never ends"
-    if told.all_joined and told.barriers:
-        return RUNNING, _waiting_again(told)
-    if told.recovered:
+    if progress.all_joined and progress.barriers:
+        return RUNNING, _waiting_again(progress)
+    if progress.recovered:
         return RUNNING, "the job master was restarted and goes on"
-    if told.cut:
+    if progress.cut:
         return UNKNOWN, "the beginning of the job master's log is gone, and the rest doesn't say"
-    if told.all_joined:
+    if progress.all_joined:
         return STARTING, f"all {total} workers joined; not all are at the first barrier"
-    if told.started:
-        joined = f"{told.joined} of {total} workers joined" if told.joined else "no worker has been told to have joined"
-        return STARTING, joined
+    if progress.started:
+        if progress.joined:
+            return STARTING, f"{progress.joined} of {total} workers joined"
+        return STARTING, "no worker has been told to have joined"
     if pod is None:
         return STARTING, "the job master has no pod yet"
     why = reason_of(pod)
@@ -209,25 +214,25 @@ def _state(job: str, objects: Sequence[Object], told: Progress, pod: Object | No
     return STARTING, f"the job master: {why or 'it has not said yet that it waits for the workers'}"
 
 
-def _waiting_again(told: Progress) -> str:
-    """Return which workers wait at the barrier for those that are past it."""
-    if not told.at_barrier:
+def _waiting_again(progress: Progress) -> str:
+    """Return a sentence about the workers that wait at the barrier for workers past it; empty if none waits."""
+    if not progress.at_barrier:
         return ""
-    who = ", ".join(str(worker) for worker in sorted(told.at_barrier)[:5])
+    who = ", ".join(str(worker) for worker in sorted(progress.at_barrier)[:5])
     return f"worker {who} waits at the INIT barrier until all others come back to it"
 
 
-def _lost(told: Progress, pod: Object | None, restarts: int) -> str:
+def _lost(progress: Progress, pod: Object | None, restarts: int) -> str:
     """Return why the job can't end any more; empty if it can."""
     times = "once" if restarts == 1 else f"{restarts} times"
-    if told.znode:
-        return f"ZooKeeper has {told.znode} of an earlier run, and Twister2 starts no run where there is one"
-    if told.died:
-        return f"the job master died: {told.died}"
-    if told.exited:
+    if progress.znode:
+        return f"ZooKeeper has {progress.znode} of an earlier run, and Twister2 starts no run where there is one"
+    if progress.died:
+        return f"the job master died: {progress.died}"
+    if progress.exited:
         again = f" after it was restarted ({times}; {RESTARTED})" if restarts else ""
         return f"the job master ended{again} without a word on how the job ended"
-    if restarts and told.started and not (told.joined or told.recovered):
+    if restarts and progress.started and not (progress.joined or progress.recovered):
         return f"the job master was restarted {times} and knows of no worker; {RESTARTED}"
     waiting = container(pod, MASTER).get("state", {}).get("waiting") or {}
     if restarts >= MOST_CRASHES and waiting.get("reason") == "CrashLoopBackOff":

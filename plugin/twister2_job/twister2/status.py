@@ -1,4 +1,4 @@
-"""A job as it is: its release, its workers, its exposures, and how far a Twister2 job is."""
+"""The status of a job: its release, its workers, its exposures, and the state of a Twister2 job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .state import JobState
 
 
 class JobStatus(NamedTuple):
-    """A job as it is: its release, its workers, its exposures; `job` is how far a Twister2 job is, None of others."""
+    """The status of a job: release, workers, exposures; `job` is the state of a Twister2 job, None for other jobs."""
 
     release: Release
     mode: str
@@ -70,18 +70,18 @@ async def status(connection: Connection, name: str) -> JobStatus:
 
 
 async def _orphans(helm: Helm, kubectl: Kubectl, name: str, history: Sequence[Revision]) -> list[str]:
-    """Return a warning for objects of the job that its release does not have; none while somebody changes it."""
+    """Return warnings about objects of the job that are not in its release; none while another run changes it."""
     if history[-1].status in PENDING:
         return []
     live_revision = current(history).number
     manifest, live = await asyncio.gather(helm.manifest(name, live_revision), orphans.objects_of(kubectl, name))
     found = orphans.find_orphans(live, manifest, name, await kubectl.namespace())
-    told = []
-    if found.helms:
-        told.append(
-            f"{orphans.names(found.helms)}: left by a failed upgrade, not in revision {live_revision}; "
+    warnings = []
+    if found.made_by_helm:
+        warnings.append(
+            f"{orphans.names(found.made_by_helm)}: left by a failed upgrade, not in revision {live_revision}; "
             f"`twister2-job upgrade {name}` or `twister2-job uninstall {name}` removes it."
         )
     if found.others:
-        told.append(f"{orphans.names(found.others)}: labelled as {name}'s, but not made by Helm for it.")
-    return told
+        warnings.append(f"{orphans.names(found.others)}: labelled as {name}'s, but not made by Helm for it.")
+    return warnings

@@ -1,4 +1,4 @@
-"""What `submit` is given, as values of the chart: the base that the user's own values override."""
+"""Turns the arguments of `submit` into values of the chart, which the user's own values override."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECRET = re.compile(
 )
 """Names of a URL's parameters that hold credentials; the chart has the same rule."""
 _SHORTEST_CODE = 12
-"""Characters of a `code` that is a key, as of Azure's functions, and no number or language."""
+"""The fewest characters of a parameter `code` that is a key, as for Azure Functions, not a number or language."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Submission:
     url_secret: str = ""
 
     def check(self) -> None:
-        """Raise UsageError unless it says where the job's classes are, in exactly one way."""
+        """Raise UsageError unless it names the job's classes in exactly one way."""
         if self.package and (self.jar or self.worker_class or self.driver or self.config):
             raise UsageError(
                 "A package has its own jar, classes and settings.", "Leave JAR, --class, --driver and --config out."
@@ -62,19 +62,19 @@ class Submission:
 
     @property
     def by_url(self) -> bool:
-        """Tell whether the pods fetch the jar from a URL that is no secret."""
+        """Tell whether the pods fetch the jar from a URL that is not in a Secret."""
         return bool(URL.match(self.jar))
 
     @property
     def local(self) -> bool:
-        """Tell whether a file of this machine has to get to the pods."""
+        """Tell whether a file of this machine has to be sent to the cluster."""
         return not (self.by_url or self.url_secret)
 
     def source(self, names: Sequence[str], sha256: str) -> dict[str, Any]:
         """Return the value of `job.jar` or `job.package`: where the pods get it from.
 
         Args:
-            names: Names of the ConfigMaps that hold it, in order; none if they get it elsewhere.
+            names: Names of the ConfigMaps that hold it, in order; empty if the pods get it elsewhere.
             sha256: Checksum of the file; empty if it isn't known here.
         """
         found: dict[str, Any] = {"sha256": sha256} if sha256 else {}
@@ -85,17 +85,17 @@ class Submission:
 
 
 def submission_time() -> str:
-    """Return the present time as Twister2 has it: milliseconds since 1970, as text."""
+    """Return the present time in Twister2's form: milliseconds since 1970, as text."""
     return str(time.time_ns() // 1_000_000)
 
 
 def zookeeper(job: str, settings: Mapping[str, Any], *, packaged: bool = False) -> str:
-    """Return what becomes of a job's state in ZooKeeper when it runs again; empty if its settings name no ZooKeeper.
+    """Return a sentence about a job's state in ZooKeeper after this run; empty if its settings name no ZooKeeper.
 
     Args:
         job: Name of the job.
         settings: Twister2's settings: those of the values, or of a package.
-        packaged: They are a package's, which is run as it is.
+        packaged: Whether they are a package's, which is run unchanged.
     """
     if not settings.get(f"{ZOOKEEPER}.server.addresses"):
         return ""
@@ -112,7 +112,7 @@ def zookeeper(job: str, settings: Mapping[str, Any], *, packaged: bool = False) 
 
 
 def values(submission: Submission, names: Sequence[str], sha256: str) -> dict[str, Any]:
-    """Return the values of a job that is made of a jar; arguments as for `Submission.source`."""
+    """Return the values of a job with a jar; arguments as for `Submission.source`."""
     job: dict[str, Any] = {
         "class": submission.worker_class,
         "jar": submission.source(names, sha256),
@@ -126,7 +126,7 @@ def values(submission: Submission, names: Sequence[str], sha256: str) -> dict[st
 
 
 def check_url(url: str) -> None:
-    """Raise UsageError for a URL with credentials: whoever may read the release or the pods could read them."""
+    """Raise UsageError for a URL with credentials: all who may read the release or the pods could read them."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query)
     code = any(key.lower() == "code" and len(value) >= _SHORTEST_CODE for key, value in query)
@@ -141,10 +141,10 @@ def check_url(url: str) -> None:
 def typed(text: str) -> Any:
     """Return a setting with its type: a number, true or false, a list in YAML, quoted or plain text.
 
-    Nothing else changes its type: `no`, `1:30`, `007` and dates stay the text that they are.
+    All else stays text: `no`, `1:30`, `007` and dates.
 
     Raises:
-        UsageError: A list or quoted text is not closed, or holds what JSON doesn't know.
+        UsageError: A list or quoted text is not closed, or holds a value that JSON doesn't know.
     """
     stripped = text.strip()
     if stripped in ("true", "false"):
@@ -166,7 +166,7 @@ def typed(text: str) -> Any:
 
 
 def config(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return settings given as KEY=VALUE; of two with the same key the later wins.
+    """Return settings given as KEY=VALUE; a later one overrides an earlier one with the same key.
 
     Raises:
         UsageError: One has no key or no `=`.

@@ -1,4 +1,4 @@
-"""Submits a Twister2 job: its jar or package, the release, and then the job to its end."""
+"""Submits a Twister2 job: sends its jar or package, installs the release, and follows the job to its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..release.validation import check_name
 from ..release.workload import Ready
 from . import jar, job_package, log_patterns, submission
 from .follower import Follower
-from .logs import failed_for_good, last_words
+from .logs import failed_for_good, failure_lines
 from .state import JobState
 from .submission import Submission
 from .workload import Upload
@@ -36,7 +36,7 @@ OnReady = Callable[[JobAddresses], None]
 async def prepare(
     kubectl: Kubectl, job: str, given: Submission, chart: Path, mark: Mark, deadline: float, say: Say, ready: Ready
 ) -> tuple[dict[str, Any], Upload]:
-    """Return the values of a job and what has to be sent for it; nothing is sent yet.
+    """Return the values of a job and its workload with the files to send; nothing is sent yet.
 
     Raises:
         UsageError: The jar or package can't be used.
@@ -48,8 +48,8 @@ async def prepare(
         remedy = "" if given.url_secret else remedy
         content = await jar.read(given.package, "package", remedy, limit=limit, deadline=deadline)
         package = job_package.read(given.package, chart, job, await kubectl.namespace(), content=content)
-        if told := submission.zookeeper(job, package.settings, packaged=True):
-            say(told)
+        if note := submission.zookeeper(job, package.settings, packaged=True):
+            say(note)
     elif given.local:
         content = await jar.read_jar(given.jar, given.worker_class, say, deadline=deadline)
     else:
@@ -81,14 +81,14 @@ async def submit(
     try:
         wanted = replace(request, values=values, mark=mark, deadline=deadline)
         outcome = await Lifecycle(connection, say, upload).install(wanted)
-        return await to_the_end(
+        return await follow_to_end(
             kubectl, follower, outcome.revision, say, detach=detach, publish=publish, on_ready=on_ready
         )
     finally:
         await follower.close()
 
 
-async def to_the_end(
+async def follow_to_end(
     kubectl: Kubectl,
     follower: Follower,
     revision: int,
@@ -98,12 +98,12 @@ async def to_the_end(
     publish: bool,
     on_ready: OnReady | None,
 ) -> JobState:
-    """Hand out the addresses of a job whose pods run, and follow it to its end, unless that is not wanted.
+    """Report and publish the addresses of a running job, as asked for, and follow it to its end unless `detach`.
 
     Raises:
         JobFailedError: It failed.
         JobKilledError: It was killed.
-        JobLostError: It can't end any more, or nobody can tell how it ended.
+        JobLostError: It can't end any more, or it is not known how it ended.
     """
     report = (await read_addresses(kubectl, follower.job))._replace(revision=revision)
     if on_ready:
@@ -131,14 +131,14 @@ async def wait(connection: Connection, name: str, say: Say, timeout: float | Non
 async def require_completed(
     kubectl: Kubectl, job: str, state: JobState, failures: Mapping[tuple[str, ...], str] | None = None
 ) -> JobState:
-    """Return the state of a job that has completed; raise for every other end.
+    """Return the state of a completed job; raise an error for every other end.
 
-    `failures` says why containers ended that were restarted since, by pod and container.
+    `failures` says why containers that were restarted since had ended, by pod and container.
 
     Raises:
-        JobFailedError: It failed; the message has the exception that the worker failed with that failed for good.
+        JobFailedError: It failed; the message has the exception of the worker that failed for good.
         JobKilledError: It was killed.
-        JobLostError: Nobody can tell how it ended.
+        JobLostError: It is not known how it ended.
     """
     if state.state == log_patterns.COMPLETED:
         return state
@@ -150,7 +150,7 @@ async def require_completed(
     error = f"The job {job} failed{why}."
     if row := failed_for_good(state, (await kubectl.cluster(job, nodes=False)).objects):
         where = row.pod, f"{CONTAINER}{row.container}"
-        words = await last_words(kubectl, *where, known=(failures or {}).get(where, ""))
+        words = await failure_lines(kubectl, *where, known=(failures or {}).get(where, ""))
         error = "\n  ".join([error, *words])
     raise JobFailedError(error, f"\n`twister2-job status {job}` shows its workers.")
 

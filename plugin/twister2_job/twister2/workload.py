@@ -1,7 +1,7 @@
-"""What a Twister2 job adds to the install, upgrade and uninstall of its release: its jar, and what its pods can follow.
+"""Adds to the install, upgrade and uninstall of a release what a Twister2 job needs: its jar, and checks of upgrades.
 
-Every job of the chart gets it: an echo job may become a Twister2 job, and what an interrupted submit has left lies in
-the way of any install of that name.
+It is used for every job of the chart: an upgrade can make an echo job a Twister2 job, and any install of a name has to
+remove what an interrupted submit has left.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from . import jar, job_package
 
 
 class Twister2Workload:
-    """The workload of a job that is there, or that is installed from values alone: nothing is sent."""
+    """The workload of an existing job, or of one that is installed from values alone: no files are sent."""
 
     sends = False
 
     def __init__(self, ready: Ready | None = None) -> None:
-        """Keep what waits for the job, if it is not the rollout."""
+        """Store `ready`, which waits for the job instead of the rollout."""
         self.ready = ready
 
     def check_install(self, rendered: Sequence[Object]) -> None:
-        """Accept what the chart makes."""
+        """Accept all objects."""
 
     def check_upgrade(self, name: str, live: Sequence[Object], rendered: Sequence[Object]) -> None:
-        """Raise UsageError for an upgrade that pods which run would not follow, or be broken by."""
+        """Raise UsageError for an upgrade that running pods would ignore, or that would break them."""
         check_running(name, live, rendered)
 
     async def send(self) -> None:
         """Send nothing."""
 
-    async def give(self, deadline: float) -> None:
-        """Give nothing."""
+    async def attach(self, deadline: float) -> None:
+        """Attach nothing."""
 
     async def take_back(self) -> str:
-        """Take nothing back."""
+        """Remove nothing."""
         return ""
 
     async def sent(self, tools: Tools, name: str) -> Sequence[Row]:
@@ -56,7 +56,7 @@ class Twister2Workload:
 
 
 class Upload(Twister2Workload):
-    """The workload of a job that is submitted: its jar or package, and the values that this must fit to."""
+    """The workload of a submitted job: its jar or package, and the check that the values fit it."""
 
     def __init__(
         self,
@@ -66,13 +66,13 @@ class Upload(Twister2Workload):
         package: job_package.JobPackage | None,
         ready: Ready | None = None,
     ) -> None:
-        """Keep what to send, if anything, and what the values must fit to.
+        """Store what to send, and what the values must fit.
 
         Args:
             job: Name of the job.
-            say: Is told what does the job no harm.
-            pieces: What to send; None means that the pods get it elsewhere.
-            package: The job package, if the job is made of one.
+            say: Is called with a sentence about a failure that does the job no harm.
+            pieces: The pieces to send; None means that the pods get the jar elsewhere.
+            package: The job package, if the job has one.
             ready: As for `Twister2Workload`.
         """
         super().__init__(ready)
@@ -80,7 +80,7 @@ class Upload(Twister2Workload):
         self.sends = pieces is not None
 
     def check_install(self, rendered: Sequence[Object]) -> None:
-        """Raise ValuesError unless the values make a Twister2 job, and the one of the package."""
+        """Raise ValuesError unless the values make a Twister2 job and agree with the package."""
         plan = job_package.plan(self._job, rendered)
         if self._package:
             job_package.check(self._package, plan)
@@ -90,8 +90,8 @@ class Upload(Twister2Workload):
         if self._pieces:
             await self._pieces.make()
 
-    async def give(self, deadline: float) -> None:
-        """Give the pieces to the job's Service."""
+    async def attach(self, deadline: float) -> None:
+        """Make the job's Service the owner of the pieces."""
         if self._pieces:
             work = jar.try_own(self._pieces, self._say)
             await within(deadline, work, f"The jar of {self._job} could not be given to it.")
@@ -102,7 +102,7 @@ class Upload(Twister2Workload):
 
 
 def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object]) -> None:
-    """Raise UsageError for an upgrade to a Twister2 job that pods which run would not follow, or be broken by.
+    """Raise UsageError for an upgrade to a Twister2 job that running pods would ignore, or that would break them.
 
     Args:
         name: Name of the job.
@@ -123,7 +123,7 @@ def check_running(name: str, live: Sequence[Object], rendered: Sequence[Object])
         if pods != wanted:
             path = group_path(number(group.rpartition("-")[2]), "instances")
             remedy = f"End it first: `twister2-job kill {name}`."
-            # A package says by itself how many pods the job begins with.
+            # In a package, the number of pods is fixed.
             if pods and wanted and job_package.plan(name, rendered)["source"] == "jar":
                 remedy = f"Set it to {pods} (`twister2-job upgrade {name}`), or end it: `twister2-job kill {name}`."
             raise UsageError(

@@ -20,7 +20,7 @@ from twister2_job.reach import forward as forward_module
 from twister2_job.reach import tunnel as tunnel_module
 from twister2_job.reach.connect import choose
 from twister2_job.reach.forward import Forward, find
-from twister2_job.reach.tunnel import held
+from twister2_job.reach.tunnel import reserved_port
 
 
 def stateful_set(instances=2, per_pod=2):
@@ -109,7 +109,7 @@ def test_a_held_port_refuses_connections_and_is_nobody_elses():
     with socket.socket() as first:
         first.bind(("127.0.0.1", 0))
         port = first.getsockname()[1]
-    with held(port), socket.socket() as client, socket.socket() as other:
+    with reserved_port(port), socket.socket() as client, socket.socket() as other:
         with pytest.raises(ConnectionRefusedError):
             client.connect(("127.0.0.1", port))
         with pytest.raises(OSError, match="in use"):

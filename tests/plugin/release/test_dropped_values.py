@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from twister2_job.errors import NoClusterError
-from twister2_job.release.dropped_values import described, gone
+from twister2_job.release.dropped_values import described, dropped_paths
 from twister2_job.release.operation import Request
 from twister2_job.release.plan import resets_values
 
@@ -33,7 +33,7 @@ class Helm:
     ],
 )
 def test_values_that_are_not_given_any_more_are_named(before, after, paths):
-    assert list(gone(before, after)) == paths
+    assert list(dropped_paths(before, after)) == paths
 
 
 @pytest.mark.parametrize(

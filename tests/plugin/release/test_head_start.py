@@ -109,7 +109,7 @@ def test_which_options_name_nothing_but_small_files(tmp_path, options, told):
     paths["folder"].mkdir()
     with paths["large"].open("wb") as file:
         file.truncate(head_start.SMALL + 1)
-    assert head_start._stored(options.format(**paths).split()) is told
+    assert head_start._readable_again(options.format(**paths).split()) is told
 
 
 @pytest.mark.parametrize("name", ["-x", "", "1", "\n"])

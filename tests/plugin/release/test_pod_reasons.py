@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from twister2_job.clients.process import Result
 from twister2_job.clients.resources import Cluster
-from twister2_job.release.pod_reasons import causes, essence, reasons, warnings_of, why
+from twister2_job.release.pod_reasons import causes, reasons, unwrapped, warnings_of, why
 
 IMAGE = "registry.invalid/nothing:3.11"
 PULL = (
@@ -170,9 +170,9 @@ def test_pods_that_are_not_made_are_told_of_the_set():
 
 
 def test_the_essence_keeps_image_and_reason_in_a_line_that_can_be_read():
-    text = essence(f'ImagePullBackOff: Back-off pulling image "{IMAGE}": ErrImagePull: {PULL}')
+    text = unwrapped(f'ImagePullBackOff: Back-off pulling image "{IMAGE}": ErrImagePull: {PULL}')
     assert len(text) <= 200 and IMAGE in text and text.startswith("ImagePullBackOff") and text.endswith("no such host")
-    assert len(essence("CreateContainerError: " + "x" * 5000)) <= 200
+    assert len(unwrapped("CreateContainerError: " + "x" * 5000)) <= 200
 
 
 class Kubectl:

@@ -56,14 +56,14 @@ async def nothing():
     pass
 
 
-def wait(kubectl, seconds, still=nothing):
+def wait(kubectl, seconds, require_present=nothing):
     async def work():
         watcher = Watcher(kubectl, "job")
         watcher.start()
         watcher.read_rest()
         try:
             deadline = time.monotonic() + seconds
-            await watcher.ready(["job-0"], deadline=deadline, say=lambda text: None, still=still)
+            await watcher.ready(["job-0"], deadline=deadline, say=lambda text: None, require_present=require_present)
             return await watcher.cluster(["job-0"])
         finally:
             await watcher.close()

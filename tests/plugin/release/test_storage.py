@@ -7,7 +7,7 @@ import pytest
 from twister2_job.clients.process import Result
 from twister2_job.errors import BusyError, RefusedError
 from twister2_job.release import operation, run_mark
-from twister2_job.release.orphans import require_nobodys
+from twister2_job.release.orphans import require_unowned
 from twister2_job.release.storage import Stored, place_of
 
 SECRET, CONFIGMAP = "secret/sh.helm.release.v1.job.v1", "configmap/sh.helm.release.v1.job.v1"
@@ -42,7 +42,7 @@ def test_where_a_release_is_and_whether_helm_looks_there(monkeypatch, driver, pl
 def test_a_release_that_has_just_come_is_another_runs_and_is_in_no_wrong_store(monkeypatch, places, error):
     monkeypatch.delenv("HELM_DRIVER", raising=False)
     made = [{"kind": "Service", "metadata": {"name": "job"}}]
-    check = require_nobodys(Kubectl(*places), "job", made, running=True)
+    check = require_unowned(Kubectl(*places), "job", made, running=True)
     if error is None:
         asyncio.run(check)
         return
@@ -69,4 +69,4 @@ def test_a_remnant_is_taken_on_by_one_run_alone(monkeypatch, status, claimed, ex
     monkeypatch.setattr(operation, "newest", newest)
     monkeypatch.setattr(operation, "claim", claim)
     tools = operation.Tools(None, None, print)
-    assert asyncio.run(tools.claimed("job", run_mark.new(300))) is expected
+    assert asyncio.run(tools.take_over("job", run_mark.new(300))) is expected

@@ -102,7 +102,7 @@ def failed(newest, error, *, live=1, built_on=1, rollback=False, applied=False):
     wanted = Request("job", rollback_on_failure=rollback, mark=MARK)
     work = Upgrade(FakeTools(helm, FakeKubectl(), said.append), wanted, Path("chart"), Twister2Workload())
     work.live, work.built_on, work._begun = live, built_on, True
-    told = asyncio.run(work.failed(error, applied=applied))
+    told = asyncio.run(work.undo_after(error, applied=applied))
     return " ".join([str(told), *said]), helm.rolled_back
 
 

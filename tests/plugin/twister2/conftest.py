@@ -89,6 +89,7 @@ def cluster(tmp_path, monkeypatch):
     path.write_text(SCRIPT.format(folder=tmp_path))
     path.chmod(0o755)
     monkeypatch.setenv("TWISTER2_JOB_KUBECTL", str(path))
-    for name, value in {"LOOK": 0.2, "LOOK_AT_START": 0.1, "SURE": 0.5, "SILENCE": 0.8, "RECONNECT": 0.1}.items():
+    intervals = {"READ_EVERY": 0.2, "READ_EVERY_AT_START": 0.1, "SURE": 0.5, "SILENCE": 0.8, "RECONNECT": 0.1}
+    for name, value in intervals.items():
         monkeypatch.setattr(follower_module, name, value)
     return Cluster(tmp_path)

@@ -258,7 +258,7 @@ def row(name, age="3s", labels=None):
 
 
 def leftovers(kubectl, said, monkeypatch, seconds=2.0):
-    monkeypatch.setattr(jar, "GOING", seconds)
+    monkeypatch.setattr(jar, "DELETION_WAIT", seconds)
     found = asyncio.run(present(kubectl, "job"))
     asyncio.run(remove_leftovers(kubectl, "job", found, said.append))
 
@@ -295,7 +295,7 @@ def test_what_goes_by_itself_is_waited_for(kubectl, monkeypatch, tmp_path):
     (tmp_path / "configmaps").write_text(row("job-jar-7", labels=MARK.labels()))
     found = asyncio.run(present(kubectl, "job"))
     (tmp_path / "configmaps").write_text("")
-    monkeypatch.setattr(jar, "GOING", 2.0)
+    monkeypatch.setattr(jar, "DELETION_WAIT", 2.0)
     asyncio.run(remove_leftovers(kubectl, "job", found, lambda text: None))
     assert kubectl.runs("delete") == []
 

@@ -1,6 +1,6 @@
-"""Turns what Helm and kubectl print on failing into this package's errors: one sentence with the remedy.
+"""Turns the error output of Helm and kubectl into this package's errors: one sentence with the remedy.
 
-The rules are read when the first program has failed, and not before: there are many of them.
+The rules, of which there are many, are imported only when a program has failed.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ __all__ = ["Step", "classify", "log_command", "own_words", "translate"]
 
 
 def translate(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> JobError:
-    """Return the error for what a program printed on failing.
+    """Return the error for a program that failed.
 
     Args:
-        stderr: What it printed.
-        tool: Who: `helm` or `kubectl`.
-        step: What it was doing; None means whatever may be changed.
-        chart: Path of the chart in use: Helm speaks of its file as it does of a values file.
-        kubeconfig: Path of the kubeconfig that the user chose, if one.
+        stderr: Its error output.
+        tool: The program: `helm` or `kubectl`.
+        step: What it was asked to do; None means a change.
+        chart: Path of the chart in use: Helm's messages name its file in the same way as a values file.
+        kubeconfig: Path of the kubeconfig that the user chose, if any.
     """
     return classify(stderr, tool, step, chart=chart, kubeconfig=kubeconfig).error
 
 
 def classify(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> Verdict:
-    """Return the error as `translate` does, and the name of the rule that found it: empty if none did."""
+    """Return the error as `translate` does, with the name of the rule that matched; empty if none did."""
     from . import classifier
 
     return classifier.classify(stderr, tool, step, chart=chart, kubeconfig=kubeconfig)
 
 
 def own_words(stderr: str) -> str:
-    """Return a program's own message, without log lines, headers and doubled texts; more lines are indented."""
+    """Return a program's own message without log lines, headers and repeated texts; further lines are indented."""
     from .text import own_words
 
     return own_words(stderr)
 
 
 def log_command(log: logging.Logger, argv: Sequence[str]) -> None:
-    """Log a command that is about to be run, as one can paste it into a shell; never its standard input.
+    """Log a command that is about to be run, in a form to paste into a shell; its standard input is never logged.
 
     Args:
         log: The logger.

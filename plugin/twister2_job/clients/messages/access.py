@@ -1,4 +1,4 @@
-"""What the client library says that Helm and kubectl share: the kubeconfig and the way to the API server."""
+"""Messages of the client library of Helm and kubectl about the kubeconfig and the way to the API server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import JobError, NoClusterError, NoRightsError
 from . import logins
-from .rules import Found, Make, Verdict, behind, first, rule
+from .rules import Found, Make, Verdict, first, rule, text_after
 from .text import Said, own_words, short
 
 CHECK = "Check the kubeconfig (KUBECONFIG, --kubeconfig, --kube-context), the network and the VPN."
@@ -19,13 +19,13 @@ _UNREAD = re.compile(
 )
 
 
-def _context(found: Found) -> JobError:
+def _no_context(found: Found) -> JobError:
     return NoClusterError(
         f"The kubeconfig has no context {found[1] or found[2]}.", "`kubectl config get-contexts` lists them."
     )
 
 
-def _files(found: Found) -> JobError:
+def _unreadable_files(found: Found) -> JobError:
     """Return the error for files that the kubeconfig names."""
     what = {
         "certificate-authority": "certificate-authority of the cluster",
@@ -43,33 +43,33 @@ def _files(found: Found) -> JobError:
     return NoClusterError(head + "\n  ".join(lines), "Correct the path in the kubeconfig, or put the file there.")
 
 
-def _file(found: Found) -> JobError:
+def _unreadable_file(found: Found) -> JobError:
     return NoClusterError(
         f"The kubeconfig names a file that can't be read: {found[1]}: {found[2]}.",
         "Correct the path in the kubeconfig, or put the file there.",
     )
 
 
-def _unreadable(found: Found) -> JobError:
+def _unreadable_kubeconfig(found: Found) -> JobError:
     why = re.sub(r"; json parse error.*|^read .*: (?=is a directory)", "", found[2].strip())
     return NoClusterError(
         f"The kubeconfig {found[1]} can't be read: {short(why)}", "Check KUBECONFIG and --kubeconfig."
     )
 
 
-def _invalid(found: Found) -> JobError:
-    why = short(re.sub(r"^\W+|\]$", "", behind(found)).replace("* ", ""), 300)
+def _invalid_kubeconfig(found: Found) -> JobError:
+    why = short(re.sub(r"^\W+|\]$", "", text_after(found)).replace("* ", ""), 300)
     return NoClusterError(f"The kubeconfig is not valid: {why}", "Correct it (KUBECONFIG, --kubeconfig).")
 
 
-def _authority(found: Found) -> JobError:
+def _invalid_certificate(found: Found) -> JobError:
     return NoClusterError(
         "The kubeconfig's certificate-authority of the cluster, or a certificate of the user, is no PEM file with one.",
         "Correct it in the kubeconfig (KUBECONFIG, --kubeconfig).",
     )
 
 
-def _address(found: Found) -> JobError:
+def _invalid_server(found: Found) -> JobError:
     return NoClusterError(
         f"The server of the kubeconfig's cluster is no URL that can be used: {short(own_words(found.string))}",
         "Correct it in the kubeconfig: https://HOST:PORT.",
@@ -88,7 +88,7 @@ def no_kubeconfig(text: str, chosen: str = "") -> JobError:
     there = [path for path in paths if path.is_file()]
     named = " and ".join(str(path) for path in there or paths)
     if os.environ.get("HELM_KUBEAPISERVER") or any("localhost:8080" in _start_of(path) for path in there):
-        return _lost(text, "it refuses the connection")
+        return _no_answer(text, "it refuses the connection")
     if not there:
         return NoClusterError(
             f"No kubeconfig names a cluster: {named} {'is no file' if len(paths) == 1 else 'are no files'}.",
@@ -108,51 +108,51 @@ def _start_of(path: Path) -> str:
         return ""
 
 
-def _lost(text: str, why: str) -> JobError:
+def _no_answer(text: str, why: str) -> JobError:
     server = _ADDRESS.search(text)
     return NoClusterError(f"The cluster{f' at {server[0]}' if server else ''} can't be reached: {why}.", CHECK)
 
 
 def _unreachable(why: str) -> Make:
-    """Return what makes the error for a server that can't be reached; `{0}` in `why` is the match's first group."""
-    return lambda found: _lost(found.string, why.replace("{0}", short(found[1] or "") if found.re.groups else ""))
+    """Return a function that makes the error for an unreachable server; `{0}` in `why` is the match's first group."""
+    return lambda found: _no_answer(found.string, why.replace("{0}", short(found[1] or "") if found.re.groups else ""))
 
 
-def _page(found: Found) -> JobError:
+def _web_page(found: Found) -> JobError:
     title = re.search(r"<title>([^<]*)</title>", found.string, re.IGNORECASE)
     named = f" ({short(title[1])})" if title and title[1].strip() else ""
-    return _lost(found.string, f"what answers there is a web page{named}, no Kubernetes")
+    return _no_answer(found.string, f"what answers there is a web page{named}, no Kubernetes")
 
 
-def _trouble(found: Found) -> JobError:
+def _cluster_fault(found: Found) -> JobError:
     return NoClusterError(
         f"The cluster has a fault of its own: {short(own_words(found.string), 300)}",
         "Try again in a moment; if it stays, ask whoever runs the cluster.",
     )
 
 
-def _unknown(found: Found) -> JobError:
+def _refused_without_reason(found: Found) -> JobError:
     return NoRightsError("The cluster doesn't let this user in, and gives no reason (403).", logins.AGAIN)
 
 
 KUBECONFIG = (
-    rule("context", r'context "([^"]*)" does not exist|context was not found for specified context: (.*)', _context),
-    rule("files of the kubeconfig", _UNREAD.pattern, _files),
-    rule("kubeconfig is unreadable", r'error loading config file "([^"]*)": ([^\n]*)', _unreadable),
+    rule("context", r'context "([^"]*)" does not exist|context was not found for specified context: (.*)', _no_context),
+    rule("files of the kubeconfig", _UNREAD.pattern, _unreadable_files),
+    rule("kubeconfig is unreadable", r'error loading config file "([^"]*)": ([^\n]*)', _unreadable_kubeconfig),
     rule(
         "kubeconfig is invalid",
         r"invalid configuration: |Error in configuration: |(?=invalid 'proxy-url')|(?=client-key\S* or \S+ must be)",
-        _invalid,
+        _invalid_kubeconfig,
     ),
     rule(
         "certificates of the kubeconfig",
         r"unable to load root certificates|unable to parse bytes as PEM|tls: failed to find any PEM|tls: private key",
-        _authority,
+        _invalid_certificate,
     ),
     rule(
         "server of the kubeconfig",
         r"host must be a URL|unsupported protocol scheme|invalid port .* after host|\Aparse \"",
-        _address,
+        _invalid_server,
     ),
     rule(
         "no kubeconfig",
@@ -163,7 +163,7 @@ KUBECONFIG = (
     rule(
         "file of the kubeconfig",
         r"\A(?:open|read) (.+): (no such file or directory|permission denied|is a directory|not a directory)\Z",
-        _file,
+        _unreadable_file,
     ),
 )
 NETWORK = (
@@ -206,7 +206,7 @@ STRANGE = (
     rule(
         "web page",
         r"<html|<!DOCTYPE|invalid character '<' looking for|unable to parse the server version|invalid wire-format",
-        _page,
+        _web_page,
         flags=re.I,
     ),
     rule(
@@ -214,7 +214,7 @@ STRANGE = (
         r"the server could not find the requested resource|404 page not found|responded with the status code 3\d\d",
         _unreachable("what answers there is no Kubernetes API"),
     ),
-    rule("forbidden without a reason", r"(?:\A|: )unknown\Z", _unknown),
+    rule("forbidden without a reason", r"(?:\A|: )unknown\Z", _refused_without_reason),
 )
 TROUBLE = (
     rule(
@@ -222,18 +222,18 @@ TROUBLE = (
         r"an error on the server \((?!\"<)|currently unable to handle the request|etcdserver: "
         r"|asked us to try again later|[Tt]oo many requests|apiserver is shutting down"
         r"|not yet ready to handle request|Internal error occurred: ",
-        _trouble,
+        _cluster_fault,
     ),
 )
 RULES = (*KUBECONFIG, *NETWORK, *STRANGE, *TROUBLE)
 
 
 def classify(text: str, said: Said) -> Verdict | None:
-    """Return why the API server can't be asked; None if the text speaks of something else.
+    """Return why the API server can't be asked; None if the message is about something else.
 
     Args:
         text: The message, or a part of it.
-        said: All that was printed.
+        said: The whole output.
     """
     if verdict := logins.classify(text, said):
         return verdict
@@ -244,6 +244,6 @@ def classify(text: str, said: Said) -> Verdict | None:
 
 
 def unreachable(text: str, said: Said) -> Verdict:
-    """Return the same where it is sure that the server can't be asked."""
-    told = NoClusterError(f"The cluster can't be used: {short(own_words(text), 300)}", CHECK)
-    return classify(text, said) or Verdict("", told)
+    """Return the same for a message that is certainly about the way to the server."""
+    error = NoClusterError(f"The cluster can't be used: {short(own_words(text), 300)}", CHECK)
+    return classify(text, said) or Verdict("", error)

@@ -1,4 +1,4 @@
-"""What the API server answers, through Helm or kubectl: rights, quotas, rules of the cluster, ports, other objects."""
+"""Answers of the API server in messages of Helm and kubectl: rights, quotas, rules of the cluster, ports, objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...errors import (
 from . import conflicts, forbidden
 from .access import TROUBLE
 from .forbidden import RULES_OF_THE_CLUSTER, first_line, policy
-from .rules import Found, Verdict, behind, first, outermost, rule
+from .rules import Found, Verdict, first, outermost, rule, text_after
 from .text import short
 
 _TAKEN = re.compile(r"(?:nodePort: Invalid value: |HealthCheck NodePort )(\d+): provided port is already allocated")
@@ -30,14 +30,14 @@ _INVALID = re.compile(r"([^\s\"]{1,80}) \"([^\"]*)\" is invalid: ([^\n]*)")
 
 
 def _denied(found: Found) -> JobError:
-    said = behind(found).removeprefix("without explanation")
+    said = text_after(found).removeprefix("without explanation")
     return RefusedError(
         f"The admission webhook {found[1]} of the cluster refuses it: {first_line(said)}", RULES_OF_THE_CLUSTER
     )
 
 
 def _webhook_silent(found: Found) -> JobError:
-    why = behind(found).removeprefix("failed to call webhook: ")
+    why = text_after(found).removeprefix("failed to call webhook: ")
     return RefusedError(
         f"The cluster lets nothing pass that its admission webhook {found[1]} has not seen, and that does not work: "
         f"{first_line(why)}",
@@ -45,7 +45,7 @@ def _webhook_silent(found: Found) -> JobError:
     )
 
 
-def _going(found: Found) -> JobError:
+def _being_deleted(found: Found) -> JobError:
     kind, name = found[1], found[2]
     if kind == "namespaces":
         return BusyError(f"Namespace {name} is still being deleted.", "Try again when it is gone, or take another one.")
@@ -59,21 +59,21 @@ def _forbidden(found: Found) -> JobError:
 
 
 def _why_forbidden(found: Found) -> Verdict:
-    return forbidden.classify(behind(found), " ".join(filter(None, found.groups())))
+    return forbidden.classify(text_after(found), " ".join(filter(None, found.groups())))
 
 
 def _invalid(found: Found) -> JobError:
-    """Return the error for an invalid object; of the ports of several Services all are told."""
+    """Return the error for an invalid object; for node ports of several Services it has all of them."""
     text = found.string
     if verdict := first(PORTS, text):
         return verdict.error
     if found[2].startswith("sh.helm.release."):
         return _too_large(found)
-    told = [f"{kind.partition('.')[0]} {name}: {short(why, 300)}" for kind, name, why in _INVALID.findall(text)]
-    if len(told) == 1:
-        return RefusedError(f"Kubernetes refuses {told[0]}", "Correct the values that this comes from.")
-    more = [f"and {len(told) - 5} objects more"] if len(told) > 5 else []
-    listed = "\n  ".join(["Kubernetes refuses several objects:", *told[:5], *more])
+    problems = [f"{kind.partition('.')[0]} {name}: {short(why, 300)}" for kind, name, why in _INVALID.findall(text)]
+    if len(problems) == 1:
+        return RefusedError(f"Kubernetes refuses {problems[0]}", "Correct the values that this comes from.")
+    more = [f"and {len(problems) - 5} objects more"] if len(problems) > 5 else []
+    listed = "\n  ".join(["Kubernetes refuses several objects:", *problems[:5], *more])
     return RefusedError(listed, "Correct the values that this comes from.")
 
 
@@ -86,7 +86,7 @@ def _taken(found: Found) -> JobError:
     )
 
 
-def _outside(found: Found) -> JobError:
+def _port_outside_range(found: Found) -> JobError:
     outside = sorted(set(_RANGE.findall(found.string)), key=lambda one: int(one[0]))
     span, ports = outside[0][1], ", ".join(port for port, _ in outside)
     several = len(outside) > 1
@@ -97,7 +97,7 @@ def _outside(found: Found) -> JobError:
     )
 
 
-def _full(found: Found) -> JobError:
+def _no_free_port(found: Found) -> JobError:
     return RefusedError(
         "The cluster has no free node port left.", "Expose fewer workers or ports, or ask for a wider range."
     )
@@ -115,11 +115,11 @@ def _no_kind(found: Found) -> JobError:
     )
 
 
-def _changed(found: Found) -> JobError:
+def _changed_meanwhile(found: Found) -> JobError:
     return BusyError(f"The object {found[1]}/{found[2]} was changed by somebody else meanwhile.", "Try again.")
 
 
-def _foreign(found: Found) -> JobError:
+def _of_other_release(found: Found) -> JobError:
     return RefusedError(
         f"{found[1]} {found[2]}{f' in namespace {found[3]}' if found[3] else ''} exists, and is not of this release.",
         "Take another job name, or delete that object.",
@@ -132,7 +132,7 @@ def _exists(found: Found) -> JobError:
     )
 
 
-def _gone(found: Found) -> JobError:
+def _object_missing(found: Found) -> JobError:
     return RefusedError(
         f"The object {found[1]}/{found[2]} doesn't exist (any more).", "See what is there: `twister2-job list`."
     )
@@ -145,31 +145,31 @@ def _too_large(found: Found) -> JobError:
     )
 
 
-def _malformed(found: Found) -> JobError:
+def _unreadable_object(found: Found) -> JobError:
     named = found[1] or found[2]
     return RefusedError(
-        f"Kubernetes can't read {named}: {short(behind(found), 300)}",
+        f"Kubernetes can't read {named}: {short(text_after(found), 300)}",
         "Correct the values that this comes from, or the chart.",
     )
 
 
 PORTS = (
     rule("port taken", _TAKEN.pattern, _taken),
-    rule("port outside", _RANGE.pattern, _outside),
+    rule("port outside", _RANGE.pattern, _port_outside_range),
 )
 RULES = (
     rule("webhook", r'admission webhook "([^"]+)" denied the request(?:: )?', _denied),
     rule("webhook is silent", r'(?:Internal error occurred: )?failed calling webhook "([^"]+)": ', _webhook_silent),
     rule("policy", r"ValidatingAdmissionPolicy '([^']+)' (?:with binding '[^']*' )?denied request: ", policy),
     rule("owner of fields", conflicts.HEAD, lambda found: conflicts.error(found.string[found.start() :])),
-    rule("object is going", r'object is being deleted: (\S+) "([^"]+)" already exists', _going),
+    rule("object is going", r'object is being deleted: (\S+) "([^"]+)" already exists', _being_deleted),
     rule("forbidden", _FORBIDDEN.pattern, _forbidden),
     rule("invalid", r'([^\s"]{1,80}) "([^"]*)" is invalid: ', _invalid),
     rule("health check port", r"(?:Internal error occurred: )?failed to allocate requested " + _TAKEN.pattern, _taken),
     rule(
         "no port left",
         r"(?:Internal error occurred: )?failed to allocate a (?:nodePort|HealthCheck NodePort)[^\n]*range is full",
-        _full,
+        _no_free_port,
     ),
     rule("namespace is missing", r'namespaces "([^"]+)" not found', _no_namespace),
     rule(
@@ -181,20 +181,20 @@ RULES = (
         "malformed object",
         r"failed to create typed patch object \(([^;)]+)[^)]*\): (?:errors:)?"
         r'|([^\s"]{1,80}) in version "[^"]*" cannot be handled as an? \w+: ',
-        _malformed,
+        _unreadable_object,
     ),
-    rule("changed meanwhile", r'Operation cannot be fulfilled on (\S+) "([^"]+)"', _changed),
+    rule("changed meanwhile", r'Operation cannot be fulfilled on (\S+) "([^"]+)"', _changed_meanwhile),
     rule(
         "object of others",
         r'([^\s"]{1,80}) "([^"]+)"(?: in namespace "([^"]*)")? exists and cannot be imported into the current release',
-        _foreign,
+        _of_other_release,
     ),
     rule(
         "object exists",
         r'(?!secrets "sh\.helm\.|configmaps "sh\.helm\.)\b([a-z][^\s"]{1,80}) "([^"]+)" already exists',
         _exists,
     ),
-    rule("object is missing", r'([^\s"]{1,80}) "([^"]+)" not found', _gone),
+    rule("object is missing", r'([^\s"]{1,80}) "([^"]+)" not found', _object_missing),
     rule(
         "too large",
         r"etcdserver: request is too large|Request entity too large|trying to send message larger than max",
@@ -202,11 +202,11 @@ RULES = (
     ),
     *TROUBLE,
 )
-"""What is answered; who says it stands furthest left, and what others have said behind."""
+"""The rules for answers; the one that matches furthest left counts, since answers quote others further right."""
 
 
 def classify(text: str) -> Verdict | None:
-    """Return what the API server's answer means; None if the text is none.
+    """Return the verdict on an answer of the API server; None if the text is none.
 
     Args:
         text: The message, without the program's own beginning.

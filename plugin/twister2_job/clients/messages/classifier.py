@@ -1,7 +1,7 @@
-"""Judges what Helm and kubectl print on failing.
+"""Finds the error for a failed Helm or kubectl.
 
-Who speaks in which step decides first what a text can be about, and its words only then: a missing file is one of
-values where Helm renders, and one of the kubeconfig where it says that the cluster is unreachable.
+The program and its step decide first which rules apply, and then the message's words: a missing file is a values file
+if Helm renders, and one of the kubeconfig if Helm says that the cluster is unreachable.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MISSING = (
         r'\A(?:uninstall: Release not loaded: \S+: )?release: not found|\A"[^"]*" has no deployed',
         _missing,
     ),
-    rule(  # Of two that uninstall at once, the slower one finds the objects gone, which is no error, and then this.
+    rule(  # Of two simultaneous uninstalls, the slower one finds no objects, which is no error, and then no release.
         "release was removed meanwhile",
         r"\Auninstallation completed with 1 error\(s\): uninstall: Failed to purge the release: "
         r'(?:release: not found|secrets "[^"]*" not found)\Z',
@@ -111,9 +111,9 @@ def _line(text: str) -> str:
 
 
 def classify(stderr: str, tool: str, step: Step | None = None, *, chart: str = "", kubeconfig: str = "") -> Verdict:
-    """Return the error as `messages.translate` does, and the name of the rule that found it: empty if none did."""
+    """Return the error as `messages.translate` does, with the name of the rule that matched; empty if none did."""
     said = read(stderr)._replace(kubeconfig=kubeconfig)
-    broken = first(USAGE, said.text) or (None if _speaks(stderr, said) else first(BROKEN, said.text))
+    broken = first(USAGE, said.text) or (None if _has_own_message(stderr, said) else first(BROKEN, said.text))
     if broken:
         kind, setting = (
             (HelmMissingError, "HELM_BIN") if tool == "helm" else (KubectlMissingError, "TWISTER2_JOB_KUBECTL")
@@ -131,28 +131,28 @@ def classify(stderr: str, tool: str, step: Step | None = None, *, chart: str = "
     return _helm(said, step, chart) or _unknown(stderr, tool)
 
 
-def _speaks(stderr: str, said: Said) -> bool:
-    """Tell whether there is a message of the program's own, and not only what somebody else printed in its place."""
+def _has_own_message(stderr: str, said: Said) -> bool:
+    """Tell whether the output has a message of the program itself, and not only of another one that ran instead."""
     return bool(said.failed) or re.search(r"^(?:Error|error)(?: |: )", stderr, re.MULTILINE) is not None
 
 
 def _helm(said: Said, step: Step, chart: str) -> Verdict | None:
-    """Return what Helm says of a release and of the cluster."""
+    """Return the verdict on a message of Helm about a release or the cluster."""
     if unreachable := _UNREACHABLE.match(said.text):
         return access.unreachable(said.text[unreachable.end() :].strip(), said)
     local = rendering.classify(said.text, chart) if step is Step.APPLY else None
-    told = local or _release(said, step) or api_server.classify(said.text)
-    return told or first(TIME, said.text) or access.classify(said.text, said)
+    verdict = local or _release(said, step) or api_server.classify(said.text)
+    return verdict or first(TIME, said.text) or access.classify(said.text, said)
 
 
 def _release(said: Said, step: Step) -> Verdict | None:
-    """Return what Helm says of its releases; every rule is for the beginning, since others say such words too."""
+    """Return the verdict on a message about a release; rules match at the beginning, since others use such words."""
     made = OVERTAKEN if said.failed in ("upgrade", "rollback") else MADE
     return first((*BUSY, *(made if step is Step.APPLY else ()), *MISSING), said.text)
 
 
 def _kubectl(said: Said) -> Verdict | None:
-    """Return what kubectl says: for the API server, or of its own way to it."""
+    """Return the verdict on a message of kubectl: the API server's answer, or a failure on the way to it."""
     if server := _SERVER.match(said.text):
         text = said.text[server.end() :]
         login = logins.classify(text, said) if server[1] == "Unauthorized" else None
@@ -165,7 +165,7 @@ def _kubectl(said: Said) -> Verdict | None:
 
 
 def _unknown(stderr: str, tool: str) -> Verdict:
-    """Return the error for words that no rule knows: they are told as they are."""
+    """Return the error for a message that no rule knows, which is shown unchanged."""
     name = "Helm" if tool == "helm" else "kubectl"
     return Verdict("", RefusedError(f"{name}: {own_words(stderr)}", "Run again with --debug to see the commands."))
 
@@ -174,4 +174,4 @@ RULES = tuple(dict.fromkeys((
     *BUSY, *MADE, *OVERTAKEN, *MISSING, *TIME, *BROKEN, *USAGE, *rendering.RULES, *rendering.OFFLINE,
     *logins.RULES, *access.RULES, *api_server.RULES, *forbidden.RULES, *api_server.PORTS,
 )))  # fmt: skip
-"""Every rule that there is."""
+"""All rules."""

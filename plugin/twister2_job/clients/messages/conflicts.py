@@ -1,4 +1,4 @@
-"""Fields that belong to somebody else: what the API server says when Helm 4 applies an object (server-side apply)."""
+"""Conflicts over fields that others own: the API server's message when Helm 4 applies an object (server-side apply)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ONE = re.compile(rf"conflict with {_MANAGER}: (?P<field>\S.*)")
 _SEVERAL = re.compile(rf"conflicts with {_MANAGER}:\s*$")
 _FIELD = re.compile(r"^\s*- (\..*)$")
 MOST = 10
-"""Fields that are named."""
+"""The most fields that are named."""
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A field, whose it is, and of which object (`Kind name`, empty if that is not told)."""
+    """A field, its owner, and its object (`Kind name`, empty if the message has none)."""
 
     object: str
     field: str
@@ -29,10 +29,10 @@ class Conflict:
 
 
 def conflicts(text: str) -> list[Conflict]:
-    """Return the conflicts that a message tells of, in its order, each once.
+    """Return the conflicts in a message, in its order, each once.
 
     Args:
-        text: What Helm or kubectl printed.
+        text: The output of Helm or kubectl.
     """
     found: list[Conflict] = []
     heads = list(_HEAD.finditer(text))
@@ -41,7 +41,7 @@ def conflicts(text: str) -> list[Conflict]:
         named = f"{head[4]} {head[2]}" if head[4] else ""
         owner = ""
         for whole in text[head.end() : end].splitlines():
-            line = whole.partition(" && ")[0]  # Helm's sign between the errors of two objects.
+            line = whole.partition(" && ")[0]  # Helm's separator between the errors of two objects.
             if one := _ONE.search(line):
                 found.append(Conflict(named, one["field"].strip(), _owner(one)))
             elif several := _SEVERAL.search(line):
@@ -56,19 +56,19 @@ def _owner(found: re.Match[str]) -> str:
 
 
 def error(text: str) -> RefusedError:
-    """Return the error for a message about fields that others own, with both ways out."""
-    told = conflicts(text)
-    one = len(told) == 1
+    """Return the error for a message about fields that others own, with both remedies."""
+    found = conflicts(text)
+    one = len(found) == 1
     them = "it" if one else "them"
     hint = (
         f"Add --force-conflicts to take {them} over for Helm; or give {them} the same value in your values "
         f"(`kubectl get -o yaml --show-managed-fields` shows it), so that nothing is in conflict."
     )
     if one:
-        of = f" of {told[0].object}" if told[0].object else ""
+        of = f" of {found[0].object}" if found[0].object else ""
         return RefusedError(
-            f"The field {told[0].field}{of} belongs to {told[0].owner}, and Helm would change it.", hint
+            f"The field {found[0].field}{of} belongs to {found[0].owner}, and Helm would change it.", hint
         )
-    lines = [f"{c.object}{': ' if c.object else ''}{c.field} belongs to {c.owner}" for c in told[:MOST]]
-    lines += [f"and {len(told) - MOST} fields more"] if len(told) > MOST else []
+    lines = [f"{c.object}{': ' if c.object else ''}{c.field} belongs to {c.owner}" for c in found[:MOST]]
+    lines += [f"and {len(found) - MOST} fields more"] if len(found) > MOST else []
     return RefusedError("\n  ".join(["Helm would change fields that belong to others:", *lines]), hint)

@@ -1,10 +1,10 @@
-"""Why the API server forbids something: a right that is missing is only one of the reasons."""
+"""Finds out why the API server forbids something: a missing right is only one of the reasons."""
 
 from __future__ import annotations
 
 from ...errors import BusyError, JobError, LoginError, NoRightsError, RefusedError
 from .logins import AGAIN
-from .rules import Found, Verdict, behind, first, rule
+from .rules import Found, Verdict, first, rule, text_after
 from .text import short
 
 RIGHTS = "Ask for the Role that docs/wrapper.md shows."
@@ -19,7 +19,7 @@ def first_line(text: str) -> str:
 def policy(found: Found) -> JobError:
     """Return the error for a ValidatingAdmissionPolicy that refuses."""
     return RefusedError(
-        f"The policy {found[1]} of the cluster refuses it: {first_line(behind(found))}", RULES_OF_THE_CLUSTER
+        f"The policy {found[1]} of the cluster refuses it: {first_line(text_after(found))}", RULES_OF_THE_CLUSTER
     )
 
 
@@ -71,14 +71,14 @@ def _quota(found: Found) -> JobError:
 
 def _quota_needs(found: Found) -> JobError:
     return RefusedError(
-        f"Quota {found[1]} wants every container to say what it needs: {first_line(behind(found))}",
+        f"Quota {found[1]} wants every container to say what it needs: {first_line(text_after(found))}",
         "Set it in the values (resources).",
     )
 
 
 def _pod_security(found: Found) -> JobError:
     return RefusedError(
-        f"The namespace's Pod Security level {found[1]} refuses it: {short(behind(found), 400)}",
+        f"The namespace's Pod Security level {found[1]} refuses it: {short(text_after(found), 400)}",
         "Use values that this level allows, or another namespace.",
     )
 
@@ -112,17 +112,17 @@ RULES = (
     rule("pod security", r'\Aviolates PodSecurity "([^"]*)": ', _pod_security),
     rule("policy forbids", r"\AValidatingAdmissionPolicy '([^']+)' (?:with binding '[^']*' )?denied request: ", policy),
 )
-"""The rules, by the beginning of what stands behind `is forbidden: `."""
+"""The rules; each matches at the beginning of the text after `is forbidden: `."""
 
 
 def classify(reason: str, named: str) -> Verdict:
-    """Return the error for what is refused as forbidden.
+    """Return the verdict on something that the API server forbids.
 
     Args:
-        reason: The words behind `is forbidden: `.
+        reason: The text after `is forbidden: `.
         named: What is refused; may be empty.
     """
     if not reason:
         return Verdict("forbidden", NoRightsError(f"A right is missing: {named or 'this'} is forbidden.", RIGHTS))
-    told = RefusedError(f"The cluster refuses {named or 'it'}: {first_line(reason)}", RULES_OF_THE_CLUSTER)
-    return first(RULES, reason) or Verdict("forbidden", told)
+    error = RefusedError(f"The cluster refuses {named or 'it'}: {first_line(reason)}", RULES_OF_THE_CLUSTER)
+    return first(RULES, reason) or Verdict("forbidden", error)

@@ -1,11 +1,11 @@
-"""What the client library of Helm and kubectl says about the login that the kubeconfig names."""
+"""Messages of the client library of Helm and kubectl about the login that the kubeconfig names."""
 
 from __future__ import annotations
 
 import re
 
 from ...errors import JobError, LoginError
-from .rules import Found, Verdict, behind, first, rule
+from .rules import Found, Verdict, first, rule, text_after
 from .text import Said, own_words, short
 
 AGAIN = "Log in again (see your kubeconfig's user)."
@@ -17,7 +17,7 @@ def _program(found: Found) -> JobError:
     name, why = (
         (found["name"], "is not installed") if found["name"] else (found["path"], f"can't be run: {found['why']}")
     )
-    lines = [line.strip() for line in behind(found).splitlines() if line.strip() and not _UNTOLD.search(line)]
+    lines = [line.strip() for line in text_after(found).splitlines() if line.strip() and not _UNTOLD.search(line)]
     advice = f" {short(' '.join(lines))}" if lines and found["name"] else ""
     return LoginError(
         f"The login program {name}, which the kubeconfig names for its user, {why}.",
@@ -38,7 +38,7 @@ def _interactive(found: Found) -> JobError:
 
 def _login_answer(found: Found) -> JobError:
     return LoginError(
-        f"The login program of the kubeconfig's user can't be used: {short(behind(found))}",
+        f"The login program of the kubeconfig's user can't be used: {short(text_after(found))}",
         "Bring it or the kubeconfig up to date.",
     )
 
@@ -87,11 +87,11 @@ RULES = (
 
 
 def classify(text: str, said: Said) -> Verdict | None:
-    """Return why the login does not work; None if the text speaks of something else.
+    """Return why the login does not work; None if the message is about something else.
 
     Args:
         text: The message, or a part of it.
-        said: All that was printed: a login program's own words stand before the message.
+        said: The whole output: a login program's own words come before the message.
     """
     verdict = first(RULES, text)
     if verdict and verdict.rule == "login program fails" and said.before:

@@ -1,11 +1,11 @@
-"""What Helm says about values and charts before it asks the cluster anything; every rule is for the beginning."""
+"""Helm's messages about values and charts, before it asks the cluster; every rule matches at a message's beginning."""
 
 from __future__ import annotations
 
 import re
 
 from ...errors import ChartError, JobError, ValuesError
-from .rules import Found, Verdict, behind, first, rule
+from .rules import Found, Verdict, first, rule, text_after
 from .text import own_words
 
 CORRECT = "Correct the values (-f, --set)."
@@ -21,8 +21,8 @@ def _refused(found: Found) -> JobError:
 
 
 def _option(found: Found) -> JobError:
-    """Return the error for a --set option; of JSON only the key is told, its value may be a secret."""
-    option, why = found[1], behind(found)
+    """Return the error for a --set option; for JSON it has only the key, since the value may be a secret."""
+    option, why = found[1], text_after(found)
     if option == "--set-json" and "open " not in why:
         key = why.removeprefix("JSON: ").partition("=")
         of = f" of {key[0]}" if key[1] and "{" not in key[0] else ""
@@ -32,7 +32,8 @@ def _option(found: Found) -> JobError:
 
 def _unparsed(found: Found) -> JobError:
     path = "on the standard input" if found[1] == "-" else found[1]
-    why = re.sub(r"^(cannot unmarshal yaml document: )?(error converting YAML to JSON: )?(yaml: )?", "", behind(found))
+    wrapping = r"^(cannot unmarshal yaml document: )?(error converting YAML to JSON: )?(yaml: )?"
+    why = re.sub(wrapping, "", text_after(found))
     if "cannot unmarshal" in why:
         why = "it must hold keys and values (a map)"
     return ValuesError(f"The values file {path} is no valid YAML: {why}", f"Correct {path}.")
@@ -44,7 +45,7 @@ def _unread(found: Found) -> JobError:
 
 def _unfetched(found: Found) -> JobError:
     return ValuesError(
-        f"The values at {found[1]} can't be fetched: {behind(found) or 'no answer'}",
+        f"The values at {found[1]} can't be fetched: {text_after(found) or 'no answer'}",
         "Check the URL of -f, or --set-file.",
     )
 
@@ -58,7 +59,7 @@ def _chart(found: Found) -> JobError:
 
 
 def _schema(found: Found) -> JobError:
-    return ChartError(f"The values.schema.json of the chart is broken: {own_words(behind(found))}", CHECK)
+    return ChartError(f"The values.schema.json of the chart is broken: {own_words(text_after(found))}", CHECK)
 
 
 def _template(found: Found) -> JobError:
@@ -96,17 +97,17 @@ RULES = (
         _template,
     ),
 )
-"""The rules, by the beginning of what Helm says."""
+"""The rules; each matches at the beginning of Helm's message."""
 OFFLINE = (rule("values URL offline", r"\A(?:Get|Head) \"(https?://[^\"]*)\":?", _unfetched),)
-"""Of `helm template` alone: it asks no cluster, whose URLs may look like this."""
+"""Rules for `helm template` only: other commands ask a cluster, whose URLs may look the same."""
 
 
 def classify(text: str, chart: str = "") -> Verdict | None:
-    """Return what Helm says about values or chart; None if it speaks of something else.
+    """Return the verdict on a message about values or the chart; None if it is about something else.
 
     Args:
         text: Helm's message.
-        chart: Path of the chart in use: Helm speaks of its file as it does of a values file.
+        chart: Path of the chart in use: Helm's messages name its file in the same way as a values file.
     """
     verdict = first(RULES, text)
     if verdict and verdict.rule == "values file" and chart and re.match(rf"\w+ {re.escape(chart)}: ", text):
@@ -115,6 +116,6 @@ def classify(text: str, chart: str = "") -> Verdict | None:
 
 
 def render(text: str, chart: str = "") -> Verdict:
-    """Return what `helm template` means: it works offline, so what no rule knows is about the chart."""
+    """Return the verdict on a message of `helm template`: it works offline, so an unknown one is about the chart."""
     unknown = ChartError(f"The chart can't be rendered: {own_words(text)}", "Check the values and --chart.")
     return classify(text, chart) or first(OFFLINE, text) or Verdict("", unknown)

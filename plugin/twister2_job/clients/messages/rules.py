@@ -1,4 +1,4 @@
-"""A rule for the words of Helm and kubectl: what it recognises, and the error that this means."""
+"""Rules for messages of Helm and kubectl: a pattern, and the error that it means."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Make = Callable[[Found], JobError]
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule.
+    """A rule.
 
     Attributes:
-        name: Its name, for the tests: none may be without a case.
-        pattern: What it recognises.
-        make: Returns the error for a match; what stands behind the match is `match.string[match.end() :]`.
+        name: Its name; the tests check that each rule has a case.
+        pattern: The pattern of its messages.
+        make: Returns the error for a match; the text after the match is `match.string[match.end() :]`.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The error that a text means, and the name of the rule that says so."""
+    """The error for a message, and the name of the rule that matched."""
 
     rule: str
     error: JobError
@@ -41,7 +41,7 @@ def rule(name: str, pattern: str, make: Make, *, flags: int = 0) -> Rule:
 
 
 def first(rules: Sequence[Rule], text: str) -> Verdict | None:
-    """Return what the first rule says that fits: for texts of one sort, the special ones first."""
+    """Return the verdict of the first rule that matches; special rules have to come before general ones."""
     for one in rules:
         if found := one.pattern.search(text):
             return Verdict(one.name, one.make(found))
@@ -49,7 +49,7 @@ def first(rules: Sequence[Rule], text: str) -> Verdict | None:
 
 
 def outermost(rules: Sequence[Rule], text: str) -> Verdict | None:
-    """Return what the rule says that fits furthest left: what stands behind is quoted by whoever speaks first."""
+    """Return the verdict of the rule that matches furthest left: text further right is quoted by that message."""
     best: tuple[int, Rule, Found] | None = None
     for one in rules:
         found = one.pattern.search(text)
@@ -58,6 +58,6 @@ def outermost(rules: Sequence[Rule], text: str) -> Verdict | None:
     return Verdict(best[1].name, best[1].make(best[2])) if best else None
 
 
-def behind(found: Found) -> str:
-    """Return the rest of the text behind a match."""
+def text_after(found: Found) -> str:
+    """Return the text after a match."""
     return found.string[found.end() :].strip()

@@ -1,4 +1,4 @@
-"""What a program was asked to do when it failed: it decides what its words can be about."""
+"""The step that a program was asked to do when it failed: it decides what the message can be about."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Step(Enum):
-    """What a program was asked to do."""
+    """The kinds of commands of Helm and kubectl."""
 
     RENDER = "helm template: it works offline, and speaks of values and charts only"
     READ = "helm history, list, get; kubectl get, logs, wait"

@@ -1,4 +1,4 @@
-"""What Helm and kubectl print on failing, without what is no message: log lines, headers, doubled lines, passwords."""
+"""Finds the message in the error output of Helm and kubectl: without log lines, headers, repeated lines, passwords."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MOST = 40_000
-"""Characters of an output that are looked at: its two ends."""
+"""The most characters of an output that are searched: half at each end."""
 MOST_LINES = 20
-"""Lines of somebody else's message that are shown."""
+"""The most lines of a program's message that are shown."""
 LONGEST = 500
-"""Characters of such a line."""
+"""The most characters of such a line."""
 
-# A line of a log; klog's may go on, indented, until a line that ends with `>`.
+# A line of a log; one of klog may have further lines, indented, up to a line that ends with `>`.
 _LOG_BLOCK = re.compile(r"^[EWIF]\d{4} \d\d:.*err=<\n(?P<block>(?:[ \t].*\n|\n)*?) >$", re.MULTILINE)
 _LOG_LINE = re.compile(
     r"^(level=|time=|Flag --|WARNING:|Warning: |W\d{4} |I\d{4} |E\d{4} |walk\.go|coalesce\.go|Pulled:|Digest:)"
@@ -22,7 +22,7 @@ _LOG_LINE = re.compile(
 _LOGGED = re.compile(r'\b(?:err|msg)="((?:[^"\\]|\\.)*)"')
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*):[^\s/@\"']+@", re.IGNORECASE)
-# What the two programs begin their own message with; before it stands what login programs print, in like words.
+# The beginnings of the two programs' own messages; before them may be output of login programs in similar words.
 _OWN = re.compile(
     r"^(?:Error: (?:\w+ FAILED: |(?:cluster reachability check failed: )?[Kk]ubernetes cluster unreachable)"
     r"|Error from server|Error in configuration: |Unable to connect to the server: |The connection to the server "
@@ -36,20 +36,20 @@ _NOISE = re.compile(r"; if you choose to ignore these errors, turn validation of
 _DEBUG_HINT = re.compile(r"^Use --debug flag to render out invalid YAML$", re.MULTILINE)
 
 _SCHEMA_HEADER = re.compile(r"values don't meet the specifications of the schema\(s\) in the following chart\(s\):\s*")
-# Lines of the schema's branches, which say nothing that the lines below them don't say.
+# Lines for the branches of the schema, which only repeat the lines below them.
 _BRANCH = re.compile(r"('(all|any|one)Of' failed|validation failed|: Must validate .*)$")
 _EXECUTION = re.compile(r"execution error at \([^)]*\):\s*")
 _LOCAL = re.compile(r"(?:error calling include|error calling fail|executing \"[^\"]+\" at <[^>]*>):\s*")
 
 
 class Said(NamedTuple):
-    """What a program printed.
+    """The parts of a program's error output.
 
     Attributes:
-        text: Its own message, without its beginning (`Error: `).
-        before: What stands before it.
-        failed: Which of Helm's actions failed: `installation`, `upgrade`, `rollback`; empty if it doesn't say.
-        kubeconfig: Path of the kubeconfig that it was given; empty means its own choice.
+        text: The program's own message, without its beginning (`Error: `).
+        before: The output before it.
+        failed: Which of Helm's actions failed: `installation`, `upgrade`, `rollback`; empty if the message has none.
+        kubeconfig: Path of the kubeconfig that the program was given; empty means its own choice.
     """
 
     text: str
@@ -64,18 +64,18 @@ def hidden(text: str) -> str:
 
 
 def shown(argv: Sequence[str]) -> str:
-    """Return a command as one can paste it into a shell; what it gets on its standard input is not part of it."""
+    """Return a command in a form to paste into a shell, without its standard input."""
     return hidden(shlex.join(argv))
 
 
 def read(stderr: str) -> Said:
-    """Take an output apart.
+    """Split an error output into its parts.
 
     Args:
-        stderr: What the program printed.
+        stderr: The output.
 
     Returns:
-        Its parts. Without a message of its own the text is all that was printed, or what it logged.
+        Its parts. If the program has no message of its own, the text is the whole output, or what it logged.
     """
     if len(stderr) > MOST:
         stderr = f"{stderr[: MOST // 2]}\n{stderr[-MOST // 2 :]}"
@@ -96,7 +96,7 @@ def read(stderr: str) -> Said:
 
 
 def own_words(stderr: str) -> str:
-    """Return Helm's or kubectl's message without log lines, headers and doubled texts; more lines are indented."""
+    """Return Helm's or kubectl's message without log lines, headers and repeated texts; further lines are indented."""
     said = read(stderr)
     text = "\n".join(dict.fromkeys(line.rstrip() for line in said.text.splitlines() if line.strip()))
     text = re.sub(r"^(?:Error|error): ", "", text, flags=re.MULTILINE)
@@ -107,20 +107,20 @@ def own_words(stderr: str) -> str:
     text = re.sub(r"^(\s*)- ", r"\1", text, flags=re.MULTILINE)
     if _EXECUTION.search(text):
         text = _EXECUTION.split(text)[-1]
-    told = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines() if line.strip()]
-    lines = [short(line, LONGEST) for line in dict.fromkeys(line for line in told if not _BRANCH.search(line)) or told]
+    own = [line.strip() for line in _LOCAL.sub("", text).strip().splitlines() if line.strip()]
+    lines = [short(line, LONGEST) for line in dict.fromkeys(line for line in own if not _BRANCH.search(line)) or own]
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} lines more"]
     return "\n  ".join(lines)
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Return names for a sentence: the first `most`, and how many more there are."""
+    """Return names for a sentence: the first `most`, and the number of the others."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def short(text: str, most: int = 200) -> str:
-    """Return a text of at most `most` characters: what is too much is cut out of its middle, at blanks."""
+    """Return a text of at most `most` characters: a longer one is cut in its middle, at blanks."""
     text = " ".join(text.split())
     if len(text) <= most:
         return text
