@@ -143,6 +143,14 @@ def extra(*objects):
 
 
 @BOTH
+@pytest.mark.parametrize("text", ["\n", "x\n", "x\n\n", "\n\n x \n\n\n", " ", "#"])
+def test_the_last_text_of_a_further_object_keeps_its_line_breaks(helm, text):
+    last = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "z"}, "stringData": {"a": text}}
+    found = helm.objects(*extra(last, {**last, "metadata": {"name": "a"}}))
+    assert [one["stringData"]["a"] for one in found if one["kind"] == "Secret"] == [text, text]
+
+
+@BOTH
 def test_further_objects_are_as_they_are(helm):
     given = [CLAIM, config_map(name="b"), config_map(namespace="other", name="b"), config_map(name="job-b")]
     plain = helm.objects()

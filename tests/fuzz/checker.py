@@ -15,6 +15,8 @@ from tests.fuzz.schema import hints
 
 RULE = re.compile(r"execution error at \(twister2-job/templates/[^:]+:\d+:\d+\): \n")
 SCHEMA = "values don't meet the specifications of the schema(s)"
+FILE = "values: cannot unmarshal yaml document"
+"""Helm can't read the values, before any chart has them: of a key above 1,024 characters in JSON, for example."""
 NAME = "release name check failed: invalid release name"
 RAW = re.compile(
     r"nil pointer|can't evaluate|error converting YAML|panic|executing \"|YAML parse error|error calling|wrong type"
@@ -29,9 +31,11 @@ Fault = tuple[str, str]
 
 
 def refusal(error: str) -> tuple[str, Fault | None]:
-    """Return who refused the values (schema, rules, name, nobody) and what is wrong with how it was said."""
+    """Return who refused the values (schema, rules, name, file, nobody) and what is wrong with how it was said."""
     if error.startswith(NAME):
         return "name", None
+    if error.startswith(FILE):
+        return "file", None
     if SCHEMA in error:
         # The schema library shows the value it found, whatever that is.
         return "schema", None

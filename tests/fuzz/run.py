@@ -18,7 +18,8 @@ from tests.fuzz.renderer import Renderer, as_text
 from tests.fuzz.schema import drawn
 
 REFUSERS = {
-    "schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "raw error": "a raw error",
+    "schema": "the schema", "rules": "the chart's rules", "name": "Helm, for the name", "file": "Helm, for the file",
+    "raw error": "a raw error",
 }  # fmt: skip
 
 
