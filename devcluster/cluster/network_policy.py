@@ -11,7 +11,7 @@ FOLDER = settings.STATE / "kube-router"  # Comes first in kube-router's PATH.
 # none and makes all it needs anew each time, and the sets that no rule needs any more are removed here instead.
 # It writes all rules anew for each pod that starts, changes or goes, on every node, which was a third of all the
 # processors' work in the tests; what happens while it works it does in one go. So it is made to wait here, where it
-# begins a family: a policy holds after at most 5 seconds, and the work of many pods is done once.
+# begins a family: a policy holds some seconds later, and the work of many pods is done once.
 PROGRAMS = {
     "ip6tables-restore": """#!/bin/sh
 sed 's/--match-set KUBE-/--match-set inet6:KUBE-/g' | exec /usr/sbin/ip6tables-{variant}-restore "$@"
