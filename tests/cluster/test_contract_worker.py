@@ -42,6 +42,29 @@ def submit(command, job, tmp_path):
 
 
 @pytest.fixture
+def packaged(release, job, tmp_path):
+    """Make a package as Twister2's own client would; return the options with which `submit` takes it."""
+
+    def make(*groups, **more):
+        """Groups are (instances, workers per pod)."""
+        plan = {
+            "job": job, "jobName": "made elsewhere", "namespace": release.namespace, "class": "contract.Complete",
+            "driver": "", "additionalPorts": [], "workerPort": 9000, "masterPort": 11011, "config": {}, "sha256": "",
+            "groups": [
+                {"instances": one, "workersPerPod": two, "cpu": 0.05, "ram": 64, "disk": 0, "scalable": False}
+                for one, two in groups
+            ],
+        }  # fmt: skip
+        jar, package, settings = tmp_path / "some.jar", tmp_path / "package.tar.gz", tmp_path / "values.yaml"
+        jar.write_bytes(b"PK\x03\x04")
+        job_package.write_package({**plan, **more}, str(jar), str(package))
+        settings.write_text(yaml.safe_dump({"image": VALUES["image"], "job": {"master": VALUES["job"]["master"]}}))
+        return "--package", str(package), "-f", str(settings)
+
+    return make
+
+
+@pytest.fixture
 def served(submit, release):
     """A job that runs until it is ended, with a Service for each worker's own server."""
     result = submit("Serve", "--detach", additionalPorts=[{"name": "ui"}], perWorker={"enabled": True})
@@ -207,21 +230,9 @@ def test_every_port_of_every_worker_answers_and_check_leaves_the_worker_port_alo
 
 
 @only_newest_helm
-def test_a_ready_made_package_says_what_the_job_is(command, release, job, tmp_path, left):
+def test_a_ready_made_package_says_what_the_job_is(command, release, job, packaged, left):
     """Groups, ports and settings come from it; values that say otherwise are refused before anything is made."""
-    plan = {
-        "job": job, "jobName": "made elsewhere", "namespace": release.namespace, "class": "contract.Complete",
-        "driver": "", "additionalPorts": ["ui"], "workerPort": 9000, "masterPort": 11500, "config": {}, "sha256": "",
-        "groups": [
-            {"instances": 1, "workersPerPod": 2, "cpu": 0.05, "ram": 64, "disk": 0, "scalable": False},
-            {"instances": 1, "workersPerPod": 1, "cpu": 0.05, "ram": 64, "disk": 0, "scalable": False},
-        ],
-    }  # fmt: skip
-    jar, package, settings = tmp_path / "some.jar", tmp_path / "package.tar.gz", tmp_path / "values.yaml"
-    jar.write_bytes(b"PK\x03\x04")
-    job_package.write_package(plan, str(jar), str(package))
-    settings.write_text(yaml.safe_dump({"image": VALUES["image"], "job": {"master": VALUES["job"]["master"]}}))
-    words = ("--package", str(package), "-f", str(settings))
+    words = packaged((1, 2), (1, 1), additionalPorts=["ui"], masterPort=11500)
     refused(command("submit", "another", *words), 2, job)
     refused(command("submit", job, *words, "--set", "instances=5"), 5, "instances")
     assert not left()

@@ -7,13 +7,10 @@ and starts no run where there is one.
 import json
 
 import pytest
-import yaml
-from twister2_job.twister2 import job_package
 
 from tests.cluster.conftest import eventually, only_newest_helm, refused
-from tests.cluster.test_contract_worker import VALUES, state, submit  # noqa: F401
+from tests.cluster.test_contract_worker import packaged, state, submit  # noqa: F401
 from tests.cluster.twister2_images import SMALL
-from tests.conftest import CHART
 
 pytestmark = only_newest_helm
 JAVA = ["/opt/java/bin/java", "-Xmx48m", "-XX:+UseSerialGC", "-cp", "/opt/zookeeper/*"]
@@ -71,20 +68,11 @@ def test_each_run_has_a_znode_of_its_own_and_rerun_says_so_first(zookeeper, subm
 
 
 def test_a_run_that_finds_the_znode_of_an_earlier_one_is_lost_and_the_advice_mends_it(
-    zookeeper, command, release, job, tmp_path
+    zookeeper, command, job, packaged  # noqa: F811
 ):
     """A package that Twister2's own client made is run as it is: at one path each time."""
-    plan = {
-        "job": job, "jobName": job, "namespace": release.namespace, "class": "contract.Complete", "sha256": "",
-        "driver": "", "additionalPorts": [], "workerPort": 9000, "masterPort": 11011,
-        "config": {SERVER: "zookeeper:2181"},
-        "groups": [{"instances": 1, "workersPerPod": 1, "cpu": 0.05, "ram": 64, "disk": 0, "scalable": False}],
-    }  # fmt: skip
-    jar, package, settings = tmp_path / "some.jar", tmp_path / "package.tar.gz", tmp_path / "values.yaml"
-    jar.write_bytes(b"PK\x03\x04")
-    job_package.script(CHART).write_package(plan, str(jar), str(package))
-    settings.write_text(yaml.safe_dump({"image": VALUES["image"], "job": {"master": VALUES["job"]["master"]}}))
-    result = command("submit", job, "--package", str(package), "-f", str(settings))
+    words = packaged((1, 1), config={SERVER: "zookeeper:2181"})
+    result = command("submit", job, *words)
     assert result.returncode == 0, result.stderr
     assert f"at /twister2/{job}, and Twister2 starts no run where there is one" in result.stderr
     assert zookeeper("ls", "/twister2")[-1] == f"[{job}]"
