@@ -15,7 +15,9 @@ SIGNALLED = 128
 
 
 def _print_error(text: str) -> None:
-    print(f"twister2-job: {text}", file=sys.stderr, flush=True)
+    from .cli.suggestions import completed
+
+    print(f"twister2-job: {completed(text)}", file=sys.stderr, flush=True)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -84,8 +86,10 @@ def _run(words: list[str], parsed: list[str]) -> int:
     try:
         from .cli.parser import parse
         from .cli.registry import COMMANDS
+        from .cli.suggestions import remember
 
         arguments = parse(words)
+        remember(arguments)
         parsed.append(getattr(arguments, "name", ""))
         return COMMANDS[arguments.command].load().run(arguments)
     except JobError as error:

@@ -110,13 +110,14 @@ class Check(JobCommand):
         """Connect to every address and print the results."""
         from ..reach.check import check, require
         from .output import check_table, structured
+        from .suggestions import completed
 
         report = await job.addresses()
         result = await check(
             report, expect=arguments.expect, timeout=arguments.timeout, worker_port=arguments.worker_port
         )
         table = arguments.output == "table"
-        print(check_table(result) if table else structured(result.to_dict(), arguments.output))
+        print(completed(check_table(result)) if table else structured(result.to_dict(), arguments.output))
         require(result)
         return 0
 

@@ -22,12 +22,13 @@ class Status(JobCommand):
     async def act_on(self, job: AsyncJob, arguments: argparse.Namespace) -> int:
         """Show release, workers and exposures."""
         from .output import status_table, structured
+        from .suggestions import completed
 
         status = await job.status()
         table = arguments.output == "table"
         for warning in status.addresses.warnings if table else ():
             job.say(warning)
-        print(status_table(status) if table else structured(status.to_dict(), arguments.output))
+        print(completed(status_table(status)) if table else structured(status.to_dict(), arguments.output))
         return 0
 
 

@@ -122,9 +122,14 @@ def status_table(status: JobStatus) -> str:
     return "\n\n".join([*parts, columns(titles, rows), addresses_table(status.addresses)])
 
 
+def _to_the_second(time: str) -> str:
+    """Return a time that Helm has written without the fractions of its seconds."""
+    return re.sub(r"(:\d\d)\.\d+", r"\1", time)
+
+
 def releases_table(releases: Iterable[Release]) -> str:
     """Return releases for a person."""
-    rows = [[r.name, r.namespace, str(r.revision), r.status, r.chart, r.updated] for r in releases]
+    rows = [[r.name, r.namespace, str(r.revision), r.status, r.chart, _to_the_second(r.updated)] for r in releases]
     return (
         columns(("NAME", "NAMESPACE", "REVISION", "STATUS", "CHART", "UPDATED"), rows) if rows else "There are no jobs."
     )

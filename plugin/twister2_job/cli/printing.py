@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from ..errors import NotExposedError, PendingError
+from .suggestions import completed
 
 TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported before kubectl runs.
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Print a message, which is not part of the result, to standard error."""
-    print(f"twister2-job: {text}", file=sys.stderr, flush=True)
+    print(f"twister2-job: {completed(text)}", file=sys.stderr, flush=True)
 
 
 def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:
@@ -29,7 +30,7 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
         print(output.structured(output.narrowed(report, worker=worker, port=port).to_dict(), form))
         return
     if form == "table" and worker is None and not port and not first:
-        print(output.addresses_table(report))
+        print(completed(output.addresses_table(report)))
         return
     if form == "env":
         print(output.addresses_env(report))

@@ -130,7 +130,9 @@ def lost_ports(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
         sentences.append(f"{', '.join(shared)}: this way in is given up; nobody holds its numbers for a later one.")
     if own:
         names = listed(own)
-        sentences.append(f"{names}: these Services and their node ports are given up; perWorker.count keeps them.")
+        on = any((service["metadata"].get("labels") or {}).get(WORKER) is not None for service in kept.values())
+        keeps = "perWorker.count" if on else "perWorker.enabled=true"
+        sentences.append(f"{names}: these Services and their node ports are given up; {keeps} keeps them.")
     return sentences
 
 

@@ -90,5 +90,5 @@ async def _wait_until_gone(tools: Tools, name: str, seconds: float, timeout: flo
     if result.code and "no matching resources" not in result.err:
         raise OutOfTimeError(
             f"The objects of {name} are not gone after {timeout:.0f} s.",
-            f"Look at them: kubectl get pods,services -l {selector(name)}",
+            f"`kubectl get pods,services -l {selector(name)}` shows them.",
         )

@@ -152,7 +152,7 @@ def _is_smaller(has: object, wanted: object) -> bool:
 async def _deletion(kubectl: Kubectl, job: str) -> str:
     """Return the command that deletes a job's claims."""
     labels = selector(job).rpartition(",")[0]  # Without the component, which only excludes the pod of `helm test`.
-    return f"kubectl delete pvc --namespace {await kubectl.namespace()} -l {labels}"
+    return f"`kubectl delete pvc --namespace {await kubectl.namespace()} -l {labels}`"
 
 
 async def kept(kubectl: Kubectl, job: str) -> str:

@@ -112,7 +112,7 @@ async def _pods_gone(name: str, kubectl: Kubectl, deadline: float) -> None:
     )  # fmt: skip
     if result.code and "no matching resources" not in result.err:
         raise OutOfTimeError(
-            f"The pods of {name} are not gone in time.", f"Look at them: kubectl get pods -l {selector(name)}"
+            f"The pods of {name} are not gone in time.", f"`kubectl get pods -l {selector(name)}` shows them."
         )
 
 

@@ -133,7 +133,7 @@ def check_url(url: str) -> None:
     if parts.username or parts.password or code or any(_SECRET.fullmatch(key) for key, _ in query):
         raise UsageError(
             "The URL of the jar holds credentials, which everybody who may look at the job would see.",
-            "Put the URL into a Secret (kubectl create secret generic NAME --from-file=url=FILE) and give "
+            "Put the URL into a Secret (`kubectl create secret generic NAME --from-file=url=FILE`) and give "
             "--url-secret NAME.",
         )
 

@@ -39,7 +39,7 @@ def test_help_versions_and_usage_errors_import_neither_asyncio_nor_the_api(line,
     assert result.returncode == code and said in result.stdout + result.stderr
     assert "twister2_job.cli.parser" in modules and not HEAVY & modules
     ours = {name for name in modules if name.startswith("twister2_job.")}
-    needed = "__main__ cli cli.parser cli.registry cli.streams clients clients.signals errors".split()
+    needed = "__main__ cli cli.parser cli.registry cli.streams cli.suggestions clients clients.signals errors".split()
     command = COMMANDS.get(line.partition(" ")[0])
     needed += ["cli.command", "cli.options", f"cli.{command.module}"] if command else []
     assert ours <= {f"twister2_job.{name}" for name in needed}

@@ -58,6 +58,8 @@ def test_services_that_go_are_named():
     (told,) = lost_ports(live, rendered("--set", "perWorker.enabled=true,perWorker.count=3"))
     assert told.startswith("job-w-3, job-w-4: these Services") and "perWorker.count keeps them" in told
     assert lost_ports(live, live) == []
+    (told,) = lost_ports(live, rendered())
+    assert told.startswith("job-w-0, job-w-1, ") and told.endswith("perWorker.enabled=true keeps them.")
 
 
 def test_a_shared_way_in_that_goes_is_named_with_its_numbers():

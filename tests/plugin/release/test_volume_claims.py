@@ -110,7 +110,7 @@ def test_claims_that_stay_are_named_with_the_command_that_deletes_them():
     told = asyncio.run(kept(Kubectl(names), "job"))
     assert "persistent-volume-job-0-0, persistent-volume-job-0-1" in told and "and 2 more" in told
     assert told.endswith(
-        "kubectl delete pvc --namespace data -l app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance=job"
+        "`kubectl delete pvc --namespace data -l app.kubernetes.io/name=twister2-job,app.kubernetes.io/instance=job`"
     )
 
 
