@@ -120,7 +120,7 @@ def test_what_a_worker_writes_outlives_its_pod_a_rolling_change_and_the_job(
 
     result = command("uninstall", job, "--wait")
     assert result.returncode == 0, result.stderr
-    assert f"the claims {', '.join(sorted(names))}. To delete them: kubectl delete pvc" in result.stderr
+    assert f"the claims {', '.join(sorted(names))}. To delete them: `kubectl delete pvc" in result.stderr
     assert claims() == dict.fromkeys(names, True)
 
     result = command("install", job, *on, "--set", "persistence.storageClass=other,persistence.size=2Mi")
@@ -151,7 +151,7 @@ def test_an_install_that_is_taken_back_keeps_the_claims_and_the_namespace_around
         result = run(COMMAND, "install", job, "--namespace", there, *on, *undo)
         stays = f"The namespace {there} stays, since claims of volumes of this job"
         refused(result, 11, f"removed the release {job}", stays)
-        assert f"`kubectl delete namespace {there}`" in result.stderr and "others" not in result.stderr
+        assert f"`kubectl delete namespace {there}" in result.stderr and "others" not in result.stderr
         assert kube("-n", there, "get", "pvc", "-o", "name").split() == [
             f"persistentvolumeclaim/persistent-volume-{job}-0-0"
         ]
