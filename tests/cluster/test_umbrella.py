@@ -52,7 +52,7 @@ def test_a_running_job_whose_selector_has_the_alias_is_told_before_a_revision_is
     new = umbrella(old=False)
     result = helm("upgrade", new, *QUICK)
     assert result.returncode and "the alias work: the running job has it as its label" in result.stderr, result.stderr
-    assert f"helm uninstall {release.name} and install it" in result.stderr
+    assert f"helm uninstall {release.name} --namespace {release.namespace} and install it" in result.stderr
     assert [one["revision"] for one in json.loads(helm("history", "-o", "json").stdout)] == [1]
     # As it says; and afterwards the same alias stands in no upgrade's way.
     assert helm("uninstall", "--wait").returncode == 0

@@ -3,14 +3,19 @@ Labels and annotations: each key once. What the job's objects are found by is th
 user's (see _validate_names.tpl); all else that the user sets takes the place of the chart's.
 */}}
 
-{{- /* The pairs of several maps as YAML; a later map wins. Argument: list of MAPS */}}
+{{- /* Sets the pairs of several maps; a later map wins. Arguments: dict "maps" LIST "into" DICT */}}
+{{- define "twister2-job.setUnion" -}}
+{{- range .maps }}
+{{- range $key, $value := . }}
+{{- $_ := set $.into $key $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The same as YAML. Argument: list of MAPS */}}
 {{- define "twister2-job.union" -}}
 {{- $all := dict }}
-{{- range . }}
-{{- range $key, $value := . }}
-{{- $_ := set $all $key $value }}
-{{- end }}
-{{- end }}
+{{- include "twister2-job.setUnion" (dict "maps" . "into" $all) }}
 {{- if $all }}
 {{- toYaml $all }}
 {{- end }}
@@ -21,22 +26,39 @@ Labels of an object. Never in a pod template: the chart's version would restart 
 Arguments: dict "root" $ "component" NAME "own" MAP of the chart's "user" MAP of the user's; the last two may be left out
 */}}
 {{- define "twister2-job.labels" -}}
+{{- $all := dict }}
+{{- include "twister2-job.setLabels" (dict "root" .root "component" .component "own" .own "user" .user "into" $all) }}
+{{- toYaml $all }}
+{{- end }}
+
+{{- /* Sets the same. Arguments: as for "labels", and "into" DICT */}}
+{{- define "twister2-job.setLabels" -}}
 {{- $root := .root }}
 {{- $chart := dict "app" "twister2" "app.kubernetes.io/version" $root.Chart.AppVersion }}
 {{- $identity := dict "helm.sh/chart" (printf "twister2-job-%s" $root.Chart.Version | replace "+" "_" | trunc 63) "app.kubernetes.io/managed-by" $root.Release.Service }}
-{{- $selector := include "twister2-job.selectorLabels" . | fromYaml }}
-{{- include "twister2-job.union" (list $chart $root.Values.commonLabels (.user | default dict) $identity $selector (.own | default dict)) }}
+{{- include "twister2-job.setUnion" (dict "maps" (list $chart $root.Values.commonLabels .user $identity) "into" .into) }}
+{{- include "twister2-job.setSelectorLabels" . }}
+{{- include "twister2-job.setUnion" (dict "maps" (list .own) "into" .into) }}
 {{- end }}
 
 {{- /*
-What tells the pods of a component (worker, job-master, test) from all others. A StatefulSet's selector can't change
+Sets what tells the pods of a component (worker, job-master, test) from all others. A StatefulSet's selector can't change
 later, so it doesn't follow the chart's name, which an umbrella chart may change.
-Arguments: dict "root" $ "component" NAME
+Arguments: dict "root" $ "component" NAME "into" DICT
 */}}
+{{- define "twister2-job.setSelectorLabels" -}}
+{{- range $key, $value := dict "name" "twister2-job" "instance" .root.Release.Name "component" .component }}
+{{- $_ := set $.into (print "app.kubernetes.io/" $key) $value }}
+{{- end }}
+{{- end }}
+
+{{- /* The same as text. Arguments: dict "root" $ "component" NAME */}}
 {{- define "twister2-job.selectorLabels" -}}
-app.kubernetes.io/name: twister2-job
-app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
-app.kubernetes.io/component: {{ .component }}
+{{- $labels := dict }}
+{{- include "twister2-job.setSelectorLabels" (dict "root" .root "component" .component "into" $labels) -}}
+app.kubernetes.io/name: {{ get $labels "app.kubernetes.io/name" }}
+app.kubernetes.io/instance: {{ get $labels "app.kubernetes.io/instance" | quote }}
+app.kubernetes.io/component: {{ get $labels "app.kubernetes.io/component" }}
 {{- end }}
 
 {{- /* The same of the workers. Argument: $ */}}
@@ -46,7 +68,8 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- /* A selector of the workers' pods and the job master's; not that of `helm test`. */}}
 {{- define "twister2-job.jobsPods" -}}
-{{- $labels := include "twister2-job.workerLabels" . | fromYaml -}}
+{{- $labels := dict }}
+{{- include "twister2-job.setSelectorLabels" (dict "root" . "component" "worker" "into" $labels) -}}
 matchLabels:
   {{- omit $labels "app.kubernetes.io/component" | toYaml | nindent 2 }}
 matchExpressions:
@@ -61,7 +84,8 @@ deletes what carries `t2-job` and allows one ConfigMap with it, so no exposure a
 Arguments: dict "root" $ "component" NAME "own" MAP
 */}}
 {{- define "twister2-job.podLabels" -}}
-{{- $selector := include "twister2-job.selectorLabels" . | fromYaml }}
+{{- $selector := dict }}
+{{- include "twister2-job.setSelectorLabels" (dict "root" .root "component" .component "into" $selector) }}
 {{- include "twister2-job.union" (list (dict "app" "twister2") .root.Values.podLabels $selector (dict "t2-job" .root.Release.Name) .own) }}
 {{- end }}
 

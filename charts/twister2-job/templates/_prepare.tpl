@@ -8,6 +8,8 @@ and puts into `.Job` what all files share: Helm hands the same `.` to every file
 .Job.groups      the worker groups: see "twister2-job.groups"
 .Job.workers     number of workers
 .Job.persistent  volumes and mounts: see _persistence.tpl
+.Job.lifecycle   hooks of a worker: see workers/_lifecycle.tpl
+.Job.defaults    the chart's default values
 .Job.exposures   the table of exposures by name: see exposures/_table.tpl
 .Job.exposed     those rows of it that are enabled
 .Job.annotations the user's annotations by their paths
@@ -23,6 +25,7 @@ and puts into `.Job` what all files share: Helm hands the same `.` to every file
 {{- include "twister2-job.ports" . }}
 {{- include "twister2-job.groups" . }}
 {{- include "twister2-job.persistent" . }}
+{{- include "twister2-job.lifecycle" . }}
 {{- include "twister2-job.expose" . }}
 {{- include "twister2-job.annotated" . }}
 {{- include "twister2-job.validate" . }}
@@ -42,21 +45,24 @@ release share `.Release`, so a second one finds the mark of the first.
 {{- $_ := set .Release "twister2-job" $here }}
 {{- /* Charts before this one took the label from the chart's name, which an alias changes, and no selector can change. */}}
 {{- if and (ne .Chart.Name "twister2-job") .Release.IsUpgrade }}
-{{- $name := include "twister2-job.live" . | fromJson | dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" }}
+{{- $live := dict }}
+{{- include "twister2-job.live" (dict "root" . "into" $live) }}
+{{- $name := $live | dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" }}
 {{- if has .Chart.Name (list $name) }}
 {{- fail (printf "\nthe alias %s: the running job has it as its label app.kubernetes.io/name, which is twister2-job by now, and a StatefulSet's selector can't change; %s" .Chart.Name (include "twister2-job.anew" .)) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{- /* The StatefulSet of group 0 as the cluster has it, as JSON; an empty map if there is none. Argument: $ */}}
+{{- /* Sets the keys of the StatefulSet of group 0 as the cluster has it; none if there is none. Arguments: dict "root" $ "into" DICT */}}
 {{- define "twister2-job.live" -}}
-{{- lookup "apps/v1" "StatefulSet" .Release.Namespace (include "twister2-job.name.group" (dict "root" . "group" (dict "index" 0))) | toJson }}
+{{- $live := lookup "apps/v1" "StatefulSet" .root.Release.Namespace (include "twister2-job.name.group" (dict "root" .root "group" (dict "index" 0))) }}
+{{- include "twister2-job.setUnion" (dict "maps" (list $live) "into" .into) }}
 {{- end }}
 
 {{- /* What helps where a StatefulSet can't change. Argument: $ */}}
 {{- define "twister2-job.anew" -}}
-fix the node ports that you want to keep as values, then helm uninstall {{ .Release.Name }} and install it
+fix the node ports that you want to keep as values, then helm uninstall {{ .Release.Name }} --namespace {{ .Release.Namespace }} and install it
 {{- end }}
 
 {{- /*
@@ -67,6 +73,7 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- define "twister2-job.defaults" -}}
 {{- $problems := dict }}
 {{- $defaults := .Files.Get "files/defaults.json" | fromJson }}
+{{- $_ := set .Job "defaults" $defaults }}
 {{- include "twister2-job.fill" (dict "values" .Values "defaults" $defaults "path" "" "problems" $problems) }}
 {{- include "twister2-job.refuse" $problems }}
 {{- range $index, $group := .Values.computeResources }}

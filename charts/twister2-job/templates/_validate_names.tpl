@@ -26,7 +26,9 @@ that is there twice, and Helm 3 lose one of the two later.
 {{- $volumes := list "addresses" }}
 {{- $places := list "/run/twister2-job" }}
 {{- if eq .Job.mode "twister2" }}
-{{- $variables = concat $variables (keys (include "twister2-job.contract" (dict "root" . "starter" "" "heap" 0) | fromYaml) | sortAlpha) (list "TWISTER2_JOB_URL" "TWISTER2_JOB_PIECES") }}
+{{- $contract := dict }}
+{{- include "twister2-job.setContract" (dict "root" . "starter" "" "heap" 0 "into" $contract) }}
+{{- $variables = concat $variables (keys $contract | sortAlpha) (list "TWISTER2_JOB_URL" "TWISTER2_JOB_PIECES") }}
 {{- $volumes = concat $volumes (list "twister2-memory-dir" "twister2-volatile-dir" "twister2-job-package" "twister2-job-pieces") }}
 {{- $places = concat $places (list "/etc/twister2-job" "/twister2-memory-dir" "/twister2-volatile" "/run/twister2-job-pieces") }}
 {{- else if eq .Job.mode "echo" }}

@@ -2,7 +2,7 @@
 {{- define "twister2-job.validate.persistence" -}}
 {{- $own := .Values.persistence }}
 {{- $job := .Values.job }}
-{{- $defaults := omit (.Files.Get "files/defaults.json" | fromJson).persistence "enabled" }}
+{{- $defaults := omit .Job.defaults.persistence "enabled" }}
 {{- range $key, $default := $defaults }}
 {{- if eq (index $own $key | toJson) (toJson $default) }}
 {{- else if not $own.enabled }}
@@ -56,7 +56,8 @@
 {{- end }}
 {{- /* Bare Helm would learn it from the API server, when its revision has failed. */}}
 {{- if and .Release.IsUpgrade (include "twister2-job.claims" .) }}
-{{- $live := include "twister2-job.live" . | fromJson }}
+{{- $live := dict }}
+{{- include "twister2-job.live" (dict "root" . "into" $live) }}
 {{- if and $live (not $live.spec.volumeClaimTemplates) }}
 {{ printf "persistence.enabled: Kubernetes adds no claims to a StatefulSet that is there; %s, or install a job of another name" (include "twister2-job.anew" .) }}
 {{- end }}

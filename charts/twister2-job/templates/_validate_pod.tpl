@@ -7,7 +7,7 @@
 {{- include "twister2-job.exactlyOne" (dict "path" $key "map" . "fields" $handlers "problems" $problems) }}
 {{- end }}
 {{- end }}
-{{- $hooks := include "twister2-job.lifecycle" . | fromYaml }}
+{{- $hooks := .Job.lifecycle }}
 {{- range $key := list "postStart" "preStop" }}
 {{- if not (kindIs "invalid" (index $hooks $key)) }}
 {{- include "twister2-job.exactlyOne" (dict "path" (print "lifecycle." $key) "map" (index $hooks $key) "fields" (list "exec" "httpGet" "sleep" "tcpSocket") "problems" $problems) }}

@@ -53,8 +53,8 @@ worker in a pod.
 
 {{- /*
 Sets .Job.groups, the worker groups: each has index, name, instances, workersPerPod, firstWorker (the ID of its first
-worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of the group have of their own; and
-.Job.workers. Worker ID = firstWorker + ordinal * workersPerPod + container.
+worker), heap (of a worker's JVM, in MiB), path (of its values), containerResources (of a worker: the group's own, or what
+its mode has) and what pods of the group have of their own; and .Job.workers. Worker ID = firstWorker + ordinal * workersPerPod + container.
 */}}
 {{- define "twister2-job.groups" -}}
 {{- $inherited := dict }}
@@ -78,6 +78,13 @@ worker), heap (of a worker's JVM, in MiB), path (of its values) and what pods of
 {{- $_ := set $group "workersPerPod" (int $group.workersPerPod) }}
 {{- $_ := set $group "heap" (int (floor (mulf $group.ram $.Values.job.jvmMemoryFraction))) }}
 {{- $firstWorker = int (add $firstWorker (mul $group.instances $group.workersPerPod)) }}
+{{- $standard := dict }}
+{{- if eq $.Job.mode "twister2" }}
+{{- $standard = dict "requests" (dict "cpu" (toString $group.cpu) "memory" (printf "%dMi" (int $group.ram))) }}
+{{- else if eq $.Job.mode "echo" }}
+{{- $standard = $.Values.echo.resources }}
+{{- end }}
+{{- $_ := set $group "containerResources" ($group.resources | default $standard) }}
 {{- $groups = append $groups $group }}
 {{- end }}
 {{- $_ := set .Job "groups" $groups }}

@@ -151,7 +151,7 @@ def check_table(result: CheckResult) -> str:
         for r in result.results
     ]
     head = ("WORKER", "PORT", "ADDRESS", "VIA", "STATE", "MS", "ANSWERED BY", "REASON")
-    last = f"{result.answered} of {len(result.results)} addresses answer from {result.origin}"
+    last = f"{result.answered} of {len(result.results)} addresses answer from this machine ({result.origin})"
     last += f", {result.skipped} skipped." if result.skipped else "."
     if result.identity == "not checked":
         last += " Identity not checked: --expect REGEX compares what the workers say."

@@ -87,41 +87,33 @@ the package, so that it says what the values say.
     {{- end }}
 {{- end }}
 
-{{- /* Volumes of every pod of a Twister2 job, as list items. Arguments: dict "root" $ "disk" GIB */}}
+{{- /*
+Sets `volumes`, which every pod of a Twister2 job has, and `mounts`, those that its program has.
+Arguments: dict "root" $ "disk" GIB "into" DICT
+*/}}
 {{- define "twister2-job.packageVolumes" -}}
 {{- $files := index .root.Values.job .root.Job.source }}
-- name: twister2-memory-dir
-  emptyDir:
-    medium: Memory
-- name: twister2-volatile-dir
-  {{- if gt (float64 .disk) 0.0 }}
-  emptyDir:
-    sizeLimit: {{ printf "%dMi" (int (mulf .disk 1024)) }}
-  {{- else }}
-  emptyDir: {}
-  {{- end }}
-- name: twister2-job-package
-  configMap:
-    name: {{ include "twister2-job.name.package" .root | quote }}
-{{- with $files.configMaps }}
-- name: twister2-job-pieces
-  projected:
-    sources:
-      {{- range $number, $name := . }}
-      - configMap:
-          name: {{ $name | quote }}
-          items:
-            - key: jar
-              path: {{ printf "%04d" $number | quote }}
-      {{- end }}
+{{- $size := dict }}
+{{- if gt (float64 .disk) 0.0 }}
+{{- $_ := set $size "sizeLimit" (printf "%dMi" (int (mulf .disk 1024))) }}
 {{- end }}
+{{- $volumes := list
+  (dict "name" "twister2-memory-dir" "emptyDir" (dict "medium" "Memory"))
+  (dict "name" "twister2-volatile-dir" "emptyDir" $size)
+  (dict "name" "twister2-job-package" "configMap" (dict "name" (include "twister2-job.name.package" .root))) }}
+{{- $sources := list }}
+{{- range $number, $name := $files.configMaps }}
+{{- $item := dict "key" "jar" "path" (printf "%04d" $number) }}
+{{- $sources = append $sources (dict "configMap" (dict "name" $name "items" (list $item))) }}
 {{- end }}
-
-{{- define "twister2-job.packageMounts" -}}
-- name: twister2-memory-dir
-  mountPath: /twister2-memory-dir
-- name: twister2-volatile-dir
-  mountPath: /twister2-volatile
+{{- if $sources }}
+{{- $volumes = append $volumes (dict "name" "twister2-job-pieces" "projected" (dict "sources" $sources)) }}
+{{- end }}
+{{- $_ := set .into "volumes" $volumes }}
+{{- $mounts := list
+  (dict "name" "twister2-memory-dir" "mountPath" "/twister2-memory-dir")
+  (dict "name" "twister2-volatile-dir" "mountPath" "/twister2-volatile") }}
+{{- $_ := set .into "mounts" $mounts }}
 {{- end }}
 
 {{- /* How Twister2 is started, as fields of a container. The size of the package is not known before it is made. */}}
@@ -139,15 +131,17 @@ Environment variables of job master and workers, as list items; a worker has som
 Arguments: dict "root" $ "starter" CLASS "heap" MIB
 */}}
 {{- define "twister2-job.environment" -}}
-{{- range $name, $value := include "twister2-job.contract" . | fromYaml }}
+{{- $contract := dict }}
+{{- include "twister2-job.setContract" (dict "root" .root "starter" .starter "heap" .heap "into" $contract) }}
+{{- range $name, $value := $contract }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* The same as a map. */}}
-{{- define "twister2-job.contract" -}}
-{{- toYaml (dict
+{{- /* Sets the same. Arguments: the same, and "into" DICT */}}
+{{- define "twister2-job.setContract" -}}
+{{- $contract := dict
   "CLASS_TO_RUN" (printf "edu.iu.dsc.tws.rsched.schedulers.k8s.%s" .starter)
   "JVM_MEMORY_MB" (.heap | int | toString)
   "POD_MEMORY_VOLUME" "/twister2-memory-dir"
@@ -157,6 +151,6 @@ Arguments: dict "root" $ "starter" CLASS "heap" MIB
   "UPLOAD_METHOD" "client-to-pods"
   "JOB_SUBMISSION_TIME" .root.Values.job.submissionTime
   "RESTORE_JOB" (toString .root.Values.job.restore)
-  "ENCODED_NODE_INFO_LIST" ""
-) }}
+  "ENCODED_NODE_INFO_LIST" "" }}
+{{- include "twister2-job.setUnion" (dict "maps" (list $contract) "into" .into) }}
 {{- end }}

@@ -76,17 +76,11 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
   startupProbe:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with include "twister2-job.lifecycle" $root }}
+  {{- with $root.Job.lifecycle }}
   lifecycle:
-    {{- . | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- $resources := .group.resources }}
-  {{- if eq $mode "twister2" }}
-  {{- $resources = include "twister2-job.workerResources" .group | fromJson }}
-  {{- else if eq $mode "echo" }}
-  {{- $resources = $resources | default $values.echo.resources }}
-  {{- end }}
-  {{- with $resources }}
+  {{- with .group.containerResources }}
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -96,11 +90,6 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
   {{- end }}
   volumeMounts:
     {{- include "twister2-job.workerMounts" $root | nindent 4 }}
-{{- end }}
-
-{{- /* Resources of a worker of a Twister2 job, as JSON: the group's own, or requests of its `cpu` and `ram`. Argument: GROUP */}}
-{{- define "twister2-job.workerResources" -}}
-{{- .resources | default (dict "requests" (dict "cpu" (toString .cpu) "memory" (printf "%dMi" (int .ram)))) | toJson }}
 {{- end }}
 
 {{- /* Environment variables that say which container of which pod this is, as list items. Arguments: dict "root" $ "container" NAME */}}
@@ -129,7 +118,9 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
 {{- if eq .Job.mode "echo" }}
 {{- $own = append $own (dict "name" "echo" "mountPath" "/etc/twister2-job" "readOnly" true) }}
 {{- else if eq .Job.mode "twister2" }}
-{{- $own = concat $own (include "twister2-job.packageMounts" . | fromYamlArray) }}
+{{- $package := dict }}
+{{- include "twister2-job.packageVolumes" (dict "root" . "disk" 0 "into" $package) }}
+{{- $own = concat $own $package.mounts }}
 {{- end }}
 {{- $own = concat $own .Job.persistent.mounts }}
 {{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "mountPath" "/tmp") "key" "mountPath" "own" $own "user" .Values.extraVolumeMounts) }}
@@ -145,7 +136,9 @@ writes reaches running workers. Arguments: dict "root" $ "group" GROUP
 {{- if eq $root.Job.mode "echo" }}
 {{- $own = append $own (dict "name" "echo" "configMap" (dict "name" (include "twister2-job.name.echo" $root))) }}
 {{- else if eq $root.Job.mode "twister2" }}
-{{- $own = concat $own (include "twister2-job.packageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod)) | fromYamlArray) }}
+{{- $package := dict }}
+{{- include "twister2-job.packageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod) "into" $package) }}
+{{- $own = concat $own $package.volumes }}
 {{- end }}
 {{- $own = concat $own $root.Job.persistent.volumes }}
 {{- include "twister2-job.withTmp" (dict "tmp" (dict "name" "tmp" "emptyDir" dict) "key" "name" "own" $own "user" $root.Values.extraVolumes) }}

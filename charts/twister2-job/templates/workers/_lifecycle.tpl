@@ -9,7 +9,7 @@ true
 {{- end }}
 
 {{- /*
-The lifecycle hooks of a worker, as YAML; nothing if it has none. The wait is an exec hook, since Kubernetes has a hook
+Sets .Job.lifecycle, the lifecycle hooks of a worker; an empty map if it has none. The wait is an exec hook, since Kubernetes has a hook
 `sleep` of its own only from 1.30 on. The echo worker's image needs to have nothing but python3; one of the user's that
 has no `sleep` makes the hook fail, which Kubernetes tells in an event and takes for its end.
 */}}
@@ -23,7 +23,5 @@ has no `sleep` makes the hook fail, which Kubernetes tells in an event and takes
 {{- end }}
 {{- $_ := set $lifecycle "preStop" (dict "exec" (dict "command" $wait)) }}
 {{- end }}
-{{- if $lifecycle }}
-{{- toYaml $lifecycle }}
-{{- end }}
+{{- $_ := set .Job "lifecycle" $lifecycle }}
 {{- end }}
