@@ -106,7 +106,8 @@ def test_a_new_exposure_is_a_folder_and_a_row(install):
 def test_notes_say_how_to_enable_a_new_exposure(install):
     notes = install("instances=1").stdout.partition("Nothing is open to the outside. ")[2]
     assert notes.splitlines()[:3] == [
-        "To open a node port: helm upgrade job CHART --namespace default --reset-then-reuse-values --set nodePort.enabled=true",
+        "To open a node port: helm upgrade job CHART --namespace default --reset-then-reuse-values "
+        "--set nodePort.enabled=true",
         "To open one for each worker: the same with perWorker.enabled=true",
         "To open a node port: the same with sidePort.enabled=true",
     ]

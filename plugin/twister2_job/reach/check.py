@@ -178,7 +178,8 @@ def require(result: CheckResult) -> None:
         return
     total = len(result.results)
     if result.failing:
-        head = f"{len(result.failing)} of {total} addresses of job {result.job} fail from this machine ({result.origin}):"
+        origin = f"from this machine ({result.origin})"
+        head = f"{len(result.failing)} of {total} addresses of job {result.job} fail {origin}:"
         raise UnansweredError("\n  ".join([head, *_causes(result)]))
     waiting = result.pending or [r for r in result.results if r.address.state == "reserved"]
     if waiting:
