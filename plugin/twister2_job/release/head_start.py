@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 from ..clients import prestarted
@@ -15,6 +16,7 @@ from ..errors import JobError
 
 SMALL = 2**20
 """Bytes of the largest values file for which Helm is started ahead; a larger one may be refused later."""
+_ASKS_NOTHING = re.compile(r"(nodePort\.enabled=(true|false)|instances=[1-9][0-9]{0,2})")
 _PLAIN = ("--set", "--set-string", "--set-json", "--set-literal")
 
 
@@ -35,11 +37,28 @@ def begin(connection: Connection, name: str, options: Sequence[str], chart: str)
         connection.check()
         look = [find_kubectl(), *presence_words(name), *connection.kubectl_arguments()]
         prestarted.start(look, short_lived(of_kubectl()))
-        if options and _readable_again(options):
+        if options and not rendered_by_install(options, chart) and _readable_again(options):
             from .chart import find
 
             words = template_words(name, str(find(chart)), options)
             prestarted.start([find_helm(), *words, *connection.helm_arguments()], short_lived(of_helm()))
+
+
+def rendered_by_install(options: Sequence[str], chart: str) -> bool:
+    """Tell whether an install with these options needs no rendering before that of Helm's own install.
+
+    Without a fixed node port, a second Service or a volume claim the cluster is asked for nothing that it may lack, and
+    Helm refuses wrong values before it makes anything; so a rendering for us alone would only take time.
+
+    Args:
+        options: Helm's value options, as the user gave them.
+        chart: Path of another chart; empty means the packaged one, whose values these are.
+    """
+    if not options:
+        return True
+    if chart or len(options) != 2 or options[0] != "--set":
+        return False
+    return all(_ASKS_NOTHING.fullmatch(part) for part in options[1].split(","))
 
 
 def _readable_again(options: Iterable[str]) -> bool:

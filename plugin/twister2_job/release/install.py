@@ -29,6 +29,7 @@ from ..errors import (
 from ..exposure.workers import Object, own_sets
 from . import chart as charts
 from . import namespaces, orphans, preflight, volume_claims
+from .head_start import rendered_by_install
 from .operation import Outcome, Request, Tools, within
 from .rollout import Watcher
 from .storage import labelled
@@ -75,7 +76,8 @@ class Install:
 
     async def _clear_name(self) -> bool:
         """Render the chart and remove leftovers of this name; tell whether to look again, since a release went."""
-        known = self.rendered is not None or not (self.request.arguments or self.request.values)
+        plain = not self.request.values and rendered_by_install(self.request.arguments, str(self.request.chart))
+        known = self.rendered is not None or plain
         presence = asyncio.ensure_future(self._present())
         template = None if known else asyncio.ensure_future(self._template())
         try:

@@ -51,7 +51,7 @@ def install(env, *options, **more):
 
 def test_each_program_runs_once_and_its_words_are_those_that_are_asked_for(programs):
     env, _, calls = programs
-    done = install(env, "--set", "instances=2", "--kube-context", "a", "--namespace", "b")
+    done = install(env, "--set", "workersPerPod=1", "--kube-context", "a", "--namespace", "b")
     assert done.returncode == 12
     assert len(calls("helm template job ")) == 1 and len(calls("kubectl get services,")) == 1
 
@@ -70,7 +70,7 @@ def test_what_nobody_takes_is_ended(programs, tmp_path):
     write("helm", 'case "$1" in version) echo v3.10.0;; *) echo $$ >>pids; exec sleep 60;; esac')
     write("kubectl", "trap '' TERM; echo $$ >>pids; exec sleep 60")
     begun = time.monotonic()
-    done = install(env, "--set", "instances=2", cwd=tmp_path)
+    done = install(env, "--set", "workersPerPod=1", cwd=tmp_path)
     assert done.returncode == 15 and "3.17" in done.stderr and time.monotonic() - begun < 10
     pids = (tmp_path / "pids").read_text().split()
     assert pids and not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
@@ -112,6 +112,35 @@ def test_which_options_name_nothing_but_small_files(tmp_path, options, told):
     assert head_start._readable_again(options.format(**paths).split()) is told
 
 
+@pytest.mark.parametrize(
+    ("options", "chart", "told"),
+    [
+        ([], "", True),
+        ([], "other", True),
+        (["--set", "nodePort.enabled=true"], "", True),
+        (["--set", "nodePort.enabled=true,instances=999"], "", True),
+        (["--set", "nodePort.enabled=true"], "other", False),
+        (["--set", "nodePort.enabled=true,nodePort.port=31000"], "", False),
+        (["--set", "perWorker.enabled=true"], "", False),
+        (["--set", "persistence.enabled=true"], "", False),
+        (["--set", "instances=0"], "", False),
+        (["--set", "instances=2\n"], "", False),
+        (["--set", "instances=2,"], "", False),
+        (["--set", r"instances=2\,nodePort.enabled=true"], "", False),
+        (["--set-string", "nodePort.enabled=true"], "", False),
+        (["--set", "instances=2", "-f", "a.yaml"], "", False),
+    ],
+)
+def test_which_installs_need_no_rendering_of_their_own(options, chart, told):
+    assert head_start.rendered_by_install(options, chart) is told
+
+
+def test_an_install_that_asks_for_nothing_that_may_lack_is_not_rendered_twice(programs):
+    env, _, calls = programs
+    done = install(env, "--set", "nodePort.enabled=true,instances=3")
+    assert done.returncode == 12 and not calls("helm template") and len(calls("kubectl get services,")) == 1
+
+
 @pytest.mark.parametrize("name", ["-x", "", "1", "\n"])
 def test_a_name_that_no_job_has_starts_nothing(programs, name):
     env, _, calls = programs
@@ -122,6 +151,6 @@ def test_a_name_that_no_job_has_starts_nothing(programs, name):
 
 def test_a_token_is_left_to_who_hands_it_on(programs):
     env, _, calls = programs
-    done = install({**env, "HELM_KUBETOKEN": "secret"}, "--set", "instances=2")
+    done = install({**env, "HELM_KUBETOKEN": "secret"}, "--set", "workersPerPod=1")
     assert done.returncode == 12, done.stderr
     assert len(calls("kubectl get services,")) == 1 and "secret" not in "".join(calls(""))
