@@ -55,8 +55,8 @@ class Install:
         self.rendered: list[Object] | None = None
         self._revision, self._made, self._replace = 1, False, list[str]()
 
-    async def run(self, *, follow: bool) -> Applied:
-        """Remove leftovers of the name and run Helm's install; with `follow` first start to watch the workers.
+    async def run(self) -> Applied:
+        """Remove leftovers of the name and run Helm's install.
 
         Raises:
             JobExistsError: There is a release of this name.
@@ -66,8 +66,6 @@ class Install:
             if await self._clear_name():
                 continue
             await self._prepare()
-            if follow:
-                self.watcher.start()
             try:
                 return await self._apply()
             except JobExistsError:
@@ -243,7 +241,7 @@ async def install(tools: Tools, request: Request, workload: Workload) -> Outcome
         try:
             what = f"The install of {request.name} was not done within {request.timeout:.0f} s."
             try:
-                applied = await within(work.deadline, work.run(follow=workload.ready is None), what)
+                applied = await within(work.deadline, work.run(), what)
             except (Exception, asyncio.CancelledError) as error:
                 raise await work.undo_after(error) from None
             work.require_own(applied.revision)
@@ -258,6 +256,7 @@ async def _ready(tools: Tools, request: Request, work: Install, applied: Applied
     stays = f"The release stays: `twister2-job status {name}` shows it, `twister2-job uninstall {name}` removes it."
     try:
         if work.workload.ready is None:
+            work.watcher.start()  # Not before: kubectl's start would slow Helm down, and pods take longer than that.
             work.watcher.read_rest()
         await work.workload.attach(max(deadline, time.monotonic() + LATE))
         objects = work.rendered or list[Object](await asyncio.to_thread(documents, applied.manifest))
