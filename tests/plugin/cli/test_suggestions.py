@@ -4,13 +4,15 @@ import argparse
 import ast
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import twister2_job
-from twister2_job.__main__ import main
 from twister2_job.cli import suggestions
 from twister2_job.cli.suggestions import completed, remember
+
+from tests.conftest import run
 
 SOURCES = sorted(Path(twister2_job.__file__).parent.rglob("*.py"))
 
@@ -70,11 +72,14 @@ def test_the_program_is_named_as_it_was_started(monkeypatch):
     assert completed("`twister2-job status job`") == "`helm twister2-job status job --namespace data`"
 
 
-def test_an_error_of_the_command_line_is_completed(capsys, tmp_path):
+def test_an_error_of_the_command_line_is_completed(tmp_path):
     path = tmp_path / "my config"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config"}))
-    assert main(["address", "job", "-n", "data", "--kube-context", "none", "--kubeconfig", str(path)]) == 12
-    assert f"`kubectl config get-contexts --kubeconfig '{path}'` lists them." in capsys.readouterr().err
+    where = ("-n", "data", "--kube-context", "none", "--kubeconfig", str(path))
+    result = run(sys.executable, "-m", "twister2_job", "address", "job", *where)
+    assert (
+        result.returncode == 12 and f"`kubectl config get-contexts --kubeconfig '{path}'` lists them." in result.stderr
+    )
 
 
 def texts(tree):
