@@ -29,9 +29,9 @@ def umbrella(tmp_path):
         if old:
             labels = inner / "templates" / "_labels.tpl"
             text = labels.read_text()
-            line = "app.kubernetes.io/name: twister2-job\n"
-            assert text.count(line) == 1
-            labels.write_text(text.replace(line, "app.kubernetes.io/name: {{ .root.Chart.Name }}\n"))
+            name = '"name" "twister2-job"'
+            assert text.count(name) == 1
+            labels.write_text(text.replace(name, '"name" .root.Chart.Name'))
         return str(chart)
 
     return make
