@@ -54,7 +54,8 @@ worker in a pod.
 {{- /*
 Sets .Job.groups, the worker groups: each has index, name, instances, workersPerPod, firstWorker (the ID of its first
 worker), heap (of a worker's JVM, in MiB), path (of its values), containerResources (of a worker: the group's own, or what
-its mode has) and what pods of the group have of their own; and .Job.workers. Worker ID = firstWorker + ordinal * workersPerPod + container.
+its mode has) and what pods of the group have of their own; and .Job.workers.
+Worker ID = firstWorker + ordinal * workersPerPod + container.
 */}}
 {{- define "twister2-job.groups" -}}
 {{- $inherited := dict }}

@@ -87,11 +87,8 @@ the package, so that it says what the values say.
     {{- end }}
 {{- end }}
 
-{{- /*
-Sets `volumes`, which every pod of a Twister2 job has, and `mounts`, those that its program has.
-Arguments: dict "root" $ "disk" GIB "into" DICT
-*/}}
-{{- define "twister2-job.packageVolumes" -}}
+{{- /* Sets `volumes`, which every pod of a Twister2 job has. Arguments: dict "root" $ "disk" GIB "into" DICT */}}
+{{- define "twister2-job.setPackageVolumes" -}}
 {{- $files := index .root.Values.job .root.Job.source }}
 {{- $size := dict }}
 {{- if gt (float64 .disk) 0.0 }}
@@ -110,6 +107,10 @@ Arguments: dict "root" $ "disk" GIB "into" DICT
 {{- $volumes = append $volumes (dict "name" "twister2-job-pieces" "projected" (dict "sources" $sources)) }}
 {{- end }}
 {{- $_ := set .into "volumes" $volumes }}
+{{- end }}
+
+{{- /* Sets `mounts`, those of its program. Arguments: dict "into" DICT */}}
+{{- define "twister2-job.setPackageMounts" -}}
 {{- $mounts := list
   (dict "name" "twister2-memory-dir" "mountPath" "/twister2-memory-dir")
   (dict "name" "twister2-volatile-dir" "mountPath" "/twister2-volatile") }}

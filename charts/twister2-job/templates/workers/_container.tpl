@@ -119,7 +119,7 @@ and the pod's name. Arguments: dict "root" $ "group" GROUP "container" INDEX
 {{- $own = append $own (dict "name" "echo" "mountPath" "/etc/twister2-job" "readOnly" true) }}
 {{- else if eq .Job.mode "twister2" }}
 {{- $package := dict }}
-{{- include "twister2-job.packageVolumes" (dict "root" . "disk" 0 "into" $package) }}
+{{- include "twister2-job.setPackageMounts" (dict "into" $package) }}
 {{- $own = concat $own $package.mounts }}
 {{- end }}
 {{- $own = concat $own .Job.persistent.mounts }}
@@ -137,7 +137,7 @@ writes reaches running workers. Arguments: dict "root" $ "group" GROUP
 {{- $own = append $own (dict "name" "echo" "configMap" (dict "name" (include "twister2-job.name.echo" $root))) }}
 {{- else if eq $root.Job.mode "twister2" }}
 {{- $package := dict }}
-{{- include "twister2-job.packageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod) "into" $package) }}
+{{- include "twister2-job.setPackageVolumes" (dict "root" $root "disk" (mulf .group.disk .group.workersPerPod) "into" $package) }}
 {{- $own = concat $own $package.volumes }}
 {{- end }}
 {{- $own = concat $own $root.Job.persistent.volumes }}

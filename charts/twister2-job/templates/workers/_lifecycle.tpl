@@ -9,9 +9,9 @@ true
 {{- end }}
 
 {{- /*
-Sets .Job.lifecycle, the lifecycle hooks of a worker; an empty map if it has none. The wait is an exec hook, since Kubernetes has a hook
-`sleep` of its own only from 1.30 on. The echo worker's image needs to have nothing but python3; one of the user's that
-has no `sleep` makes the hook fail, which Kubernetes tells in an event and takes for its end.
+Sets .Job.lifecycle, the lifecycle hooks of a worker; an empty map if it has none. The wait is an exec hook, since
+Kubernetes has a hook `sleep` of its own only from 1.30 on. The echo worker's image needs to have nothing but python3;
+one of the user's that has no `sleep` makes the hook fail, which Kubernetes tells in an event and takes for its end.
 */}}
 {{- define "twister2-job.lifecycle" -}}
 {{- $lifecycle := deepCopy (.Values.lifecycle | default dict) }}
