@@ -37,7 +37,7 @@ def begin(connection: Connection, name: str, options: Sequence[str], chart: str)
         connection.check()
         look = [find_kubectl(), *presence_words(name), *connection.kubectl_arguments()]
         prestarted.start(look, short_lived(of_kubectl()))
-        if options and not rendered_by_install(options, chart) and _readable_again(options):
+        if not rendered_by_install(options, chart) and _readable_again(options):
             from .chart import find
 
             words = template_words(name, str(find(chart)), options)
