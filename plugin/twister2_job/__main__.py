@@ -14,10 +14,10 @@ SIGNALLED = 128
 """An exit code above this one says which signal ended the command."""
 
 
-def _print_error(text: str) -> None:
-    from .cli.suggestions import completed
+def _say(text: str) -> None:
+    from .cli.suggestions import say
 
-    print(f"twister2-job: {completed(text)}", file=sys.stderr, flush=True)
+    say(text)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def _main(words: list[str]) -> int:
         code = end.code if isinstance(end.code, int) else int(bool(end.code))
     except KeyboardInterrupt:
         remedy = f"; `twister2-job status {parsed[0]}` shows what is there" if changes and parsed else ""
-        _print_error(f"interrupted{remedy}.")
+        _say(f"interrupted{remedy}.")
         code = 130
     except OSError as error:
         if output is None or error is not output.lost:
@@ -72,7 +72,7 @@ def _main(words: list[str]) -> int:
         else ""
     )
     why = "it is closed" if output.lost.errno == errno.EBADF else output.lost.strerror
-    _print_error(f"the output can't be written: {why}.{done}")
+    _say(f"the output can't be written: {why}.{done}")
     return code or 1
 
 
@@ -93,14 +93,14 @@ def _run(words: list[str], parsed: list[str]) -> int:
         parsed.append(getattr(arguments, "name", ""))
         return COMMANDS[arguments.command].load().run(arguments)
     except JobError as error:
-        _print_error(str(error))
+        _say(str(error))
         return error.exit_code
     except Exception as error:
         if isinstance(error.__cause__, KeyboardInterrupt | SystemExit):  # Python < 3.12 wraps one from a class body.
             raise error.__cause__ from None
         if "--debug" in words or error is getattr(sys.stdout, "lost", None):
             raise
-        _print_error(
+        _say(
             f"this is a fault of twister2-job: {type(error).__name__}: {error}. "
             "The same command with --debug shows where; please report it."
         )

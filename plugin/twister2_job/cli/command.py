@@ -53,7 +53,7 @@ class JobCommand(Command):
     async def act(self, arguments: argparse.Namespace) -> int:
         """Act on the job that the user named."""
         from ..job import AsyncJob
-        from .printing import say
+        from .suggestions import say
 
         return await self.act_on(AsyncJob(arguments.name, say=say, **where(arguments)), arguments)
 

@@ -21,7 +21,7 @@ async def try_addresses(report: JobAddresses) -> None:
     """Say whether the echo worker answers at its addresses from here; if not, say which command leads to it."""
     from ..exposure.nodes import INSIDE_ONLY
     from ..reach.probe import MOST, ask_all
-    from .printing import say
+    from .suggestions import say
 
     outside = [address for address in report.all() if address.source not in INSIDE_ONLY]
     if report.mode != "echo" or not outside:

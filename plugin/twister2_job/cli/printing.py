@@ -1,21 +1,15 @@
-"""Prints addresses in the chosen form, and messages to standard error."""
+"""Prints addresses in the chosen form."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ..errors import NotExposedError, PendingError
-from .suggestions import completed
+from .suggestions import completed, say
 
 TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported before kubectl runs.
 if TYPE_CHECKING:
     from ..exposure.model import JobAddresses
-
-
-def say(text: str) -> None:
-    """Print a message, which is not part of the result, to standard error."""
-    print(f"twister2-job: {completed(text)}", file=sys.stderr, flush=True)
 
 
 def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:

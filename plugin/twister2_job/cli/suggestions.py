@@ -1,4 +1,4 @@
-"""Makes the commands that messages suggest work as they are: in the namespace and cluster of this very command."""
+"""Messages, whose suggested commands work as they are: in the namespace and cluster of this very command."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def remember(arguments: argparse.Namespace) -> None:
     _given = arguments
 
 
+def say(text: str) -> None:
+    """Print a message, which is not part of the result, to standard error."""
+    print(f"twister2-job: {completed(text)}", file=sys.stderr, flush=True)
+
+
 def completed(text: str) -> str:
     """Return a message, whose commands in backquotes get the options that lead to the same cluster and namespace.
 
@@ -51,12 +56,13 @@ def _with_options(command: str, chosen: Connection) -> str:
     program, *words = command.split(" ")
     namespace, context, kubeconfig = _OPTIONS[program]
     options = [(namespace, chosen.namespace), (context, chosen.context), (kubeconfig, chosen.kubeconfig)]
-    if {"-n", "--namespace", "namespace"} & set(words):  # The last is the kind: it is in no namespace.
+    of_namespaces = program == "kubectl" and words[1:2] == ["namespace"]  # That kind is in no namespace itself.
+    if of_namespaces or {"-n", "--namespace"} & set(words):
         del options[0]
     if program == "kubectl" and words[0] == "config":  # It speaks of the kubeconfig alone.
         options = options[-1:]
-    added = [f" {option} {shlex.quote(value)}" for option, value in options if value]
-    return "".join([_program() if program == "twister2-job" else program, *(f" {word}" for word in words), *added])
+    added = [f"{option} {shlex.quote(value)}" for option, value in options if value]
+    return " ".join([_program() if program == "twister2-job" else program, *words, *added])
 
 
 def _program() -> str:

@@ -43,6 +43,8 @@ OTHERS = "--namespace data --kube-context 'a b' --kubeconfig /k"
     [
         ("twister2-job address job", OTHERS),
         ("helm history job", OTHERS),
+        ("helm history namespace", OTHERS),
+        ("twister2-job status namespace", OTHERS),
         ("kubectl get pods -l a=b", f"--namespace data {KUBECTL}"),
         ("kubectl delete namespace x", KUBECTL),
         ("kubectl get pvc --namespace y", KUBECTL),
