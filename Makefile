@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup install-wrapper install-helm tools images lint unit image-test cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package fuzz clean
+.PHONY: help setup install-wrapper install-helm tools images kubernetes lint unit image-test cluster-test devcluster-test test demo demo-twister2 down golden docs benchmark package fuzz clean
 
 CACHE := $(or $(TWISTER2_JOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twister2-job)
 VENV := .venv
@@ -101,7 +101,10 @@ devcluster-test: images  ## Run the tests of the development cluster itself; it 
 	$(DEVCLUSTER) down
 	$(PYTEST) tests/devcluster
 
-test: lint unit image-test cluster-test devcluster-test  ## Run every test
+kubernetes: setup  # Some unit tests need its kubectl.
+	@$(DEVCLUSTER) install
+
+test: lint kubernetes unit image-test cluster-test devcluster-test  ## Run every test
 
 demo: install-wrapper install-helm  ## Run a job, print an address that answers (CLUSTER=current: on your own cluster)
 	@export PATH="$$PWD/$(VENV)/bin:$(HELM):$$PATH"

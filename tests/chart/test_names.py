@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from tests.conftest import CI_VALUES, OLDEST_AND_NEWEST, Template, run, select
+from tests.conftest import CI_VALUES, KUBECTL, OLDEST_AND_NEWEST, Template, run, select
 
 ODD = ["on", "y", "no", "null", "true", "123", "1e3", "0x10", "1.0", "2026-11-29"]
 ANY = [*ODD, "1_000", ".5", "~", " a", "a ", " #", "a: b", "{{ a }}", "- a", "\n", "a\n\n", "", "'", '"', "\t", "\\"]
@@ -299,13 +299,12 @@ def test_no_key_is_there_twice(newest, values):
 
 
 def test_kustomize_takes_every_rendering(newest, tmp_path):
-    kubectl = run("sh", "-c", "command -v kubectl").stdout.strip()
-    if not kubectl:
+    if not KUBECTL:
         pytest.skip("needs kubectl")
     for values in CI_VALUES:
         (tmp_path / "all.yaml").write_text(newest.run("-f", str(values)).stdout)
         (tmp_path / "kustomization.yaml").write_text("resources: [all.yaml]\n")
-        done = run(kubectl, "kustomize", tmp_path)
+        done = run(KUBECTL, "kustomize", tmp_path)
         assert done.returncode == 0 and "kind: StatefulSet" in done.stdout, done.stderr
 
 

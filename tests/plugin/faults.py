@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -10,9 +9,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.conftest import helm_path, run
+from tests.conftest import KUBECTL, helm_path, run
 
-KUBECTL = shutil.which("kubectl")
 EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable"}
 CREDENTIAL = {"apiVersion": EXEC["apiVersion"], "kind": "ExecCredential", "status": {"token": "t"}}
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,12 +18,10 @@ from twister2_job.clients.kubectl import Kubectl
 from twister2_job.exposure.model import JobAddresses
 from twister2_job.exposure.publish import publish
 
-from tests.conftest import HELM_VERSIONS, helm_binaries, helm_path
+from tests.conftest import HELM_VERSIONS, KUBECTL, helm_path
 
 COMMAND = [sys.executable, "-m", "twister2_job"]
 SOURCE = str(Path(twister2_job.__file__).parent.parent)
-BUILT = helm_binaries.cache_root() / "devcluster" / "bin" / "kubectl"
-KUBECTL = str(BUILT) if BUILT.exists() else shutil.which("kubectl")
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
