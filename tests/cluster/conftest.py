@@ -247,7 +247,7 @@ def eventually(step: Callable[[], Any], seconds: float = 30) -> Any:
             result = step()
             if result:
                 return result
-        except (OSError, ValueError, AssertionError) as error:
+        except (OSError, ValueError, LookupError, AssertionError) as error:
             result = error
         assert time.monotonic() < end, f"not within {seconds} s: {result}"
         time.sleep(0.5)  # Steps start programs, which the machine should have time for.
