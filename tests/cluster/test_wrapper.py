@@ -262,3 +262,12 @@ def test_interrupted_install_ends_at_once_and_can_be_repeated(environment, comma
         _, said = process.communicate(timeout=30)
     assert process.returncode == 143 and time.monotonic() - began < 10 and "Traceback" not in said, said
     assert command("upgrade", job, *ON).returncode == 0 or command("install", job, *ON).returncode == 0
+
+
+@only_newest_helm
+def test_a_job_whose_pods_still_end_is_no_job_any_more(command, job):
+    """What it advised before was refused by the next command."""
+    assert command("install", job, "--set", "nodePort.enabled=true,drainSeconds=9").returncode == 0
+    assert command("uninstall", job).returncode == 0
+    for words in (("address", job), ("address", job, "-o", "plain", "--first"), ("check", job), ("status", job)):
+        refused(command(*words), 8, f"There is no job {job} in namespace")

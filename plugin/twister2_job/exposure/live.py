@@ -6,6 +6,7 @@ from ..clients.kubectl import Kubectl
 from ..clients.resources import Cluster
 from .addresses import report
 from .model import JobAddresses
+from .workers import removed
 
 
 async def read_cluster(kubectl: Kubectl, job: str, *, nodes: bool = True) -> Cluster:
@@ -16,7 +17,7 @@ async def read_cluster(kubectl: Kubectl, job: str, *, nodes: bool = True) -> Clu
         JobError: The objects can't be read.
     """
     cluster = await kubectl.cluster(job, nodes=nodes)
-    if not cluster.objects:
+    if removed(cluster.objects):
         raise await kubectl.missing(job)
     return cluster
 

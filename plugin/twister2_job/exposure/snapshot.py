@@ -71,9 +71,11 @@ def addresses(
             meanwhile()
 
     cluster = read_cluster(connection, job, import_report)
-    if not cluster.objects:
-        raise _missing(connection, job)
     from .addresses import report
+    from .workers import removed
+
+    if removed(cluster.objects):
+        raise _missing(connection, job)
 
     return report(job, cluster, address_type=address_type)
 

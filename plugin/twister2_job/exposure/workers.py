@@ -29,6 +29,11 @@ def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
     return [item for item in objects if item.get("kind") == kind]
 
 
+def removed(objects: Iterable[Object]) -> bool:
+    """Tell whether nothing is left of a job, or only pods that end, as after an uninstall that did not wait."""
+    return all(o.get("kind") == "Pod" and "deletionTimestamp" in o["metadata"] for o in objects)
+
+
 def own_sets(objects: Iterable[Object], job: str) -> list[Object]:
     """Return the StatefulSets of a job by the chart's labels: a release may also hold the user's own StatefulSets."""
     own = {"app.kubernetes.io/name": "twister2-job", "app.kubernetes.io/instance": job}

@@ -10,6 +10,7 @@ from twister2_job.cli.output import addresses_env, addresses_table, narrowed
 from twister2_job.clients.resources import Cluster
 from twister2_job.exposure.addresses import report
 from twister2_job.exposure.model import Address
+from twister2_job.exposure.workers import removed
 
 SCHEMA = json.loads(resources.files("twister2_job").joinpath("address.schema.json").read_text())
 
@@ -297,3 +298,10 @@ def test_the_schema_names_the_fields_of_an_address():
     assert set(SCHEMA["definitions"]["address"]["properties"]) == set(Address._fields)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**per_worker(own(0, "job-0-0")).to_dict(), "revision": None}, SCHEMA)
+
+
+def test_a_job_of_which_only_ending_pods_are_left_is_removed():
+    ending = {"kind": "Pod", "metadata": {"name": "job-0-0", "deletionTimestamp": "2026-11-30T12:00:00Z"}}
+    running = {"kind": "Pod", "metadata": {"name": "job-0-1"}}
+    assert removed([]) and removed([ending])
+    assert not removed([ending, running]) and not removed([ending, {"kind": "StatefulSet", "metadata": {}}])
