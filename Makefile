@@ -17,6 +17,11 @@ STAYS = printf '\n%s\n%s\n' "The cluster stays up. Work with it in a shell:   $(
   "Stop it, and nothing of it is left:              make down"
 # `make demo CLUSTER=current` uses the cluster of your kubeconfig in place of the development cluster.
 CLUSTER := devcluster
+# `make demo WITH=load-balancer,gateway` shows these ways in as well; on a cluster of your own it needs them already.
+WITH :=
+# The Gateway of the demo, NAMESPACE/NAME.
+GATEWAY := gateways/devcluster
+ADDONS := load-balancer,gateway,ingress
 CASES := 5000
 SEED :=
 export PYTHONDONTWRITEBYTECODE := 1
@@ -93,11 +98,12 @@ image-test: images  ## Run the tests of the images that Twister2 jobs run in, in
 	$(PYTEST) tests/images
 
 cluster-test: images  ## Run the tests on the development cluster
-	$(DEVCLUSTER) up
+	$(DEVCLUSTER) up --with $(ADDONS)
 	$(DEVCLUSTER) load $$(python3 tests/images/build.py)
 	$(DEVCLUSTER) exec -- $(PYTEST) -n 3 --maxschedchunk 1 tests/cluster --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 devcluster-test: images  ## Run the tests of the development cluster itself; it is down afterwards
+	$(DEVCLUSTER) install --with $(ADDONS)
 	$(DEVCLUSTER) down
 	$(PYTEST) tests/devcluster
 
@@ -107,10 +113,10 @@ kubernetes: setup  # Some unit tests need its kubectl.
 test: lint kubernetes unit image-test cluster-test devcluster-test  ## Run every test
 
 demo: install-wrapper install-helm  ## Run a job, print an address that answers (CLUSTER=current: on your own cluster)
-	@export PATH="$$PWD/$(VENV)/bin:$(HELM):$$PATH"
+	@export PATH="$$PWD/$(VENV)/bin:$(HELM):$$PATH" WITH="$(WITH)" GATEWAY="$(GATEWAY)"
 	case "$(CLUSTER)" in
 	  devcluster)
-	    $(DEVCLUSTER) up
+	    $(DEVCLUSTER) up $(if $(WITH),--with "$(WITH)")
 	    $(DEVCLUSTER) exec -- devcluster/demo
 	    $(STAYS)
 	    ;;
@@ -140,7 +146,7 @@ docs: tools  ## Write the chart's README and docs/values.md anew
 
 # `make fuzz CASES=500 SEED=7` generates so many values out of that seed; without SEED each run has its own.
 fuzz: setup  ## Render generated values of the chart, and ask the development cluster whether it takes them (10 minutes)
-	$(DEVCLUSTER) up
+	$(DEVCLUSTER) up --with $(ADDONS)
 	$(DEVCLUSTER) exec -- $(PYTHON) -m tests.fuzz --cases "$(CASES)" --seed "$(SEED)" --kubeconfig "$$($(DEVCLUSTER) kubeconfig)"
 
 benchmark: setup  ## Measure the project's figures on the development cluster (30 minutes)
@@ -149,6 +155,8 @@ benchmark: setup  ## Measure the project's figures on the development cluster (3
 	HELM_BIN=$(CACHE)/helm/3.19.0/helm $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/main_job.py
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/per_worker.py
 	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/lost_connections.py
+	$(DEVCLUSTER) up --with gateway
+	PATH="$(HELM):$$PATH" $(DEVCLUSTER) exec -- $(PYTHON) benchmarks/gateway.py
 
 package: setup  ## Make the Helm plugin's release tarball in dist/
 	sh plugin/scripts/package.sh

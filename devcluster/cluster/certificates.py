@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import shutil
 from pathlib import Path
 
 from . import settings
@@ -32,14 +35,47 @@ def key(name: str) -> Path:
     return FOLDER / f"{name}.key"
 
 
-def sign(name: str, common_name: str, organisation: str = "", addresses: str = "") -> None:
+def issue(hosts: list[str], folder: Path, days: int) -> None:
+    """Write a certificate for names and addresses, its key, and the authority's own certificate into `folder`.
+
+    The authority is not the one of the cluster's own programs, whose certificates are rights in the cluster.
+    """
+    names = ",".join(f"{'IP' if is_address(host) else 'DNS'}:{host}" for host in hosts)
+    own = f"issued-{os.getpid()}"
+    sign(own, hosts[0][:64], addresses=names, authority="users", days=str(days))
+    (folder / "ca.crt").write_bytes(path("users").read_bytes())
+    for source, target in ((path(own), "tls.crt"), (key(own), "tls.key")):
+        shutil.move(source, folder / target)
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def new_authority(name: str, common_name: str) -> None:
+    """Make an authority: a key and a certificate that it signs itself."""
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key(name))
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 and newer demand it.
+    run("openssl", "req", "-x509", *new_key, "-subj", f"/CN={common_name}", "-days", DAYS, *usage, "-out", path(name))
+
+
+def sign(
+    name: str, common_name: str, organisation: str = "", addresses: str = "", authority: str = "ca", days: str = DAYS
+) -> None:
     """Make a key and a certificate; `addresses` are the subject's alternative names in openssl's words."""
     subject = (f"/O={organisation}" if organisation else "") + f"/CN={common_name}"
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key(name))
-    extensions = ["extendedKeyUsage=clientAuth,serverAuth"] + ([f"subjectAltName={addresses}"] if addresses else [])
+    extensions = ["basicConstraints=critical,CA:FALSE", "extendedKeyUsage=clientAuth,serverAuth"] + (
+        [f"subjectAltName={addresses}"] if addresses else []
+    )
     added = [word for extension in extensions for word in ("-addext", extension)]
-    authority = ("-CA", path("ca"), "-CAkey", key("ca"))
-    run("openssl", "req", "-x509", *new_key, "-subj", subject, "-days", DAYS, *added, *authority, "-out", path(name))
+    signer = ("-CA", path(authority), "-CAkey", key(authority))
+    run("openssl", "req", "-x509", *new_key, "-subj", subject, "-days", days, *added, *signer, "-out", path(name))
 
 
 def kubeconfig(name: str) -> None:
@@ -76,8 +112,8 @@ users:
 def create(nodes: list[str]) -> None:
     """Make all certificates and kubeconfigs of a new cluster."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key("ca"))
-    run("openssl", "req", "-x509", *new_key, "-subj", "/CN=devcluster", "-days", DAYS, "-out", path("ca"))
+    new_authority("ca", "devcluster")
+    new_authority("users", "devcluster users")
     names = [f"DNS:kubernetes{tail}" for tail in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
     addresses = ["127.0.0.1", settings.FABRIC_IPV4, settings.FABRIC_IPV6, settings.API_SERVICE_IPV4]
     sign(

@@ -16,7 +16,7 @@ from typing import Any
 
 import helm_binaries
 
-from . import control_plane, images, install, lifecycle, network, node, settings
+from . import addons, certificates, control_plane, images, install, lifecycle, network, node, settings
 from .processes import DevclusterError, in_namespace
 
 DOWN = "The development cluster is down; `devcluster up` starts it."
@@ -48,19 +48,21 @@ def require_up() -> None:
         raise DevclusterError(DOWN)
 
 
-def command_install(_: argparse.Namespace) -> int:
-    """Install and build what the cluster needs."""
+def command_install(arguments: argparse.Namespace) -> int:
+    """Install and build what the cluster and its add-ons need."""
+    with_addons = addons.parse(arguments.addons)
     with lock():
-        install.install(say)
+        addons.prepare(with_addons, say)
     return 0
 
 
 def command_up(arguments: argparse.Namespace) -> int:
-    """Start the cluster."""
+    """Start the cluster and its add-ons."""
+    with_addons = addons.parse(arguments.addons)
     if not 1 <= arguments.nodes <= settings.MAXIMUM_NODES:
         raise DevclusterError(f"--nodes {arguments.nodes}: the cluster has 1 to {settings.MAXIMUM_NODES} nodes.")
     with lock():
-        lifecycle.up(arguments.nodes, say)
+        lifecycle.up(arguments.nodes, say, with_addons)
     return 0
 
 
@@ -76,6 +78,7 @@ def command_status(arguments: argparse.Namespace) -> int:
     install.require_machine()
     up = lifecycle.is_up()
     nodes: list[dict[str, Any]] = []
+    added: list[dict[str, Any]] = []
     if network.exists(settings.FABRIC) and settings.kubeconfig().exists():
         live = {found["metadata"]["name"]: found for found in lifecycle.live_nodes()}
         for name in lifecycle.expected_nodes():
@@ -85,13 +88,16 @@ def command_status(arguments: argparse.Namespace) -> int:
             ]
             running, ready = node.first_process(name) is not None, lifecycle.node_ready(found)
             nodes.append({"name": name, "running": running, "ready": ready, "addresses": addresses})
+        added = [{"name": name, "ready": addons.ready(name)} for name in addons.started()]
     if arguments.output == "json":
-        print(json.dumps({"up": up, "nodes": nodes}))
+        print(json.dumps({"up": up, "nodes": nodes, "addons": added}))
     else:
         print(f"Kubernetes {settings.KUBERNETES}: {'up' if up else 'not up' if nodes else 'down'}")
         for entry in nodes:
             state = "Ready" if entry["ready"] else "running, not Ready" if entry["running"] else "not running"
             print(f"{entry['name']}: {state}; {', '.join(one['address'] for one in entry['addresses'])}")
+        for entry in added:
+            print(f"{entry['name']}: {'ready' if entry['ready'] else 'not ready'}; {addons.ALL[entry['name']].WHAT}")
     return 0 if up else 3
 
 
@@ -128,6 +134,15 @@ def command_kubeconfig(_: argparse.Namespace) -> int:
     """Print the path of the administrator's kubeconfig; it is of use inside `exec` and `shell`."""
     require_up()
     print(settings.kubeconfig())
+    return 0
+
+
+def command_certificate(arguments: argparse.Namespace) -> int:
+    """Make a key and a certificate for host names, signed by an authority that this cluster has for its users."""
+    require_up()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    certificates.issue(arguments.hosts, arguments.folder, arguments.days)
+    say(f"{arguments.folder} has tls.crt, tls.key and, for those who connect, ca.crt")
     return 0
 
 
@@ -189,14 +204,27 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(function=function)
         return added
 
-    command("install", command_install)
-    command("up", command_up).add_argument("--nodes", type=int, default=3, help="number of nodes (default 3)")
+    start = command("up", command_up)
+    start.add_argument("--nodes", type=int, default=3, help="number of nodes (default 3)")
+    for one in (command("install", command_install), start):
+        one.add_argument(
+            "--with",
+            dest="addons",
+            action="append",
+            default=[],
+            metavar="ADDON[,ADDON...]",
+            help=f"add-ons: {', '.join(addons.ALL)}; the others need load-balancer, which comes with them",
+        )
     command("down", command_down)
     command("status", command_status).add_argument("-o", "--output", choices=("text", "json"), default="text")
     command("exec", command_exec).add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     command("shell", command_shell)
     command("kubeconfig", command_kubeconfig)
     command("load", command_load).add_argument("archives", nargs="+", metavar="FILE")
+    certificate = command("certificate", command_certificate)
+    certificate.add_argument("hosts", nargs="+", metavar="HOST", help="a host name, *.example.com or an IP address")
+    certificate.add_argument("--folder", type=Path, required=True, help="where to write ca.crt, tls.crt and tls.key")
+    certificate.add_argument("--days", type=int, default=30, help="how long it is valid (default 30)")
     nodes = command("node", command_node)
     nodes.add_argument("action", choices=("kill", "start"))
     nodes.add_argument("name")

@@ -96,10 +96,10 @@ def program(name: str) -> Path:
     return settings.binaries() / name
 
 
-def kubectl(*arguments: str, text: str | None = None, check: bool = True) -> str:
+def kubectl(*arguments: str, text: str | None = None, check: bool = True, seconds: float = 120) -> str:
     """Run kubectl as the cluster's administrator and return its output."""
     command = in_namespace(settings.FABRIC, program("kubectl"), f"--kubeconfig={settings.kubeconfig()}", *arguments)
-    return run(*command, text=text, check=check)
+    return run(*command, text=text, check=check, seconds=seconds)
 
 
 def ready() -> bool:

@@ -91,6 +91,11 @@ def archive(image: str) -> Path:
     made_of: tuple[object, ...] = (PYTHON_PACKAGES, BUSYBOX_TOOLS, UNNEEDED, COMPILE)
     if image == settings.PAUSE_IMAGE:
         made_of = tuple(path.read_text() for path in sorted((settings.SOURCE / "pause").iterdir()))
+    return place(image, made_of)
+
+
+def place(image: str, made_of: object) -> Path:
+    """Return where the archive of an image lies that is made of these things."""
     digest = hashlib.sha256(repr((RECIPE, image, made_of)).encode()).hexdigest()[:12]
     return settings.cache() / "images" / f"{image.rsplit('/', 1)[1].replace(':', '-')}-{digest}.tar"
 

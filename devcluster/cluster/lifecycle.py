@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from . import certificates, control_plane, install, network, network_policy, node, processes, settings
+from . import addons, certificates, control_plane, network, network_policy, node, processes, settings
 from .processes import DevclusterError, run, wait
 
 Say = Callable[[str], None]
@@ -42,15 +42,21 @@ def is_up() -> bool:
     return bool(ready) and ready == set(expected_nodes())
 
 
-def up(count: int, say: Say) -> None:
-    """Start the cluster with `count` nodes; if it is up already, nothing happens."""
-    install.install(say)
+def up(count: int, say: Say, with_addons: list[str]) -> None:
+    """Start the cluster with `count` nodes and the add-ons; what is up already stays as it is."""
+    addons.prepare(with_addons, say)
     if is_up() and len(expected_nodes()) == count:
         say(f"the cluster is up, {count} nodes")
-        return
-    if leftovers():
-        say("removing an earlier cluster")
-        down(say)
+    else:
+        if leftovers():
+            say("removing an earlier cluster")
+            down(say)
+        start(count, say)
+    addons.start(with_addons, say)
+
+
+def start(count: int, say: Say) -> None:
+    """Start a cluster where there is none."""
     began = time.monotonic()
     names = settings.node_names(count)
     settings.STATE.mkdir(parents=True, mode=0o700)

@@ -29,10 +29,16 @@ Done = subprocess.CompletedProcess[str]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, so that `-m 'not devcluster'` leaves them out."""
-    for item in items:
-        if "/tests/devcluster/" in str(item.path):
-            item.add_marker(pytest.mark.devcluster)
+    """Mark the tests of this folder, so that `-m 'not devcluster'` leaves them out, and order its modules.
+
+    The tests of a cluster that is down come first, and those that take it down last.
+    """
+    order = {"test_devcluster.py": 0, "test_teardown.py": 2}
+    ours = [item for item in items if "/tests/devcluster/" in str(item.path)]
+    for item in ours:
+        item.add_marker(pytest.mark.devcluster)
+    ours.sort(key=lambda item: order.get(item.path.name, 1))
+    items[:] = [item for item in items if "/tests/devcluster/" not in str(item.path)] + ours
 
 
 def devcluster(*words: str, seconds: float = 120, **options: Any) -> Done:

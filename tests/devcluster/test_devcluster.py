@@ -136,6 +136,7 @@ def test_status_names_all_nodes_with_their_addresses(cluster: Cluster) -> None:
     assert devcluster("status").returncode == 0
     status = json.loads(devcluster("status", "-o", "json").stdout)
     assert status["up"] is True
+    assert status["addons"] == []
     assert [node["name"] for node in status["nodes"]] == ["node-1", "node-2", "node-3"]
     external = 0
     for node in status["nodes"]:
@@ -175,6 +176,22 @@ def test_exec_has_the_helm_and_the_wrapper_that_make_has_installed(cluster: Clus
     bare = {**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     assert "v4.3.1" in inside("helm", "version", env=bare)
     assert "twister2-job 0.1.0" in inside("twister2-job", "--version", env=bare)
+
+
+def test_a_gateway_where_its_kinds_are_missing_is_refused_and_undone_before_an_upgrade_too(cluster: Cluster) -> None:
+    """The cluster of these tests has no Gateway API: the add-ons come later."""
+    open_it = ("--set", "gateway.enabled=true,gateway.parentRefs[0].name=web")
+    words = ("--set", "drainSeconds=0", "--namespace", "bare")
+    new = ("twister2-job", "install", "bare", *words, "--create-namespace")
+    refused = devcluster("exec", "--", *new, *open_it)
+    assert refused.returncode == 18 and "TCPRoute" in refused.stderr and "CRD" in refused.stderr, refused.stderr
+    kubectl("wait", "--for=delete", "namespace/bare", "--timeout=60s")
+    inside(*new)
+    refused = devcluster("exec", "--", "twister2-job", "upgrade", "bare", *open_it, *words)
+    assert refused.returncode == 18 and "TCPRoute" in refused.stderr and "CRD" in refused.stderr, refused.stderr
+    revision = json.loads(inside("twister2-job", "status", "bare", "--namespace", "bare", "-o", "json"))["release"]
+    assert (revision["status"], revision["revision"]) == ("deployed", 1)
+    inside("twister2-job", "uninstall", "bare", "--namespace", "bare", "--wait")
 
 
 def test_nothing_leads_out_of_the_cluster(cluster: Cluster) -> None:
