@@ -7,6 +7,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests.chart import gateway_types
 from tests.conftest import CI_VALUES, HELM_VERSIONS, KUBE_VERSION, Template, select
 
 GOLDEN = CI_VALUES[0].parents[3] / "tests" / "chart" / "golden"
@@ -88,7 +89,10 @@ def test_objects_fit_together(newest, values):
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
 def test_kubernetes_knows_every_field(newest, values, version):
     for found in newest.objects("-f", str(values)):
-        kubernetes_validate.validate(found, version, strict=True)
+        if found["apiVersion"].startswith(gateway_types.GROUP):
+            gateway_types.check(found)
+        else:
+            kubernetes_validate.validate(found, version, strict=True)
 
 
 def combinations():
@@ -131,30 +135,42 @@ def test_upgrades_between_all_ci_values_are_possible(newest):
                     assert before["spec"].get("clusterIP") == after["spec"].get("clusterIP")
 
 
-ON = {"nodePort": "nodePort.enabled=true", "perWorker": "perWorker.enabled=true,perWorker.nodePortBase.worker=30000"}
+ON = {
+    "nodePort": "nodePort.enabled=true",
+    "perWorker": "perWorker.enabled=true,perWorker.nodePortBase.worker=30000",
+    "loadBalancer": "loadBalancer.enabled=true",
+    "gateway": "gateway.enabled=true,gateway.parentRefs[0].name=public",
+    "ingress": "ingress.enabled=true,ingress.host=workers.example.com",
+}
 OWN = {
     "nodePort": {("Service", "job-nodeport")},
     "perWorker": {("Service", "job-w-0"), ("Service", "job-w-1"), ("NetworkPolicy", "job-perworker")},
+    "loadBalancer": {("Service", "job-loadbalancer")},
+    "gateway": {("TCPRoute", "job-worker")},
+    "ingress": {("Ingress", "job-worker")},
 }
 
 
 def test_toggling_an_exposure_touches_nothing_else(helm_template):
     """Switched on and off, only the exposure's own objects come and go: no pod template changes by a byte."""
-    # The test's pod lives for the time of `helm test`; the job's policy names the ports of the shared way in.
-    volatile = {("Pod", "job-test"), ("NetworkPolicy", "job")}
+    # The test's pod lives for the time of `helm test`; the job's policy names the ports of the shared ways in; Gateway
+    # and Ingress share a Service.
+    volatile = {("Pod", "job-test"), ("NetworkPolicy", "job"), ("Service", "job-clusterip")}
 
     def kept(*exposures):
         found = helm_template.objects(*(word for one in exposures for word in ("--set", ON[one])))
         named = {(one["kind"], one["metadata"]["name"]): one for one in found}
         assert named.keys() >= set().union(*(OWN[one] for one in exposures))
+        # What the wrapper has to read follows the ways in.
+        named["Service", "job"]["metadata"]["annotations"].pop("twister2-job/reads", None)
         return {key: one for key, one in named.items() if key not in volatile}
 
-    off, both = kept(), kept("nodePort", "perWorker")
+    off, everything = kept(), kept(*OWN)
     assert not off.keys() & set().union(*OWN.values())
-    for one, other in itertools.permutations(OWN):
-        alone = kept(one)
-        assert alone == off | {key: both[key] for key in OWN[one]}
-        assert both == alone | {key: both[key] for key in OWN[other]}
+    for one in OWN:
+        own = {key: everything[key] for key in OWN[one]}
+        assert kept(one) == off | own
+        assert everything == kept(*(OWN.keys() - {one})) | own
 
 
 def test_pods_meet_the_restricted_standard(newest):

@@ -124,3 +124,46 @@ def test_rights_that_the_chart_does_not_give_are_named(notes):
     assert "master (job master): list and watch configmaps; patch the configmap job; list statefulsets; patch" in text
     assert "patch the statefulsets/scale job-0\n" in text
     assert "rbac.create" not in notes("--set", job) and "rbac.create" not in notes("--set", "rbac.create=false")
+
+
+def test_an_ingress_tells_its_urls_and_who_says_whether_it_works(notes):
+    own = "perWorker.enabled=true,ingress.perWorker.enabled=true,ingress.perWorker.hostTemplate=w{worker}.example.com"
+    text = notes("--set", f"ingress.enabled=true,ingress.host=all.example.com,ingress.tls.enabled=true,{own}")
+    assert "any worker, Kubernetes chooses: https://all.example.com/" in text
+    assert "worker 0, and the others alike: https://w0.example.com/" in text
+    assert ["twister2-job", "address", "job", "--namespace", "data"] in commands(text)
+
+
+def test_proxies_without_a_way_in_behind_them_are_told(notes):
+    proxies = ("--set-json", 'networkPolicy.proxiesFrom=[{"podSelector":{}}]')
+    sentence = "networkPolicy.proxiesFrom has no effect yet, since no port is behind a proxy."
+    assert sentence in notes(*proxies)
+    assert sentence not in notes(*proxies, "--set", "ingress.enabled=true,ingress.host=a.example.com")
+
+
+@pytest.mark.parametrize(
+    "way", ["ingress.enabled=true,ingress.host=a.example.com", "gateway.enabled=true,gateway.parentRefs[0].name=public"]
+)
+def test_allow_from_behind_proxies_is_told(notes, way):
+    allowed = ("--set", "networkPolicy.allowFrom={10.1.0.0/16}")
+    sentence = "networkPolicy.allowFrom tells no clients of a proxy apart: workers see the proxy's address"
+    assert sentence in notes("--set", way, *allowed)
+    assert sentence not in notes("--set", way)
+    node = "nodePort.enabled=true,nodePort.externalTrafficPolicy=Local"
+    assert sentence not in notes("--set", node, *allowed)
+    assert sentence in notes("--set", f"{node},{way}", *allowed)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ("ingress.host=a.example.com", "; the name's DNS record is yours to set"),
+        ("ingress.host=a.example.com,externalDns.enabled=true", "; external-dns sets the name's DNS record"),
+        ("ingress.shared=false,ingress.perWorker.hostTemplate=w{worker}.example.com", "DNS record is yours to set"),
+        ("ingress.shared=false,ingress.perWorker.pathTemplate=/w/{worker}", ""),
+    ],
+)
+def test_who_sets_the_dns_record_of_an_ingress_if_it_has_a_name(notes, values, told):
+    own = "perWorker.enabled=true,ingress.perWorker.enabled=true," if "ingress.perWorker" in values else ""
+    (line,) = [one for one in notes("--set", f"ingress.enabled=true,{own}{values}").splitlines() if "an Ingress" in one]
+    assert told in line and ("DNS record" in line) is bool(told) and line.endswith(":")

@@ -178,7 +178,7 @@ def test_node_port_keys_mean_nothing_with_cluster_ip(helm_template, key, skip):
         ("perWorker.nodePortBase=30000", "nodePortBase"),
         ("perWorker.servicePortBase.worker=0", "servicePortBase"),
         ("perWorker.count=-1", "count"),
-        ("perWorker.maxServices=0", "maxServices"),
+        ("perWorker.maxServices=-1", "maxServices"),
         ("perWorker.hostTemplate=http://x", "without a port"),
         ("perWorker.externalTrafficPolicy=local", "externalTrafficPolicy"),
         ("perWorker.addressType=Public", "addressType"),

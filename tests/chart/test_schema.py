@@ -127,6 +127,7 @@ def test_schema_and_values_name_the_same_keys():
     """But for Kubernetes' own keys, whose defaults are Kubernetes' too, and what umbrella charts set."""
     optional = {"updateStrategy.rollingUpdate", "enabled", "global.imageRegistry", "global.imagePullSecrets"}
     optional |= {f"dnsConfig.{key}" for key in ("nameservers", "searches", "options")}
+    optional |= {f"gateway.perWorker.listenerSet.tls.{key}" for key in ("certificateRefs", "options")}
     assert {path for path, left, right in paths(VALUES, SCHEMA) if left != right} == optional
 
 

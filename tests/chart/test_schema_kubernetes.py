@@ -338,5 +338,5 @@ def test_the_schema_and_the_types_in_it_stay_small():
         return len(base64.b64encode(gzip.compress(base64.b64encode(text.encode()))))
 
     bare = kubernetes_types.written(SCHEMA_TEXT, f'    "{kubernetes_types.FIRST}": {{}},')
-    assert stored(SCHEMA_TEXT) < 13_400
-    assert 1_000 < stored(SCHEMA_TEXT) - stored(bare) < 3_000
+    assert stored(SCHEMA_TEXT) < 16_500
+    assert 1_000 < stored(SCHEMA_TEXT) - stored(bare) < 3_100

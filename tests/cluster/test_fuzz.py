@@ -4,6 +4,7 @@ import secrets
 
 import pytest
 
+from tests.cluster import gateways
 from tests.cluster.conftest import only_newest_helm
 from tests.fuzz.apiserver import ApiServer
 from tests.fuzz.generator import Case
@@ -18,6 +19,7 @@ SEED = 21
 @pytest.fixture
 def server(kube, cluster_kubeconfig):
     """The API server, with a namespace that enforces nothing: the values may be about root as well."""
+    gateways.needed(kube)  # The chart makes routes and ListenerSets of many values.
     name = f"test-{secrets.token_hex(4)}"
     kube("create", "namespace", name)
     found = ApiServer(["kubectl", "--kubeconfig", cluster_kubeconfig], name)

@@ -14,8 +14,10 @@ PATHS = {
     "ConfigMap": "/api/v1", "Pod": "/api/v1", "Secret": "/api/v1", "Service": "/api/v1", "ServiceAccount": "/api/v1",
     "StatefulSet": "/apis/apps/v1", "Role": "/apis/rbac.authorization.k8s.io/v1",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1", "NetworkPolicy": "/apis/networking.k8s.io/v1",
-    "PodDisruptionBudget": "/apis/policy/v1",
+    "PodDisruptionBudget": "/apis/policy/v1", "Ingress": "/apis/networking.k8s.io/v1",
 }  # fmt: skip
+OF_GATEWAYS = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "ListenerSet")
+PATHS |= dict.fromkeys(OF_GATEWAYS, "/apis/gateway.networking.k8s.io/v1")
 # What the API server says of the cluster as it is, and not of the object.
 ELSEWHERE = re.compile(
     r"already exists|provided port is (already allocated|not in the valid range)|no PriorityClass with name"
@@ -25,7 +27,7 @@ ELSEWHERE = re.compile(
 
 def plural(kind: str) -> str:
     """Return the name of a kind in an URL."""
-    return kind.lower().removesuffix("y") + ("ies" if kind.endswith("y") else "s")
+    return kind.lower().removesuffix("y") + ("ies" if kind.endswith("y") else "es" if kind.endswith("s") else "s")
 
 
 class ApiServer:

@@ -110,7 +110,10 @@ def copied(case: Case, objects: list[dict[str, Any]]) -> Iterator[str]:
     for number, given in enumerate(value(case, "extraObjects")):
         if not any(holds(found, given) for found in objects):
             yield f"extraObjects[{number}]: it is not there as it is"
-    services = {"headless": case.name, "nodePort": f"{case.name}-nodeport", "perWorker": f"{case.name}-w-0"}
+    services = {
+        "headless": case.name, "nodePort": f"{case.name}-nodeport", "perWorker": f"{case.name}-w-0",
+        "loadBalancer": f"{case.name}-loadbalancer",
+    }  # fmt: skip
     for block, name in services.items():
         service = named(objects, "Service", name)
         if not service:

@@ -196,15 +196,27 @@ class Maker:
 
 def tidy(values: dict[str, Any]) -> None:
     """Make the values keep the rules between them that most of what is put together by chance would break."""
-    node_port, per_worker, policy = (values.get(key) or {} for key in ("nodePort", "perWorker", "networkPolicy"))
-    for block in (node_port, per_worker):
+    blocks = ("nodePort", "perWorker", "loadBalancer", "networkPolicy")
+    node_port, per_worker, balancer, policy = (values.get(key) or {} for key in blocks)
+    for block in (node_port, per_worker, balancer):
         if not block.get("enabled"):
             for key in ("port", "ports", "nodePorts", "count", "nodePortBase", "servicePortBase", "overrides"):
                 block.pop(key, None)
-            block.pop("hostTemplate", None)
+            for key in ("hostTemplate", "class", "sourceRanges", "allocateNodePorts", "healthCheckNodePort"):
+                block.pop(key, None)
+            block.pop("loadBalancer", None)
         elif policy.get("allowFrom"):
             block["externalTrafficPolicy"] = "Local"
-    if node_port.get("enabled"):
+    if per_worker.get("type") != "LoadBalancer":
+        per_worker.pop("loadBalancer", None)
+    if balancer.get("externalTrafficPolicy") != "Local":
+        balancer.pop("healthCheckNodePort", None)
+    dns = values.get("externalDns") or {}
+    if not dns.get("enabled"):
+        values.pop("externalDns", None)
+    else:
+        dns.setdefault("headlessHost", "workers.example.com")
+    if node_port.get("enabled") or balancer.get("enabled"):
         for group in (values, *values.get("computeResources", [])):
             group.pop("workersPerPod", None)
     egress = policy.get("egress") or {}

@@ -1,11 +1,11 @@
 """What `helm test` runs: resolves every worker's DNS name and, in echo mode, asks every port who answers.
 
 The plan is JSON in the environment variable PLAN: {"job", "domain", "groups": [{"name", "firstWorker", "instances",
-"workersPerPod"}], "stride", "ports": {NAME: PORT}, "exposures": [{"host", "ports": {NAME: [PORT, STEP]}, "workers"}],
-"connect"}. The plan's `ports` are those of container 0. An exposure with `workers` has a Service for each of so many
-workers: `{worker}` in its host is the worker's ID, and worker i has the port PORT + i * STEP. Ports are only connected
-to when "connect" says so: a stray connection can kill the worker of a Twister2 job. Prints a line for each step; exit
-code 1 if one failed.
+"workersPerPod"}], "stride", "ports": {NAME: PORT}, "exposures": [{"host", "ports": {NAME: [PORT, STEP]}, "workers",
+"closed"}], "connect"}. The plan's `ports` are those of container 0. An exposure with `workers` has a Service for each of
+so many workers: `{worker}` in its host is the worker's ID, and worker i has the port PORT + i * STEP; the Services of
+the workers in `closed`, which may be missing, lead to nothing. Ports are only connected to when "connect" says so: a
+stray connection can kill the worker of a Twister2 job. Prints a line for each step; exit code 1 if one failed.
 """
 
 import json
@@ -61,6 +61,8 @@ def exposed(plan):
     """Yield (host, port name, port, expected answer) for every port of every exposure."""
     for exposure in plan["exposures"]:
         for worker in range(exposure["workers"] or 1):
+            if worker in exposure.get("closed", ()):
+                continue
             host = exposure["host"].replace("{worker}", str(worker))
             for name, (port, step) in exposure["ports"].items():
                 expected = {"job": plan["job"], "portName": name}

@@ -96,12 +96,27 @@ values of an older chart, which has fewer keys. What is of another type than its
 {{- range $key, $kind := $row.entries }}
 {{- range $at, $value := index $.Values $name $key }}
 {{- $path := printf (ternary "%s.%s[%d]" "%s.%s.%s" (kindIs "int" $at)) $name $key $at }}
-{{- $_ := include "twister2-job.typed" (dict "value" $value "kind" $kind "path" $path "problems" $problems) }}
+{{- if include "twister2-job.typed" (dict "value" $value "kind" $kind "path" $path "problems" $problems) }}
+{{- else if eq $kind "map" }}
+{{- range $field, $own := $row.fields }}
+{{- if not (kindIs "invalid" (index $value $field)) }}
+{{- $_ := include "twister2-job.typed" (dict "value" (index $value $field) "kind" $own "path" (printf "%s.%s" $path $field) "problems" $problems) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $index, $cidr := .Values.networkPolicy.allowFrom }}
 {{- $_ := include "twister2-job.typed" (dict "value" $cidr "kind" "string" "path" (printf "networkPolicy.allowFrom[%d]" $index) "problems" $problems) }}
+{{- end }}
+{{- range $index, $peer := .Values.networkPolicy.proxiesFrom }}
+{{- $path := printf "networkPolicy.proxiesFrom[%d]" $index }}
+{{- if not (include "twister2-job.typed" (dict "value" $peer "kind" "map" "path" $path "problems" $problems)) }}
+{{- range $key, $value := $peer }}
+{{- $_ := include "twister2-job.typed" (dict "value" $value "kind" "map" "path" (printf "%s.%s" $path $key) "problems" $problems) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $key, $kind := dict "rules" "map" "apiServerPorts" "float64" "apiServerCidrs" "string" }}
 {{- range $index, $value := index $.Values.networkPolicy.egress $key }}

@@ -4,7 +4,7 @@ problems are collected, so that one run shows them all; each is "path: problem; 
 a line's end, and nothing else.
 */}}
 {{- define "twister2-job.validate" -}}
-{{- range $rules := list (list "counts") (list "release" "names" "ports" "drain" "job" "persistence" "exposures" "networkPolicy" "podDisruptionBudget" "extraObjects" "pod" "kubernetes") }}
+{{- range $rules := list (list "counts") (list "release" "names" "ports" "drain" "job" "persistence" "exposures" "externalDns" "networkPolicy" "podDisruptionBudget" "extraObjects" "pod" "kubernetes") }}
 {{- $problems := "" }}
 {{- range $rules }}
 {{- $problems = print $problems (include (printf "twister2-job.validate.%s" .) $) }}
@@ -44,6 +44,9 @@ a line's end, and nothing else.
 {{- range $k, $port := .Values.additionalPorts }}
 {{- if has $port.name $names }}
 {{ printf "additionalPorts[%d].name: %s is the name of another port of the worker; give each port its own name" $k $port.name }}
+{{- end }}
+{{- if or (gt (len $port.name) 12) (not (regexMatch "^[a-z]([a-z0-9]|-[a-z])*$" $port.name)) }}
+{{ printf "additionalPorts[%d].name: %s is no name of a port; take at most 12 of a-z, 0-9 and -, with a letter first and behind each -" $k $port.name }}
 {{- end }}
 {{- $names = append $names $port.name }}
 {{- end }}

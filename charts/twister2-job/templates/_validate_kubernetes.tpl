@@ -1,14 +1,16 @@
 {{- /* What Kubernetes would refuse and the schema can't say; see _validate.tpl. */}}
 {{- define "twister2-job.validate.kubernetes" -}}
-{{- range $key, $cidrs := dict "allowFrom" .Values.networkPolicy.allowFrom "egress.apiServerCidrs" .Values.networkPolicy.egress.apiServerCidrs }}
-{{- range $k, $cidr := $cidrs }}
-{{- with include "twister2-job.cidrProblem" (toString $cidr) }}
-{{ printf "networkPolicy.%s[%d]: %v %s" $key $k $cidr . }}
-{{- end }}
-{{- end }}
+{{- include "twister2-job.cidrProblems" (dict "networkPolicy.allowFrom" .Values.networkPolicy.allowFrom "networkPolicy.egress.apiServerCidrs" .Values.networkPolicy.egress.apiServerCidrs) }}
+{{- $peers := dict }}
+{{- range $k, $peer := .Values.networkPolicy.proxiesFrom }}
+{{- $_ := set $peers (printf "proxiesFrom[%d]" $k) $peer }}
 {{- end }}
 {{- range $k, $rule := .Values.networkPolicy.egress.rules }}
 {{- range $l, $peer := kindIs "slice" (index $rule "to") | ternary (index $rule "to") list }}
+{{- $_ := set $peers (printf "egress.rules[%d].to[%d]" $k $l) $peer }}
+{{- end }}
+{{- end }}
+{{- range $path, $peer := $peers }}
 {{- if kindIs "map" $peer }}
 {{- if kindIs "map" (index $peer "ipBlock") }}
 {{- $except := index $peer.ipBlock "except" }}
@@ -18,8 +20,7 @@
 {{- end }}
 {{- range $key, $cidr := $cidrs }}
 {{- with include "twister2-job.cidrProblem" (toString $cidr) }}
-{{ printf "networkPolicy.egress.rules[%d].to[%d].ipBlock.%s: %v %s" $k $l $key $cidr . }}
-{{- end }}
+{{ printf "networkPolicy.%s.ipBlock.%s: %v %s" $path $key $cidr . }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -51,6 +52,17 @@
 {{- range $key, $value := .Values }}
 {{- if regexMatch "[\\x{7f}-\\x{9f}\\x{fffe}\\x{ffff}]" (toJson $value) }}
 {{ printf "%s: a text in it holds a character that is lost on the way to Kubernetes (U+007F to U+009F, U+FFFE or U+FFFF); leave it out" $key }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Problems of lists of CIDRs. Argument: dict of them by their paths */}}
+{{- define "twister2-job.cidrProblems" -}}
+{{- range $path, $cidrs := . }}
+{{- range $k, $cidr := $cidrs }}
+{{- with include "twister2-job.cidrProblem" (toString $cidr) }}
+{{ printf "%s[%d]: %v %s" $path $k $cidr . }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

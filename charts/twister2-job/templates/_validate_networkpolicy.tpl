@@ -36,7 +36,7 @@
 {{- if and .Values.networkPolicy.enabled .Values.networkPolicy.allowFrom }}
 {{- range $block, $row := .Job.exposed }}
 {{- if include "twister2-job.hidesClient" $row.values }}
-{{ printf "networkPolicy.allowFrom: with %s.externalTrafficPolicy=Cluster the nodes put their own address in the place of the client's, so no CIDR can tell clients apart; set %s.externalTrafficPolicy=Local or leave allowFrom out" $block $block }}
+{{ printf "networkPolicy.allowFrom: with %s.externalTrafficPolicy=Cluster the nodes put their own address in the place of the client's, so no CIDR can tell clients apart; set %s.externalTrafficPolicy=Local%s or leave allowFrom out" $block $block (ternary ", or sourceRanges of the load balancer," "" (or (hasKey $row.values "sourceRanges") (eq (get $row.values "type") "LoadBalancer"))) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -26,13 +26,12 @@
 {{- $problems := dict }}
 {{- $seen := dict }}
 {{- $accounts := list (include "twister2-job.name.serviceAccount" .) (include "twister2-job.name.jobMasterServiceAccount" .) }}
-{{- $names := "-[0-9]+|-jm|-addresses|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
+{{- $names := "-[0-9]+|-jm|-addresses|-clusterip|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
 {{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
+{{- $rows := list (dict "names" $names "objects" $kinds) }}
 {{- range .Job.exposures }}
-{{- $names = printf "%s|%s" $names .names }}
-{{- $kinds = concat $kinds .objects }}
+{{- $rows = append $rows . }}
 {{- end }}
-{{- $own := printf "^%s(%s)?$" .Release.Name $names }}
 {{- range $index, $object := .Values.extraObjects }}
 {{- $path := printf "extraObjects[%d]" $index }}
 {{- if not (include "twister2-job.typed" (dict "value" $object "kind" "map" "path" $path "problems" $problems)) }}
@@ -48,7 +47,11 @@
 {{- $name := toString (index $metadata "name") }}
 {{- $kind := toString (index $object "kind") }}
 {{- $type := printf "%s %s" (index $object "apiVersion" | toString | splitList "/" | initial | join "/") $kind }}
-{{- if and (has $type $kinds) (or (regexMatch $own $name) (and (eq $type " ServiceAccount") (has $name $accounts))) }}
+{{- $taken := and (eq $type " ServiceAccount") (has $name $accounts) }}
+{{- range $rows }}
+{{- $taken = or $taken (and (has $type .objects) (regexMatch (printf "^%s(%s)?$" $.Release.Name .names) $name)) }}
+{{- end }}
+{{- if $taken }}
 {{- $_ := set $problems (printf "%s.metadata.name: %s %s is a name of the chart's own objects; take another name" $path $kind $name) true }}
 {{- end }}
 {{- $all := printf "%s %v/%s" $type (index $metadata "namespace" | default $.Release.Namespace) $name }}

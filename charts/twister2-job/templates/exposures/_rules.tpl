@@ -6,7 +6,7 @@
 {{- include (printf "twister2-job.%s.rules" $name) $ }}
 {{- else }}
 {{- range $key := $row.needEnabled }}
-{{- if index $row.values $key }}
+{{- if ne (index $row.values $key | toJson) (index $.Job.defaults $name $key | toJson) }}
 {{ printf "%s.%s: it is set, but %s.enabled is false; set %s.enabled=true or leave %s.%s out" $name $key $name $name $name $key }}
 {{- end }}
 {{- end }}
@@ -81,13 +81,14 @@ one node port for both: then `service` is the same and `protocol` is not. Argume
 {{- end }}
 
 {{- /*
-Refuses groups with several workers in a pod. Arguments: dict "root" $ "block" NAME "reason" the reason, as a clause
+Refuses groups with several workers in a pod.
+Arguments: dict "root" $ "switch" PATH of what needs one, true or false "reason" the reason, as a clause
 */}}
 {{- define "twister2-job.oneWorkerAPod" -}}
 {{- range .root.Job.groups }}
 {{- if ne (int .workersPerPod) 1 }}
 {{- $path := print .path "workersPerPod" }}
-{{ printf "%s: it is %d, but %s.enabled=true needs one worker per pod, because %s; set %s=1 or %s.enabled=false" $path (int .workersPerPod) $.block $.reason $path $.block }}
+{{ printf "%s: it is %d, but %s=true needs one worker per pod, because %s; set %s=1 or %s=false" $path (int .workersPerPod) $.switch $.reason $path $.switch }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -22,19 +22,40 @@ publishNotReadyAddresses: {{ .publishNotReadyAddresses }}
 {{ include "twister2-job.serviceFields" . | trim }}
 {{- end }}
 
+{{- /* The fields of a Service of type LoadBalancer. Argument: its values */}}
+{{- define "twister2-job.loadBalancerFields" -}}
+allocateLoadBalancerNodePorts: {{ .allocateNodePorts }}
+{{- with .class }}
+loadBalancerClass: {{ . | quote }}
+{{- end }}
+{{- with .sourceRanges }}
+loadBalancerSourceRanges:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with get . "healthCheckNodePort" | int }}
+healthCheckNodePort: {{ . }}
+{{- end }}
+{{- end }}
+
 {{- /*
 Says something if workers see a node's address in the place of the client's: a node asked at its node port may pass the
 connection on to another node's worker, unless the policy is Local. Argument: the values of the exposure.
 */}}
 {{- define "twister2-job.hidesClient" -}}
-{{- if and (hasKey . "externalTrafficPolicy") (eq (get . "type" | default "NodePort") "NodePort") (ne .externalTrafficPolicy "Local") -}}
+{{- if and (hasKey . "externalTrafficPolicy") (ne (get . "type" | default "") "ClusterIP") (ne .externalTrafficPolicy "Local") -}}
 yes
 {{- end }}
 {{- end }}
 
-{{- /* Sets what the wrapper shall print, as annotations. Arguments: dict "values" VALUES of the exposure "into" DICT */}}
+{{- /*
+Sets annotations of a Service: what the wrapper shall print, and the host for external-dns.
+Arguments: dict "root" $ "values" VALUES of the exposure "user" ANNOTATIONS of the user's "into" DICT
+*/}}
 {{- define "twister2-job.advertised" -}}
 {{- $into := .into }}
+{{- if and .values.advertisedHost (ne (get .values "type") "ClusterIP") }}
+{{- include "twister2-job.externalDns" (dict "root" .root "host" .values.advertisedHost "user" .user "into" $into) }}
+{{- end }}
 {{- with .values.advertisedHost }}
 {{- $_ := set $into "twister2-job/advertised-host" . }}
 {{- end }}
@@ -49,11 +70,8 @@ yes
 {{- end }}
 {{- end }}
 
-{{- /*
-The rule of a NetworkPolicy that opens the exposed ports, as a list item.
-Arguments: dict "root" $ "row" ROW "containers" NUMBER_OF_WORKERS_IN_A_POD
-*/}}
-{{- define "twister2-job.exposedRule" -}}
+{{- /* The ports of such a rule. Arguments: as for "exposedRule" */}}
+{{- define "twister2-job.rulePorts" -}}
 - ports:
     {{- range $container := until (int .containers) }}
     {{- range $port := $.row.ports }}
@@ -61,6 +79,14 @@ Arguments: dict "root" $ "row" ROW "containers" NUMBER_OF_WORKERS_IN_A_POD
       protocol: {{ $port.protocol | quote }}
     {{- end }}
     {{- end }}
+{{- end }}
+
+{{- /*
+The rule of a NetworkPolicy that opens the exposed ports, as a list item.
+Arguments: dict "root" $ "row" ROW "containers" NUMBER_OF_WORKERS_IN_A_POD
+*/}}
+{{- define "twister2-job.exposedRule" -}}
+{{ include "twister2-job.rulePorts" . }}
   {{- with .root.Values.networkPolicy.allowFrom }}
   from:
     {{- range . }}

@@ -13,7 +13,7 @@
 {{- define "twister2-job.nodePort.counts" }}{{ end }}
 
 {{- define "twister2-job.nodePort.rules" -}}
-{{- include "twister2-job.oneWorkerAPod" (dict "root" . "block" "nodePort" "reason" "a node port reaches one port of a pod") }}
+{{- include "twister2-job.oneWorkerAPod" (dict "root" . "switch" "nodePort.enabled" "reason" "a node port reaches one port of a pod") }}
 {{- if and (int (.Values.nodePort.advertisedPort | default 0)) (not .Values.nodePort.advertisedHost) }}
 {{ "nodePort.advertisedPort: it has no effect without a host; set nodePort.advertisedHost too" }}
 {{- end }}

@@ -41,6 +41,15 @@ would get next. No list of the workers is made: there may be thousands.
 {{- $row := .root.Job.exposures.perWorker }}
 {{- $host := include "twister2-job.name.perWorker" (dict "root" .root "worker" "{worker}") }}
 {{- include "twister2-job.serviceTarget" (dict "root" .root "row" $row "host" $host "workers" (min $row.services .root.Job.workers | int) "target" .target) }}
+{{- $closed := list }}
+{{- range $id, $own := .root.Values.perWorker.overrides }}
+{{- if $own.closed }}
+{{- $closed = append $closed (int $id) }}
+{{- end }}
+{{- end }}
+{{- if and $closed .target }}
+{{- $_ := set .target "closed" $closed }}
+{{- end }}
 {{- end }}
 
 {{- define "twister2-job.perWorker.notes" -}}
@@ -52,6 +61,8 @@ Each worker has a Service of its own, {{ $first }} and so on, so the client choo
 {{- $base := get $perWorker.nodePortBase .name }}
 {{- if eq $perWorker.type "ClusterIP" }}
   {{ .name }} of worker 0, inside the cluster: {{ $first }}.{{ $.Release.Namespace }}.svc:{{ get $perWorker.servicePortBase .name | default .number }}
+{{- else if eq $perWorker.type "LoadBalancer" }}
+  {{ .name }} of worker 0: port {{ get $perWorker.servicePortBase .name | default .number }} of the load balancer that kubectl --namespace {{ $.Release.Namespace }} get service {{ $first }} shows
 {{- else if $base }}
   {{ .name }}: node port {{ $base }} + worker ID
 {{- else }}
@@ -61,7 +72,10 @@ Each worker has a Service of its own, {{ $first }} and so on, so the client choo
 {{- if gt $services .Job.workers }}
   Reserved for workers that the job may get later: {{ sub $services .Job.workers }} of {{ $services }} Services.
 {{- end }}
-{{- range $id, $_ := $perWorker.overrides }}
+{{- range $id, $own := $perWorker.overrides }}
+{{- if $own.closed }}
+  Worker {{ $id }} is closed: its Service keeps its number and leads to nothing.
+{{- end }}
 {{- if ge (int $id) $services }}
   perWorker.overrides.{{ $id }} is ignored until the job has a Service for worker {{ $id }}; now there are {{ $services }}, from worker 0 on.
 {{- end }}

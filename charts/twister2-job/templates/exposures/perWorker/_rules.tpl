@@ -25,6 +25,7 @@
 {{ "perWorker.externalTrafficPolicy: Local has no effect with perWorker.type=ClusterIP, which nothing outside reaches; leave it out or set perWorker.type=NodePort" }}
 {{- end }}
 {{- end }}
+{{- include "twister2-job.perWorker.loadBalancer" . }}
 {{- range $id, $own := $perWorker.overrides }}
 {{- if and (int ($own.advertisedPort | default 0)) (not ($own.advertisedHost | default $perWorker.hostTemplate)) }}
 {{ printf "perWorker.overrides.%s.advertisedPort: it has no effect without a host; set perWorker.overrides.%s.advertisedHost or perWorker.hostTemplate" $id $id }}
@@ -35,8 +36,12 @@
 {{ printf "perWorker.hostTemplate: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $perWorker.hostTemplate }}
 {{- end }}
 {{- $count := .Job.exposures.perWorker.services }}
-{{- if gt $count (int $perWorker.maxServices) }}
-{{ printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count (int $perWorker.maxServices) }}
+{{- $costs := and (eq $perWorker.type "LoadBalancer") (not $perWorker.loadBalancer.shareAddress) }}
+{{- $most := int $perWorker.maxServices | default (ternary 16 64 $costs) }}
+{{- if and (gt $count $most) $costs }}
+{{ printf "perWorker: it would make %d load balancers, each of which may cost money, more than perWorker.maxServices=%d; take a way in that needs one address (perWorker.loadBalancer.shareAddress, gateway, ingress) or none (perWorker.type=NodePort), raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count $most }}
+{{- else if gt $count $most }}
+{{ printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count $most }}
 {{- end }}
 {{- if and $perWorker.advertisedPortBase (not $perWorker.hostTemplate) }}
 {{ "perWorker.advertisedPortBase: it has no effect without a host; set perWorker.hostTemplate too" }}
@@ -75,9 +80,10 @@
 {{- end }}
 {{- range $name, $base := $perWorker.servicePortBase }}
 {{- range $other, $number := $numbers }}
-{{- $same := ternary (eq (int $base) $number) (and (ge $number (int $base)) (lt $number (int (add (int $base) $count)))) (hasKey $perWorker.servicePortBase $other) }}
+{{- $apart := ternary $count 1 $perWorker.loadBalancer.shareAddress | int }}
+{{- $same := ternary (and (le (int $base) $number) (lt $number (add (int $base) $apart | int))) (and (ge $number (int $base)) (lt $number (int (add (int $base) $count)))) (hasKey $perWorker.servicePortBase $other) }}
 {{- if and (ne $name $other) $same (eq (get $protocols $name) (get $protocols $other)) }}
-{{ printf "perWorker.servicePortBase.%s: port %s of the same Service would have the same number and protocol; take another base" $name $other }}
+{{ printf "perWorker.servicePortBase.%s: port %s of %s would have the same number and protocol; take another base" $name $other (ternary "the same address" "the same Service" $perWorker.loadBalancer.shareAddress) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -85,14 +91,14 @@
 
 {{- define "twister2-job.perWorker.nodePorts" -}}
 {{- $perWorker := .root.Values.perWorker }}
-{{- if eq $perWorker.type "NodePort" }}
+{{- if ne $perWorker.type "ClusterIP" }}
 {{- $claims := .claims }}
 {{- $low := $claims.low }}
 {{- $high := $claims.high }}
 {{- $count := .root.Job.exposures.perWorker.services }}
 {{- $ports := .root.Job.exposures.perWorker.ports }}
 {{- $span := add1 (sub $high $low) }}
-{{- if gt (mul $count (len $ports)) $span }}
+{{- if and (gt (mul $count (len $ports)) $span) (or (eq $perWorker.type "NodePort") $perWorker.loadBalancer.allocateNodePorts) }}
 {{ printf "perWorker: %d Services with %d ports each need more node ports than the %d of the cluster (nodePort.range); expose fewer with perWorker.count or perWorker.ports" $count (len $ports) $span }}
 {{- end }}
 {{- range $name, $base := $perWorker.nodePortBase }}

@@ -31,7 +31,12 @@ Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE
 {{- $_ := set $ports $name (add (int $base) $.id) }}
 {{- end }}
 {{- $advertised := dict }}
-{{- include "twister2-job.advertised" (dict "into" $advertised "values" (dict "advertisedHost" $host "advertisedPort" .own.advertisedPort "advertisedPorts" $ports "addressType" $perWorker.addressType)) }}
+{{- if $perWorker.loadBalancer.shareAddress }}
+{{- $share := $perWorker.loadBalancer.shareAnnotation }}
+{{- $_ := set $advertised $share ($perWorker.loadBalancer.shareValue | default (printf "%s/%s" .root.Release.Namespace .root.Release.Name)) }}
+{{- $_ := set $advertised "twister2-job/share" $share }}
+{{- end }}
+{{- include "twister2-job.advertised" (dict "root" .root "user" $user "into" $advertised "values" (dict "type" $perWorker.type "advertisedHost" $host "advertisedPort" .own.advertisedPort "advertisedPorts" $ports "addressType" $perWorker.addressType)) }}
 {{- include "twister2-job.annotations" (dict "root" .root "user" $user "own" $advertised) }}
 {{- end }}
 
@@ -42,4 +47,36 @@ Arguments: dict "root" $ "id" WORKER_ID "pod" NAME "own" OVERRIDE
 {{- if or $perWorker.advertisedPortBase (contains "{" (join " " $texts)) -}}
 yes
 {{- end }}
+{{- end }}
+
+{{- /*
+The rules of a NetworkPolicy for the workers with Services of their own: who asks these, and the proxies in front. Ports
+behind these that nothing else outside reaches are open to the named proxies alone. Arguments: dict "root" $ "containers" NUMBER
+*/}}
+{{- define "twister2-job.perWorker.opened" -}}
+{{- $policy := .root.Values.networkPolicy }}
+{{- $rules := list }}
+{{- $proxied := list }}
+{{- range .root.Job.exposed }}
+{{- if get . "own" }}
+{{- $rules = append $rules (include "twister2-job.proxiedRule" (dict "root" $.root "row" . "containers" $.containers)) }}
+{{- range .ports }}
+{{- $proxied = append $proxied .name }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $ports := .root.Job.exposures.perWorker.ports }}
+{{- if and $policy.proxiesFrom (not $policy.allowFrom) (eq .root.Values.perWorker.type "ClusterIP") }}
+{{- $all := $ports }}
+{{- $ports = list }}
+{{- range $all }}
+{{- if not (has .name $proxied) }}
+{{- $ports = append $ports . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if $ports }}
+{{- $rules = prepend $rules (include "twister2-job.exposedRule" (dict "root" .root "row" (dict "ports" $ports) "containers" .containers)) }}
+{{- end }}
+{{- join "\n" $rules }}
 {{- end }}
