@@ -11,6 +11,8 @@ from .release import parameters
 from .twister2.api import Twister2Job
 
 if TYPE_CHECKING:
+    import ssl
+
     from .clients.release import Release
     from .exposure.model import JobAddresses
     from .reach.connect import Endpoint
@@ -18,10 +20,6 @@ if TYPE_CHECKING:
     from .release.operation import Outcome, Request
     from .release.parameters import StrPath
     from .twister2.status import JobStatus
-
-
-def silent(text: str) -> None:
-    """Ignore a message: the default of `say`."""
 
 
 class AsyncJob(Twister2Job):
@@ -40,7 +38,7 @@ class AsyncJob(Twister2Job):
         namespace: str = "",
         kube_context: str = "",
         kubeconfig: StrPath = "",
-        say: Callable[[str], None] = silent,
+        say: Callable[[str], None] = parameters.silent,
     ) -> None:
         """Name a job; nothing is contacted yet.
 
@@ -137,9 +135,10 @@ class AsyncJob(Twister2Job):
 
     async def _addresses_after(self, outcome: Outcome, publish: bool) -> JobAddresses:
         """Return the addresses after a change of the release; they are read only if the wait has not seen them all."""
-        from .exposure.addresses import report as addresses_in
+        from .clients.kubectl import Kubectl
+        from .exposure.live import settled_addresses
 
-        found = addresses_in(self.name, outcome.cluster) if outcome.cluster else await self.addresses()
+        found = await settled_addresses(Kubectl(self.connection), self.name, outcome.cluster)
         report = found._replace(revision=outcome.revision)
         if publish:
             await self.try_publish(report)
@@ -234,21 +233,26 @@ class AsyncJob(Twister2Job):
 
         return await read_addresses(Kubectl(self.connection), self.name, address_type=address_type)
 
-    def connect(self, worker: int | None = None, port: str = "worker") -> AbstractAsyncContextManager[Endpoint]:
+    def connect(
+        self, worker: int | None = None, port: str = "worker", *, tls: ssl.SSLContext | bool = False
+    ) -> AbstractAsyncContextManager[Endpoint]:
         """Return a context manager that yields (host, port) of a worker: an address that answers, else a forward's.
 
         Args:
             worker: Worker ID; None means any ready worker.
             port: Name of the worker's port.
+            tls: Yield only an address that speaks TLS with a certificate of its host, as this context checks it (True:
+                by this machine's authorities). Then connect with `ssl=endpoint.tls, server_hostname=endpoint.host`.
 
         Raises:
+            UnansweredError: No address speaks TLS as asked for.
             JobError: There is no such job, worker or port, or the worker is not ready.
         """
         parameters.worker("worker", worker)
         parameters.text("port", port)
         from .reach.connect import connect
 
-        return connect(self.connection, self.name, worker, port, self.say)
+        return connect(self.connection, self.name, worker, port, self.say, parameters.tls("tls", tls))
 
     async def status(self) -> JobStatus:
         """Return the current state of the release, its workers and its exposures.

@@ -8,9 +8,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .clients.interrupt import run_sync
-from .job import AsyncJob, list_jobs_async, silent
+from .job import AsyncJob, list_jobs_async
+from .release import parameters
 
 if TYPE_CHECKING:
+    import ssl
+
     from .clients.release import Release
     from .reach.connect import Endpoint
     from .release.parameters import StrPath
@@ -46,7 +49,7 @@ class Job:
         namespace: str = "",
         kube_context: str = "",
         kubeconfig: StrPath = "",
-        say: Callable[[str], None] = silent,
+        say: Callable[[str], None] = parameters.silent,
     ) -> None:
         """Name a job; arguments as for `AsyncJob`."""
         self._job = AsyncJob(name, namespace=namespace, kube_context=kube_context, kubeconfig=kubeconfig, say=say)
@@ -65,11 +68,13 @@ class Job:
     status = _blocking(AsyncJob.status)
     uninstall = _blocking(AsyncJob.uninstall)
 
-    def connect(self, worker: int | None = None, port: str = "worker") -> AbstractContextManager[Endpoint]:
+    def connect(
+        self, worker: int | None = None, port: str = "worker", *, tls: ssl.SSLContext | bool = False
+    ) -> AbstractContextManager[Endpoint]:
         """Return a context manager that yields (host, port) of a worker; see `AsyncJob.connect`."""
         from .reach.connect import in_thread
 
-        return in_thread(self._job.connect(worker, port))
+        return in_thread(self._job.connect(worker, port, tls=tls))
 
 
 def list_jobs(

@@ -8,9 +8,11 @@ from .command import JobCommand
 TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported to parse a command line.
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any
 
-    from ..exposure.model import JobAddresses
+    from ..errors import PendingError
+    from ..exposure.model import Address, JobAddresses
     from ..job import AsyncJob
 
 FLAGS = ("--reuse-values", "--reset-values", "--reset-then-reuse-values")
@@ -53,9 +55,13 @@ async def finish(job: AsyncJob, report: JobAddresses, arguments: argparse.Namesp
         report: Its addresses.
         arguments: The command line.
         try_them: Also say whether the addresses answer, and wait for them: a node port may open a second late.
+
+    Raises:
+        PendingError: A load balancer or proxy has no address yet, refuses one, or hides it. The release stays as it is.
     """
     import sys
 
+    from ..exposure.balancers import late
     from .printing import is_exposed, print_addresses
 
     if arguments.output != "plain" or is_exposed(report):
@@ -64,7 +70,28 @@ async def finish(job: AsyncJob, report: JobAddresses, arguments: argparse.Namesp
     await job.try_publish(report)  # After printing: the user need not wait for it.
     if try_them:
         await try_addresses(report)
+    if waiting := late(report.all()):
+        raise _unfinished(report.job, waiting)
     return 0
+
+
+def _unfinished(job: str, waiting: Sequence[Address]) -> PendingError:
+    """Return the error for addresses that wait or don't work: about one that may still come, if there is any."""
+    from ..errors import PendingError
+    from ..exposure.gateway import UNKNOWN
+
+    first = min(waiting, key=lambda a: (UNKNOWN in a.reason, a.state == "failed"))
+    what, hint = "waits:", f"`twister2-job address {job} --watch` shows the address when it comes."
+    if UNKNOWN in first.reason:
+        value = first.reason.rpartition("; set ")[2]
+        what = "an address is unknown:"
+        hint = f"An upgrade that sets {value}, or the right to read the Gateway (docs/gateway.md), makes it known."
+    elif first.state == "failed":
+        what = "an address doesn't work:"
+        hint = f"When the cause is mended, `twister2-job address {job}` says so."
+    if waiting[1:]:
+        what = f"{len(waiting)} addresses wait for load balancers or proxies, or don't work, the first that of"
+    return PendingError(f"The job {job} runs, and {what} {first.service}: {first.reason}.", hint)
 
 
 def _rollout(arguments: argparse.Namespace) -> dict[str, Any]:

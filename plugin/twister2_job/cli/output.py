@@ -51,10 +51,23 @@ def narrowed(report: JobAddresses, *, worker: int | None, port: str) -> JobAddre
     )
 
 
+def shown(address: Address) -> str:
+    """Return an address as it is printed: as its URL where host and path tell a proxy which worker is wanted."""
+    return address.url if address.by_url else address.address
+
+
 def _row(who: str, address: Address) -> list[str]:
-    where = address.address or (f"port {address.number}" if address.number else "")
+    where = shown(address) or (f"port {address.number}" if address.number else "")
     note = address.source if address.state == "available" else f"{address.state}: {address.reason}"
-    return [who, address.port, where, address.protocol, address.via, address.node, note]
+    return [
+        who,
+        address.port,
+        where,
+        address.protocol,
+        address.via,
+        address.node,
+        note,
+    ]
 
 
 def addresses_table(report: JobAddresses) -> str:
@@ -74,20 +87,28 @@ def changed_addresses(old: JobAddresses | None, new: JobAddresses) -> list[str]:
             return {}
         rows = [("any", address) for address in report.shared]
         rows += [(str(worker.id), address) for worker in report.workers for address in worker.addresses]
-        return {f"{who} {a.port} {a.address}": None for who, a in rows if a.state == "available" and a.address}
+        return {f"{who} {a.port} {shown(a)}": None for who, a in rows if a.state == "available" and a.address}
 
     before, after = lines(old), lines(new)
     return [f"- {line}" for line in before if line not in after] + [f"+ {line}" for line in after if line not in before]
 
 
 def addresses_env(report: JobAddresses) -> str:
-    """Return shell variables with the best address of each port: of the job, and of each worker."""
+    """Return shell variables with the best address of each port: of the job, and of each worker.
+
+    Beside the address of a proxy for HTTP is its URL, quoted for a shell.
+    """
+    from shlex import quote
 
     def lines(prefix: str, addresses: Iterable[Address]) -> list[str]:
         seen: dict[str, str] = {}
         for address in (a for a in addresses if a.state == "available" and a.address):
             name = "" if address.port == "worker" else re.sub(r"[^A-Z0-9]", "_", address.port.upper()) + "_"
-            seen.setdefault(f"{prefix}_{name}ADDRESS", address.address)
+            key = f"{prefix}_{name}"
+            if f"{key}ADDRESS" not in seen:
+                seen[f"{key}ADDRESS"] = address.address
+                if address.by_url:
+                    seen[f"{key}URL"] = quote(address.url)
         return [f"{name}={value}" for name, value in seen.items()]
 
     found = lines("TWISTER2_JOB", report.shared)
@@ -141,7 +162,7 @@ def check_table(result: CheckResult) -> str:
         [
             "any" if r.worker < 0 else str(r.worker),
             r.address.port,
-            r.address.address,
+            shown(r.address),
             r.address.via,
             r.state,
             f"{r.milliseconds:.1f}" if r.milliseconds else "",

@@ -30,7 +30,7 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
         print(output.addresses_env(report))
         return
     found = output.narrowed(report, worker=worker, port=port).all()
-    usable = [a.address for a in found if a.state == "available" and a.address]
+    usable = [output.shown(a) for a in found if a.state == "available" and a.address]
     if not found:
         raise _no_address(report, worker, port)
     if not usable:

@@ -12,9 +12,10 @@ from typing import Any
 
 from ..errors import JobNotFoundError
 from .connection import Connection, find_kubectl
+from .further import extended, further
 from .messages import Step, log_command, translate
 from .process import Result, run, stream
-from .resources import LIMIT, Cluster, cluster, failures, path_of, raw, reads, short_lived
+from .resources import LIMIT, Cluster, Read, cluster, failures, path_of, raw, reads, short_lived
 
 log = logging.getLogger("twister2_job.kubectl")
 
@@ -99,15 +100,34 @@ class Kubectl:
 
         Args:
             job: Name of the job.
-            nodes: Read the nodes as well; without the right to, the result's nodes are None.
+            nodes: Read the nodes as well, and what else addresses are made of; without the right to read nodes, the
+                result's nodes are None.
 
         Raises:
             JobError: The job's objects can't be read.
         """
         wanted = reads(self.connection.namespace, job, nodes=nodes)
+        found = cluster(wanted, await self._all(wanted), self.connection.kubeconfig)
+        return await self.extended(found, job) if nodes else found
+
+    async def extended(self, found: Cluster, job: str) -> Cluster:
+        """Return a job's objects together with those of the further kinds that it has, such as Ingresses.
+
+        Args:
+            found: What was read so far; its first objects are the job's own.
+            job: Name of the job.
+
+        Raises:
+            JobError: The API server can't be reached.
+        """
+        more = further(found.objects, job)
+        return extended(found, more, await self._all([one.read for one in more]), self.connection.kubeconfig)
+
+    async def _all(self, wanted: Sequence[Read]) -> list[Result]:
+        """Return the result of each read; they run in parallel."""
         tasks = [asyncio.ensure_future(self.run(*read.words, namespaced=read.namespaced)) for read in wanted]
         try:
-            return cluster(wanted, [await task for task in tasks], self.connection.kubeconfig)
+            return [await task for task in tasks]
         finally:
             for task in tasks:
                 task.cancel()
@@ -116,8 +136,8 @@ class Kubectl:
     async def watch(self, kind: str, job: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield the events of the job's objects of a kind, until the API server or kubectl ends the watch.
 
-        Each event is a type and the object: ADDED for the objects that exist at first and for new ones, MODIFIED,
-        DELETED.
+        `path_of` tells which kinds there are. Each event is a type and the object: ADDED for the objects that exist at
+        first and for new ones, MODIFIED, DELETED.
         """
         path = f"{path_of(kind, await self.namespace(), job)}&watch=true"
         argv = self.argv("get", "--raw", path, namespaced=False)

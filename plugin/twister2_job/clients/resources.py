@@ -55,7 +55,10 @@ def file_selector(job: str) -> str:
 
 def presence_words(job: str) -> tuple[str, ...]:
     """Return kubectl's arguments to find out whether there are objects of `job`, as a table without their contents."""
-    kinds = "services,statefulsets.apps,configmaps,networkpolicies.networking.k8s.io,poddisruptionbudgets.policy"
+    kinds = (
+        "services,statefulsets.apps,configmaps,ingresses.networking.k8s.io,networkpolicies.networking.k8s.io,"
+        "poddisruptionbudgets.policy"
+    )
     return ("get", kinds, "-l", selector(job), "--no-headers", "--ignore-not-found")
 
 
@@ -65,20 +68,35 @@ def test_selector(job: str) -> str:
 
 
 def path_of(kind: str, namespace: str = "", job: str = "") -> str:
-    """Return the API's path to a job's objects of a kind (a key of `PATHS`), or to all nodes of the cluster."""
+    """Return the API's path to a job's objects of a kind, or to all nodes of the cluster.
+
+    Args:
+        kind: A key of `PATHS`, or GROUP/VERSION/PLURAL.
+        namespace: The job's namespace.
+        job: Name of the job.
+    """
     if kind == "Node":
         return PATHS[kind]
     from urllib.parse import quote
 
-    prefix, _, plural = PATHS[kind].rpartition("/")
+    prefix, _, plural = PATHS.get(kind, f"/apis/{kind}").rpartition("/")
     return f"{prefix}/namespaces/{quote(namespace)}/{plural}?labelSelector={quote(selector(job))}"
 
 
 class Cluster(NamedTuple):
-    """The objects of a job, and the nodes; these are None if the user may not read nodes."""
+    """What was read of a cluster for one job.
+
+    Attributes:
+        objects: The objects of the job.
+        nodes: The nodes; None if the user may not read them.
+        others: Objects that its ways in need and that are not the job's, such as a Gateway.
+        unread: A sentence for each kind of the job's objects that could not be read.
+    """
 
     objects: Sequence[Mapping[str, Any]]
     nodes: Sequence[Mapping[str, Any]] | None
+    others: Sequence[Mapping[str, Any]] = ()
+    unread: Sequence[str] = ()
 
 
 class Read(NamedTuple):
@@ -87,10 +105,12 @@ class Read(NamedTuple):
     Attributes:
         words: Its arguments.
         kind: The kind of the objects if the API server's raw list is read, whose items have none; otherwise empty.
+        single: Whether one object is read instead of a list.
     """
 
     words: tuple[str, ...]
     kind: str = ""
+    single: bool = False
 
     @property
     def namespaced(self) -> bool:
@@ -114,8 +134,13 @@ class Read(NamedTuple):
             if self.kind == "Node" and isinstance(error, NoRightsError):
                 return None
             raise error
-        items = json.loads(result.out).get("items") or []
+        read = json.loads(result.out)
+        items = [read] if self.single else read.get("items") or []
         return [{**item, "kind": self.kind} for item in items] if self.kind else items
+
+
+SERVICE_EVENTS = Read(("get", "events", "--field-selector", "involvedObject.kind=Service", "-o", "json"))
+"""The read of what was reported about the Services of the namespace."""
 
 
 def raw(kind: str, namespace: str = "", job: str = "") -> Read:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from ..clients import further
 from ..clients.resources import Cluster
+from . import balancers, gateway, ingress
 from . import nodes as node_table
 from . import workers as worker_table
 from .mode import MODE
 from .model import Address, JobAddresses, Worker
 from .nodes import NodeAddress, family, host_port
+from .ways import EXPOSURE, PORT, WORKER, View, Way
 from .workers import Object, number
 
-EXPOSURE = "twister2-job/exposure"
-WORKER = "twister2-job/worker"
+WAYS: dict[str, Way] = {"gateway": gateway.addresses, "ingress": ingress.addresses}
+"""The ways in whose objects are no Services, and the functions that find their addresses."""
+BEST = ("loadBalancer", "gateway", "ingress", "")
+"""The ways in whose addresses come before all others, best first."""
+
 ADVERTISED_HOST = "twister2-job/advertised-host"
 ADVERTISED_PORT = "twister2-job/advertised-port"
 ADDRESS_TYPE = "twister2-job/address-type"
@@ -39,6 +45,7 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     headless = [s for s in services if s["metadata"]["name"] == job]
     annotations = (headless[0]["metadata"].get("annotations") or {}) if headless else {}
     mode = annotations.get(MODE, "")
+    reads = further.entries(services, job)
     shared: list[Address] = []
     own: dict[int, list[Address]] = {}
     by_id = {w.id: w for w in workers}
@@ -46,15 +53,18 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
     for service in sorted(exposures, key=lambda s: str(s["metadata"]["name"])):
         label = service["metadata"]["labels"].get(WORKER, "")
         behind = [by_id[number(label)]] if label and number(label, -1) in by_id else [] if label else workers
-        found = [_with_url(a, mode) for a in _addresses_of(service, behind, node_hosts, address_type)]
+        found = [_with_url(a, mode) for a in _addresses_of(service, behind, node_hosts, address_type, cluster.objects)]
         if label:
             own.setdefault(number(label, -1), []).extend(found)
         else:
             shared.extend(found)
+    for item, address in _of_further_kinds(cluster, workers, exposures) if reads else ():
+        label = item["metadata"]["labels"].get(WORKER, "")
+        (own.setdefault(number(label, -1), []) if label else shared).append(_with_url(address, mode))
     known = {w.id for w in workers}
     pods = {number(s["metadata"]["labels"].get(WORKER, ""), -1): _pod_of(s) for s in exposures}
     groups = worker_table.worker_sets(cluster.objects)
-    reserved = [worker_table.reserved(groups, w, pods[w]) for w in own if w not in known]
+    reserved = [worker_table.reserved(groups, w, pods.get(w, "")) for w in own if w not in known]
     rows = [w._replace(addresses=tuple(_sorted(own.get(w.id, [])))) for w in [*workers, *reserved]]
     everything = [*shared, *(a for w in rows for a in w.addresses)]
     guessed = any(address.source == node_table.POD_HOST_IP for address in everything)
@@ -65,9 +75,45 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
         revision=number(annotations.get(REVISION)),
         shared=tuple(_sorted(shared)),
         workers=tuple(sorted(rows, key=lambda w: w.id)),
-        warnings=(NODES_FORBIDDEN,) if guessed else (),
+        warnings=(
+            *((NODES_FORBIDDEN,) if guessed else ()),
+            *balancers.warnings(exposures),
+            *cluster.unread,
+        ),
         mode=mode,
+        reads=reads,
     )
+
+
+def _of_further_kinds(
+    cluster: Cluster, workers: Sequence[Worker], services: Sequence[Object]
+) -> Iterator[tuple[Object, Address]]:
+    """Yield the addresses that other objects than Services give, each with its object."""
+    by_id = {w.id: w for w in workers}
+    closed = {s["metadata"]["labels"].get(WORKER, "") for s in services if balancers.is_closed(s)}
+
+    def base(item: Object) -> Address:
+        metadata = item["metadata"]
+        worker = metadata["labels"].get(WORKER, "")
+        behind = [by_id[number(worker)]] if worker and number(worker, -1) in by_id else [] if worker else workers
+        state, reason = ("reserved", "closed") if worker and worker in closed else _state(item, behind)
+        return Address(
+            via=metadata["labels"][EXPOSURE],
+            port=metadata["labels"].get(PORT, "worker"),
+            protocol="TCP",
+            service=f"{item['kind']}/{metadata['name']}",
+            state=state,
+            reason=reason,
+        )
+
+    items: dict[str, list[Object]] = {}
+    for item in cluster.objects:
+        way = (item["metadata"].get("labels") or {}).get(EXPOSURE, "")
+        if way in WAYS and item["kind"] != "Service":
+            items.setdefault(way, []).append(item)
+    for way in items:
+        ordered = sorted(items[way], key=lambda o: str(o["metadata"]["name"]))
+        yield from WAYS[way](ordered, View(base, cluster.others))
 
 
 def _pod_of(service: Object) -> str:
@@ -76,7 +122,7 @@ def _pod_of(service: Object) -> str:
 
 
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
-    """Put load balancers and advertised hosts first, and addresses for clients inside the cluster last.
+    """Put the best addresses first: one entry for all before nodes, and what only clients inside reach last.
 
     Node addresses keep their order, since sorting is stable.
     """
@@ -84,26 +130,28 @@ def _sorted(addresses: Iterable[Address]) -> list[Address]:
         addresses,
         key=lambda a: (
             a.state != "available",
-            a.via != "loadBalancer",
-            a.source != "advertised",
             a.source in node_table.INSIDE_ONLY,
+            BEST.index("loadBalancer" if a.source == "loadBalancer" else a.via if a.via in BEST else ""),
+            a.source != "advertised",
         ),
     )
 
 
 def _with_url(address: Address, mode: str) -> Address:
     """Add `address` and `url` where host and number are known."""
-    if not (address.host and address.number):
+    if address.url or not (address.host and address.number):
         return address
     scheme = "http" if mode == "echo" and address.protocol == "TCP" else address.protocol.lower()
-    whole = host_port(address.host, address.number)
+    whole = address.address or host_port(address.host, address.number)
     return address._replace(address=whole, url=f"{scheme}://{whole}")
 
 
 def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
-    """Return the state of a Service and the reason, from the workers behind it."""
+    """Return the state of a Service or another way in and the reason, from the workers behind it."""
     if service["metadata"].get("deletionTimestamp"):
-        return "failed", "the Service is being deleted"
+        return "failed", f"the {service['kind']} is being deleted"
+    if balancers.is_closed(service):
+        return "reserved", "closed"
     if not behind:
         return "reserved", "no worker runs behind it: the job is suspended or smaller"
     if any(w.ready for w in behind):
@@ -132,7 +180,7 @@ class _NodeHosts:
 
 
 def _addresses_of(
-    service: Object, behind: Sequence[Worker], node_hosts: _NodeHosts, address_type: str
+    service: Object, behind: Sequence[Worker], node_hosts: _NodeHosts, address_type: str, objects: Sequence[Object]
 ) -> list[Address]:
     """Return the addresses of one Service."""
     metadata, spec = service["metadata"], service["spec"]
@@ -140,8 +188,10 @@ def _addresses_of(
     annotations = metadata.get("annotations") or {}
     state, reason = _state(service, behind)
     preferred = address_type or annotations.get(ADDRESS_TYPE, "")
-    balanced = spec.get("type") == "LoadBalancer"
+    balanced, source = spec.get("type") == "LoadBalancer", "advertised"
     result = []
+    if balanced and state == "available" and not balancers.points(service):
+        state, reason, source = "pending", balancers.why_pending(service, objects), balancers.BALANCER
     for index, port in enumerate(spec.get("ports") or []):
         base = Address(
             via=via,
@@ -159,10 +209,12 @@ def _addresses_of(
         elif host := annotations.get(ADVERTISED_HOST, ""):
             advertised = number(annotations.get(ADVERTISED_PORT)) if index == 0 else 0
             advertised = advertised or number(annotations.get(f"{ADVERTISED_PORT}-{base.port}"))
-            own = base._replace(host=host, number=advertised or outside, family=family(host), source="advertised")
+            own = base._replace(host=host, number=advertised or outside, family=family(host), source=source)
+            if balanced:
+                own = _behind(service, own, port)
             result.append(own)
         elif balanced:
-            result += _load_balancer(service, base, outside)
+            result += _load_balancer(service, base._replace(number=outside, source=balancers.BALANCER), port)
         elif node_port:
             result += _node_port(service, base._replace(number=node_port), behind, node_hosts, preferred)
         else:
@@ -170,20 +222,25 @@ def _addresses_of(
     return result
 
 
-def _load_balancer(service: Object, base: Address, outside: int) -> list[Address]:
-    """Return an address for each ingress point of the load balancer; a pending one while there is none."""
-    points = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-    hosts = [host for point in points if (host := point.get("hostname") or point.get("ip") or "")]
-    if not hosts:
-        reason = "the load balancer has no address yet; is there a load-balancer controller in this cluster?"
-        return [
-            base._replace(
-                number=outside,
-                state="pending" if base.state == "available" else base.state,
-                reason=base.reason or reason,
-            )
-        ]
-    return [base._replace(host=h, number=outside, family=family(h), source="loadBalancer") for h in hosts]
+def _behind(service: Object, address: Address, port: Object) -> Address:
+    """Return the address at an advertised host with what is known of the load balancer behind it."""
+    points = balancers.points(service)
+    errors = [balancers.port_error(point, port) for point in points]
+    if errors and all(errors):
+        address = address._replace(state="failed", reason=balancers.unserved(errors[0]))
+    return address._replace(leads_to=tuple(balancers.host_of(point) for point in points))
+
+
+def _load_balancer(service: Object, base: Address, port: Object) -> list[Address]:
+    """Return an address for each point of the load balancer; one without a host while there is none."""
+    found = []
+    for point in balancers.points(service):
+        host = balancers.host_of(point)
+        one = base._replace(host=host, family=family(host))
+        if error := balancers.port_error(point, port):
+            one = one._replace(state="failed", reason=balancers.unserved(error))
+        found.append(one)
+    return found or [base]
 
 
 def _cluster_ip(service: Object, base: Address) -> list[Address]:

@@ -43,7 +43,7 @@ async def follow(
         JobError: The addresses can't be read, for example because the job was removed.
     """
     changed = asyncio.Event()
-    tasks = [asyncio.ensure_future(_wake(kubectl, job, kind, changed)) for kind in KINDS]
+    tasks = {kind: asyncio.ensure_future(_wake(kubectl, job, kind, changed)) for kind in KINDS}
     last: JobAddresses | None = None
     try:
         while True:
@@ -56,12 +56,15 @@ async def follow(
                 say(f"{error} Trying again in {NODES_EVERY:.0f} s.")
                 await asyncio.sleep(NODES_EVERY)
                 continue
+            for kind in report.reads:  # A single object that is not the job's is not watched: it is read now and then.
+                if kind not in tasks and "/namespaces/" not in kind:
+                    tasks[kind] = asyncio.ensure_future(_wake(kubectl, job, kind, changed))
             if report != last:
                 last = report
                 yield report
             if await event_within(changed, NODES_EVERY):
                 await asyncio.sleep(SETTLE)
     finally:
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)

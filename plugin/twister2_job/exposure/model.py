@@ -19,20 +19,23 @@ class Address(NamedTuple):
     """One address of a worker (or, if it is shared, of the job).
 
     Attributes:
-        via: nodePort, perWorker or loadBalancer.
+        via: nodePort, perWorker, loadBalancer, gateway or ingress.
         port: Name of the worker's port.
         protocol: TCP, UDP or SCTP.
         host: DNS name or IP address, IPv6 without brackets; empty while there is none.
         number: Port number to connect to; 0 while there is none.
         address: `host:number`, IPv6 in brackets; empty unless both are known.
-        url: The address as a URL; http for the echo worker, tcp or udp otherwise.
+        url: The address as a URL; http or https behind an Ingress or an HTTP route, http for the echo worker, tcp or
+            udp otherwise.
         family: IPv4, IPv6, or empty for DNS names.
         node: Node of the address; empty if it is not a node's.
-        source: Origin of the host: a node address type, podHostIP, advertised, loadBalancer, serviceDNS or clusterIP
-            (the last two for clients inside the cluster), or empty.
-        service: Name of the Service.
+        source: Origin of the host: a node address type, podHostIP, advertised, loadBalancer (also while it has no host
+            yet), hostname (of an Ingress or a route), status (the address that its proxy reports), serviceDNS or
+            clusterIP (these two for clients inside the cluster), or empty.
+        service: Name of the Service; `Kind/name` of another object, such as `Ingress/job-worker`.
         state: available, pending, reserved or failed.
         reason: Why it is not available; empty if it is.
+        leads_to: Where the host has to lead: the addresses of the proxy that answers for it; not in `to_dict()`.
     """
 
     via: str
@@ -48,10 +51,18 @@ class Address(NamedTuple):
     service: str = ""
     state: str = "pending"
     reason: str = ""
+    leads_to: tuple[str, ...] = ()
+
+    @property
+    def by_url(self) -> bool:
+        """Tell whether a proxy for HTTP answers, to which host and path of the URL say who is wanted."""
+        return bool(self.url) and self.service.startswith(("Ingress/", "HTTPRoute/"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data."""
-        return self._asdict()
+        found = self._asdict()
+        del found["leads_to"]
+        return found
 
 
 class Worker(NamedTuple):
@@ -83,7 +94,10 @@ class Worker(NamedTuple):
 
 
 class JobAddresses(NamedTuple):
-    """All addresses of a job, best first; `revision` is 0 if it is not known without asking Helm."""
+    """All addresses of a job, best first; `revision` is 0 if it is not known without asking Helm.
+
+    `reads` names the further kinds of objects that the addresses were made of, and `mode` what the workers run.
+    """
 
     job: str
     namespace: str
@@ -92,6 +106,7 @@ class JobAddresses(NamedTuple):
     workers: tuple[Worker, ...]
     warnings: tuple[str, ...] = ()
     mode: str = ""
+    reads: tuple[str, ...] = ()
 
     def all(self) -> list[Address]:
         """Return the shared addresses, then those of each worker."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..clients import resources
 from ..clients.connection import Connection, find_kubectl
+from ..clients.further import extended, further
 from ..clients.process_sync import running
-from ..clients.resources import LIMIT, Cluster
-from ..errors import JobNotFoundError
+from ..clients.resources import LIMIT, Cluster, Read
+from ..errors import JobError, JobNotFoundError
 
 if TYPE_CHECKING:
+    from ..clients.children import Result
     from .model import JobAddresses
 
 
@@ -35,16 +37,35 @@ def read_cluster(
     Raises:
         JobError: The cluster can't be read.
     """
+    wanted = resources.reads(connection.namespace, job, nodes=not only_workers, services=not only_workers)
+    found = resources.cluster(wanted, _run(connection, wanted, meanwhile, limit), connection.kubeconfig)
+    more = further(found.objects, job)
+    read = _run(connection, [one.read for one in more], lambda: None, limit) if more else []
+    return extended(found, more, read, connection.kubeconfig)
+
+
+def _run(
+    connection: Connection, wanted: Sequence[Read], meanwhile: Callable[[], object], limit: float = LIMIT
+) -> Sequence[Result]:
+    """Return kubectl's result for each read; the arguments are as for `read_cluster`."""
     connection.check()
     path = find_kubectl()
-    wanted = resources.reads(connection.namespace, job, nodes=not only_workers, services=not only_workers)
     commands = [[path, *read.words, *connection.kubectl_arguments(namespaced=read.namespaced)] for read in wanted]
     with resources.failures(path, limit), connection.kubectl_environment() as inherited:
         env = resources.short_lived(inherited.env)
         with running(commands, env=env, timeout=limit, pass_fds=inherited.descriptors) as finish:
             meanwhile()
-            results = finish()
-    return resources.cluster(wanted, results, connection.kubeconfig)
+            return finish()
+
+
+def _with_events(connection: Connection, cluster: Cluster) -> Cluster:
+    """Return the objects with the events of Services, which say why a load balancer has no address."""
+    wanted = [resources.SERVICE_EVENTS]
+    try:
+        events = resources.cluster(wanted, _run(connection, wanted, lambda: None)).objects
+    except JobError:
+        return cluster  # Without the right to read events the reason stays unknown.
+    return cluster._replace(objects=[*cluster.objects, *events])
 
 
 def addresses(
@@ -72,11 +93,13 @@ def addresses(
 
     cluster = read_cluster(connection, job, import_report)
     from .addresses import report
+    from .balancers import waiting
     from .workers import removed
 
     if removed(cluster.objects):
         raise _missing(connection, job)
-
+    if waiting(cluster.objects):
+        cluster = _with_events(connection, cluster)
     return report(job, cluster, address_type=address_type)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from ..errors import NotExposedError, PendingError, UnansweredError
 from ..exposure.model import SCHEMA_VERSION, Address, JobAddresses, exposing
 from ..exposure.nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
+from . import dns, tls
 from .identity import Matchers
 from .probe import ANSWERED, UNRESOLVED, WRONG, Prober, Question
 from .sockets import NO_ROUTE, REFUSED, TIMED_OUT
@@ -17,6 +19,7 @@ from .sockets import NO_ROUTE, REFUSED, TIMED_OUT
 LIMIT = 3.0
 """Seconds for an address unless the user sets another time."""
 SKIPPED = "skipped"
+WRONG_DNS, WRONG_CERTIFICATE = "wrong DNS record", "wrong certificate"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class AddressResult:
     Attributes:
         worker: ID of the worker whose address it is; -1 for a shared address.
         address: The address.
-        state: answered, refused, timed out, no route, unresolved, wrong worker or skipped.
+        state: answered, refused, timed out, no route, unresolved, wrong worker, wrong DNS record, wrong certificate or
+            skipped.
         milliseconds: Time to connect (UDP: to the answer); 0 if nothing answered.
         answered_by: ID of the worker that answered; -1 if it did not say.
         reason: Why it did not answer, was not asked, or is of the wrong worker; may be empty.
@@ -134,21 +138,36 @@ async def check(
     skipped = [_skip(address, report.mode, worker_port) for _, address in asked]
     echo = report.mode == "echo"
     questions = [
-        Question(address, matchers.matcher_of(worker, address), first=echo)
+        Question(address, matchers.matcher_of(worker, address), first=echo or address.by_url)
         for (worker, address), why in zip(asked, skipped, strict=True)
         if not why
     ]
-    answers = iter(await Prober(timeout).ask_all(questions))
+    wanted = [question.address for question in questions]
+    found, shown, misled = await asyncio.gather(
+        Prober(timeout).ask_all(questions), tls.certificates(wanted, 2 * timeout), dns.misled(wanted, timeout)
+    )
+    answers = iter(found)
     results = []
+    notes: dict[str, None] = {}
     for (worker, address), why in zip(asked, skipped, strict=True):
         if why:
             results.append(AddressResult(worker, address, SKIPPED, reason=why))
             continue
         answer = next(answers)
         took = round(answer.seconds * 1000, 3)
-        results.append(AddressResult(worker, address, answer.state, took, answer.worker, answer.reason))
+        state, reason = answer.state, answer.reason
+        certificate = shown.get((address.host, address.number), tls.Certificate())
+        if clause := misled.get(address.host):
+            # A CDN or NAT may be in front: whoever shows who it is is the right one.
+            known = state == ANSWERED and bool(echo or expect or certificate.trusted)
+            state, reason = (state, clause) if known or state == UNRESOLVED else (WRONG_DNS, clause)
+        if answer.state == ANSWERED:
+            notes[certificate.note] = None
+        if state == ANSWERED and certificate.problem:
+            state, reason = WRONG_CERTIFICATE, certificate.problem
+        results.append(AddressResult(worker, address, state, took, answer.worker, reason))
     checked = "checked" if echo or expect else "not checked"
-    warnings = [*report.warnings, *matchers.warnings]
+    warnings = [*report.warnings, *matchers.warnings, *filter(None, notes)]
     return CheckResult(
         report.job, report.namespace, socket.gethostname(), checked, tuple(results), warnings=tuple(warnings)
     )
@@ -198,10 +217,12 @@ def _causes(result: CheckResult) -> list[str]:
         f"`twister2-job status {result.job}` shows whether the workers are ready",
         TIMED_OUT: f"a firewall, security group or NetworkPolicy drops the packets; {through}",
         NO_ROUTE: f"this machine has no way to that network (VPN, IPv6?); {through}",
+        WRONG_DNS: "set the DNS record, or wait until name servers have forgotten the old one",
+        WRONG_CERTIFICATE: "give the proxy a certificate for this host (ingress.tls.secretName, or the Gateway's "
+        "listener), or the worker if it ends TLS itself",
         UNRESOLVED: "this machine's name server doesn't know the name; set the DNS record, or advertise another host",
         WRONG: "the Service's selector or a proxy in front of it leads elsewhere, or --expect doesn't fit; "
         f"compare with `kubectl --namespace {result.namespace} get endpointslices`",
-        "failed": f"`kubectl --namespace {result.namespace} describe service` shows why",
     }
     lines = []
     left = [r for r in result.failing if r.state == WRONG or r.address.source not in INSIDE_ONLY]
@@ -219,6 +240,14 @@ def _causes(result: CheckResult) -> list[str]:
     for state, remedy in remedies.items():
         if found := [r for r in left if (r.address.state if r.state == SKIPPED else r.state) == state]:
             lines.append(f"{_described(found)}: {remedy}")
+    by_kind: dict[str, list[AddressResult]] = {}
+    for one in left:
+        if one.state == SKIPPED and one.address.state == "failed":
+            kind, named, _ = one.address.service.partition("/")
+            by_kind.setdefault(kind.lower() if named else "service", []).append(one)
+    for kind, found in by_kind.items():
+        why = f"`kubectl --namespace {result.namespace} describe {kind}` shows why"
+        lines.append(f"{_described(found)}: {why}")
     return lines
 
 

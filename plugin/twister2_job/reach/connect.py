@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, TypeVar
 
 from ..clients.connection import Connection
 from ..clients.interrupt import interruptible
 from ..clients.kubectl import Kubectl
-from ..errors import PendingError
+from ..errors import PendingError, UnansweredError
 from ..exposure.addresses import report
 from ..exposure.live import read_cluster
 from ..exposure.model import Address, JobAddresses
 from ..exposure.nodes import INSIDE_ONLY, host_port
 from .forward import Forward
 from .sockets import resolve
+from .tls import failure, handshake, speaks_tls
 from .tunnel import GRACE
 
 T = TypeVar("T")
 
 LIMIT = 1.5
 """Seconds within which an address must answer; all are tried at the same time, so this limits the whole choice."""
+TLS_LIMIT = 5.0
+"""The same for a handshake: no forward takes the place of an address that is late."""
 HEAD_START = 0.2
 """Seconds to wait for a better address after a worse one has answered."""
 MOST = 16
@@ -45,14 +49,18 @@ class Endpoint(_Pair):
         host: DNS name or IP address.
         port: Port number.
         via: The way to the worker: nodePort, perWorker, loadBalancer, ... as in `Address`, or portForward.
+        url: The address as a URL, which tells the path behind a proxy for HTTP; empty for a forward.
+        tls: The context with which it was found to speak TLS; None if no TLS was asked for.
     """
 
     via: str = ""
+    url: str = ""
+    tls: ssl.SSLContext | None = None
 
-    def __new__(cls, host: str, port: int, via: str = "") -> Endpoint:
-        """Make an endpoint; `via` is not an item of the tuple."""
+    def __new__(cls, host: str, port: int, via: str = "", url: str = "", tls: ssl.SSLContext | None = None) -> Endpoint:
+        """Make an endpoint; what comes behind the port is not an item of the tuple."""
         made = super().__new__(cls, host, port)
-        made.via = via
+        made.via, made.url, made.tls = via, url, tls
         return made
 
     @property
@@ -63,12 +71,17 @@ class Endpoint(_Pair):
 
 @contextlib.asynccontextmanager
 async def connect(
-    connection: Connection, job: str, worker: int | None, port: str, say: Callable[[str], None]
+    connection: Connection,
+    job: str,
+    worker: int | None,
+    port: str,
+    say: Callable[[str], None],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Yield the endpoint to connect to; see `AsyncJob.connect`."""
     cluster = await read_cluster(Kubectl(connection), job)
-    if address := await choose(report(job, cluster), worker, port):
-        yield Endpoint(address.host, address.number, address.via)
+    if address := await choose(report(job, cluster), worker, port, tls):
+        yield Endpoint(address.host, address.number, address.via, address.url, tls)
         return
     async with Forward(connection, job, worker=worker, port=port, say=say, cluster=cluster) as way:
         try:
@@ -79,24 +92,34 @@ async def connect(
             raise
 
 
-async def choose(found: JobAddresses, worker: int | None, port: str) -> Address | None:
+async def choose(
+    found: JobAddresses, worker: int | None, port: str, tls: ssl.SSLContext | None = None
+) -> Address | None:
     """Return the address to connect to, or None if only a forward can reach the worker.
 
     Args:
         found: The job's addresses.
         worker: Worker ID; None means any worker.
         port: Name of the worker's port.
+        tls: Take only an address that speaks TLS, with a certificate that is right for this context.
 
     Raises:
+        UnansweredError: No address speaks TLS as asked for: a forward has another name, so there is none.
         PendingError: There are addresses, none of them is available, and the port can't be forwarded.
     """
     own = [a for w in found.workers if worker in (None, w.id) for a in w.addresses]
     named = [a for a in (own if worker is not None else [*found.shared, *own]) if a.port == port]
-    usable = [a for a in named if a.state == "available" and a.host and a.number]
+    usable = [a for a in named if a.state == "available" and a.host and a.number and (tls or not speaks_tls(a))]
+    if not tls:  # Behind a proxy for HTTP no other protocol reaches the worker.
+        usable.sort(key=lambda a: a.by_url)
     datagrams = any(a.protocol != "TCP" for a in named)
     # A Twister2 worker that itself listens on its worker port is killed by connections of other protocols.
     if not datagrams and not (found.mode == "twister2" and port == "worker"):
-        return await _first_that_answers(usable[:MOST])
+        failures: dict[Address, str] = {}
+        chosen = await _first_that_answers(usable[:MOST], tls, failures)
+        if tls and not chosen:
+            raise _no_tls(found.job, port, usable, failures)
+        return chosen
     if not os.environ.get("KUBERNETES_SERVICE_HOST"):  # Kubernetes sets it in every pod.
         usable = [a for a in usable if a.source not in INSIDE_ONLY]
     if datagrams and not usable and (waiting := [a for a in named if a.state != "available"]):
@@ -105,10 +128,32 @@ async def choose(found: JobAddresses, worker: int | None, port: str) -> Address 
     return usable[0] if usable else None
 
 
-async def _first_that_answers(addresses: Sequence[Address]) -> Address | None:
-    """Return the first address that accepts a connection, or a later one if those before it don't answer in time."""
-    tasks = [asyncio.ensure_future(_answers(address)) for address in addresses]
-    until = time.monotonic() + LIMIT
+def _no_tls(job: str, port: str, usable: Sequence[Address], failures: Mapping[Address, str]) -> UnansweredError:
+    """Return the error for a job none of whose addresses speaks TLS as asked for."""
+    if not usable:
+        return UnansweredError(
+            f"Port {port} of job {job} has no address that is available.", f"`twister2-job address {job}` shows why."
+        )
+    first = next(iter(failures), usable[0])
+    why = failures.get(first, "it does not answer")
+    return UnansweredError(
+        f"No address of port {port} of job {job} speaks TLS as asked for; {first.address}: {why}.",
+        f"`twister2-job check {job}` shows each address and its certificate.",
+    )
+
+
+async def _first_that_answers(
+    addresses: Sequence[Address], tls: ssl.SSLContext | None, failures: dict[Address, str]
+) -> Address | None:
+    """Return the first address that accepts a connection, or a later one if those before it don't answer in time.
+
+    Args:
+        addresses: The addresses, best first.
+        tls: How they must speak TLS, if at all.
+        failures: Gets the reason of each that speaks no such TLS.
+    """
+    tasks = [asyncio.ensure_future(_answers(address, tls, failures)) for address in addresses]
+    until = time.monotonic() + (TLS_LIMIT if tls else LIMIT)
     try:
         while True:
             answered = [i for i, task in enumerate(tasks) if task.done() and task.result()]
@@ -123,10 +168,13 @@ async def _first_that_answers(addresses: Sequence[Address]) -> Address | None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _answers(address: Address) -> bool:
-    """Tell whether an address accepts a TCP connection within `LIMIT` seconds."""
+async def _answers(address: Address, tls: ssl.SSLContext | None, failures: dict[Address, str]) -> bool:
+    """Tell whether an address accepts a TCP connection in time, and speaks the TLS that is asked for."""
 
     async def connected() -> bool:
+        if tls:
+            await handshake(address.host, address.number, tls, TLS_LIMIT)
+            return True
         for _, place in await resolve(address.host, LIMIT):
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection(place[0], address.number)
@@ -135,7 +183,10 @@ async def _answers(address: Address) -> bool:
         return False
 
     try:
-        return await asyncio.wait_for(connected(), LIMIT)
+        return await asyncio.wait_for(connected(), TLS_LIMIT if tls else LIMIT)
+    except ssl.SSLError as error:
+        failures[address] = failure(error)
+        return False
     except (OSError, asyncio.TimeoutError, TimeoutError):
         return False
 

@@ -6,7 +6,7 @@ import re
 
 from ..errors import UsageError
 from ..exposure.model import Address, JobAddresses
-from .probe import Matcher, Reply, excerpt, identity
+from .probe import Matcher, Reply, any_page, excerpt, identity
 
 PLACEHOLDER = "{worker}"
 
@@ -44,7 +44,7 @@ class Matchers:
             named = worker >= 0 and PLACEHOLDER in self._expect
             matchers.append(self._expected(self._compiled(re.escape(str(worker))) if named else self._any))
         if not matchers:
-            return None
+            return any_page if address.by_url else None
 
         def all_match(data: bytes, quiet: bool) -> Reply | None:
             reply: Reply | None = None

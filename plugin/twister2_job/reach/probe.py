@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..exposure.model import Address
-from .sockets import TIMED_OUT, failed, most_open, resolve
+from .sockets import REFUSED, TIMED_OUT, PlainStream, failed, most_open, resolve
+from .tls import TlsStream, any_certificate, failure, speaks_tls
 
 LIMIT = 1.5
 """Seconds for each step at an address during `install`; many addresses are tried at the same time."""
@@ -35,6 +38,8 @@ FRESH_SECONDS = 0.02
 """Seconds after which the next connection may begin although this one is still being made."""
 ANSWERED, WRONG, UNRESOLVED = "answered", "wrong worker", "unresolved"
 GET = b"GET / HTTP/1.0\r\nHost: twister2-job\r\n\r\n"
+_ABSENT = (404, 502, 503, 504)
+"""What a proxy answers that has no rule for a host and path, or no worker behind it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Reply:
     worker: int = -1
     wrong: str = ""
 
+
+Stream = PlainStream | TlsStream
 
 Matcher = Callable[[bytes, bool], "Reply | None"]
 """Takes all data so far, and whether the server has paused or ended; returns None if it needs more data."""
@@ -56,6 +63,14 @@ class Question:
     address: Address
     matcher: Matcher | None = None
     first: bool = False
+
+    @property
+    def request(self) -> bytes:
+        """Return what is sent: to a proxy a request for the host and path by which it knows the worker."""
+        if not self.address.by_url:
+            return GET
+        host, _, path = self.address.url.partition("://")[2].partition("/")
+        return f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,8 @@ class Answer:
 def identity(data: bytes) -> dict[str, Any] | None:
     """Return the JSON of an echo worker's answer, which may be in HTTP; None while it isn't complete."""
     with contextlib.suppress(ValueError):
-        said = json.loads(data[max(0, data.find(b"{")) :])
+        # What comes behind it may be of HTTP: a proxy sends an answer in chunks.
+        said, _ = json.JSONDecoder().raw_decode(data[max(0, data.find(b"{")) :].decode(errors="replace"))
         return said if isinstance(said, dict) else None
     return None
 
@@ -86,6 +102,17 @@ def any_echo_worker(data: bytes, _quiet: bool) -> Reply | None:
     """Match any echo worker."""
     said = identity(data)
     return Reply(said["worker"]) if said and isinstance(said.get("worker"), int) else None
+
+
+def any_page(data: bytes, quiet: bool) -> Reply | None:
+    """Match any answer in HTTP that tells of a server behind the proxy."""
+    if b"\r\n" not in data and not quiet:
+        return None
+    status = re.match(rb"HTTP/\d(?:\.\d)? (\d{3})", data)
+    if not status:
+        return Reply(wrong=f"it says {excerpt(data)}")
+    code = int(status[1])
+    return Reply(wrong=f"the proxy, or the worker, answers HTTP {code}" if code in _ABSENT else "")
 
 
 class Prober:
@@ -142,6 +169,8 @@ class Prober:
                 return await ask(question, kind, (place[0], address.number, *place[2:]), len(places) - index)
             except (asyncio.TimeoutError, TimeoutError):
                 answer = Answer(address, TIMED_OUT)
+            except ssl.SSLError as error:
+                answer = Answer(address, REFUSED, reason=failure(error))
             except OSError as error:
                 state, why = failed(error)
                 answer = Answer(address, state, reason=why)
@@ -152,9 +181,13 @@ class Prober:
         with socket.socket(kind, socket.SOCK_STREAM) as endpoint:
             endpoint.setblocking(False)
             seconds = await self._connect(endpoint, place, self._limit / shares)
+            stream: Stream = PlainStream(endpoint)
+            if speaks_tls(question.address):
+                stream = tls = TlsStream(endpoint, any_certificate(), question.address.host)
+                await asyncio.wait_for(tls.handshake(), self._limit)
             if question.matcher is None:
                 return Answer(question.address, seconds=seconds)
-            return await self._reply(question, question.matcher, endpoint, seconds)
+            return await self._reply(question, question.matcher, stream, seconds)
 
     async def _connect(self, endpoint: socket.socket, place: Any, limit: float) -> float:
         """Connect and return the seconds that took; few connect at once, see `FRESH`."""
@@ -176,23 +209,23 @@ class Prober:
         finally:
             await _ended(task)
 
-    async def _reply(self, question: Question, matcher: Matcher, endpoint: socket.socket, seconds: float) -> Answer:
+    async def _reply(self, question: Question, matcher: Matcher, stream: Stream, seconds: float) -> Answer:
         """Read until the matcher decides, the server ends, `DATA` bytes are read or the time is over."""
-        loop, address = asyncio.get_running_loop(), question.address
+        address = question.address
         until, data, spoken, ended = time.monotonic() + self._limit, b"", question.first, False
         if spoken:
-            await loop.sock_sendall(endpoint, GET)
+            await stream.send(question.request)
         while not ended:
             try:
                 wait = max(0.0, min(SILENCE, until - time.monotonic()))
-                chunk = await asyncio.wait_for(loop.sock_recv(endpoint, DATA - len(data)), wait)
+                chunk = await asyncio.wait_for(stream.receive(DATA - len(data)), wait)
                 data += chunk
                 quiet = ended = not chunk or len(data) >= DATA
             except (asyncio.TimeoutError, TimeoutError):
                 quiet, ended = True, time.monotonic() >= until
                 if not data and not spoken:
                     spoken = True
-                    await loop.sock_sendall(endpoint, GET)
+                    await stream.send(question.request)
             except OSError:
                 if not data:
                     raise

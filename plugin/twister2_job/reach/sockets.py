@@ -20,6 +20,22 @@ SPARE_FILES = 64
 REFUSED, TIMED_OUT, NO_ROUTE = "refused", "timed out", "no route"
 
 
+class PlainStream:
+    """A connected socket that does not block; who made it closes it."""
+
+    def __init__(self, endpoint: socket.socket) -> None:
+        """Store the socket."""
+        self._endpoint = endpoint
+
+    async def send(self, data: bytes) -> None:
+        """Send data."""
+        await asyncio.get_running_loop().sock_sendall(self._endpoint, data)
+
+    async def receive(self, most: int) -> bytes:
+        """Return what came, at most so many bytes; nothing at the end."""
+        return await asyncio.get_running_loop().sock_recv(self._endpoint, most)
+
+
 def most_open() -> int:
     """Return how many connections may be open at once."""
     try:

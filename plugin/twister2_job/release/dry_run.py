@@ -18,12 +18,17 @@ from ..clients.kubectl import Kubectl
 from ..clients.resources import LIMIT
 from ..errors import JobError, RefusedError
 from ..exposure.workers import Object
+from .job_objects import ROUTES
 
 MOST = 40
 """The most objects in a dry run: each is a request, and an upgrade may have thousands of Services."""
 GROUPS = 2
 """Processes of kubectl that run at the same time: each sends one object after the other."""
-ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service")
+FURTHER = ("Ingress", *ROUTES)
+"""Kinds of ways in, whose objects differ in one number or name: of each kind some are as good as all."""
+SOME = 4
+"""The most objects of each of these kinds in a dry run."""
+ORDER = ("StatefulSet", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", *FURTHER, "Service")
 """Workloads first: they hold most of what users write. RBAC objects are left out: a dry run needs their rights."""
 
 Batch = tuple[tuple[str, ...], list[Object]]
@@ -31,9 +36,10 @@ Batch = tuple[tuple[str, ...], list[Object]]
 
 _REFUSED = re.compile(
     r"is invalid:|cannot be handled as a|failed to create typed patch object|denied the request|exceeded quota|"
-    r"violates podsecurity|strict decoding error|unable to decode|validatingadmissionpolicy",
+    r"violates podsecurity|strict decoding error|unable to decode|validatingadmissionpolicy|no matches for kind",
     re.IGNORECASE,
 )
+_UNKNOWN = re.compile(r'no matches for kind "(\w+)" in version "(\S+)"')
 
 
 def changed(before: Sequence[Object], after: Sequence[Object]) -> list[Object]:
@@ -51,7 +57,9 @@ def changed(before: Sequence[Object], after: Sequence[Object]) -> list[Object]:
         if o["kind"] in ORDER and "namespace" not in o["metadata"]
         and known.get((o["kind"], o["metadata"]["name"])) != o
     ]  # fmt: skip
-    return sorted(found, key=lambda o: ORDER.index(o["kind"]))[:MOST]
+    some = [o for kind in FURTHER for o in [one for one in found if one["kind"] == kind][:SOME]]
+    chosen = [*some, *(o for o in found if o["kind"] not in FURTHER)]
+    return sorted(chosen, key=lambda o: ORDER.index(o["kind"]))[:MOST]
 
 
 async def check(
@@ -81,7 +89,8 @@ async def check(
         # Helm 3 sends a patch; for a StatefulSet, replacing the whole object is checked in the same way. Not so for a
         # Service or ConfigMap: a patch keeps fields that others have set or that can't change.
         new = [o for o in objects if (o["kind"], o["metadata"]["name"]) not in known]
-        old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known and o["kind"] == "StatefulSet"]
+        whole = ("StatefulSet", *FURTHER)
+        old = [o for o in objects if (o["kind"], o["metadata"]["name"]) in known and o["kind"] in whole]
         batches = [(("create",), new), (("replace",), old)]
     found = await asyncio.gather(*(_refusals(kubectl, words, batch) for words, batch in batches if batch))
     if refusals := list(dict.fromkeys(text for one in found for text in one)):
@@ -106,6 +115,11 @@ async def _refusals(kubectl: Kubectl, words: Sequence[str], objects: Sequence[Ob
 
 def _sentence(line: str, objects: Sequence[Object]) -> str:
     """Return a refusal without kubectl's own words, and with the object's name, which some refusals lack."""
+    if unknown := _UNKNOWN.search(line):
+        return (
+            f"{unknown[1]} of {unknown[2]}: this cluster does not serve it; install what brings it (the CRDs of the "
+            "Gateway API), or leave it out"
+        )
     line = re.sub(r"^(error|Error from server)( \([\w ]+\))?: ", "", line)
     line = re.sub(r'^error when (creating|replacing|applying patch|patching) "(STDIN|-)": ', "", line)
     if any(o["metadata"]["name"] in line for o in objects):

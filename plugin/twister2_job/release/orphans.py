@@ -16,24 +16,11 @@ from typing import Any
 from ..clients.kubectl import Kubectl
 from ..clients.messages import Step, translate
 from ..clients.messages.text import listed
-from ..clients.resources import release_selector
 from ..errors import BusyError, JobError, OutOfTimeError, RefusedError
 from ..exposure.workers import Object, number
+from .job_objects import KINDS, objects_of, path_of
 from .operation import Tools, within
 from .storage import place_of
-
-KINDS = {
-    "Service": ("api/v1", "services"),
-    "StatefulSet": ("apis/apps/v1", "statefulsets"),
-    "ConfigMap": ("api/v1", "configmaps"),
-    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
-    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
-    "ServiceAccount": ("api/v1", "serviceaccounts"),
-    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
-    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
-}
-"""The kinds that the chart makes, with their API path and plural. Services come first, so that exposures end first."""
-
 
 DELETION_WAIT = 30.0
 """Seconds to wait until the objects of an earlier run of the same name are deleted: an install would adopt them."""
@@ -70,27 +57,6 @@ def names(objects: Iterable[Object], most: int = 5) -> str:
 def _place(item: Object, order: Sequence[str]) -> tuple[int, str]:
     kind = item["kind"]
     return order.index(kind) if kind in order else len(order), item["metadata"]["name"]
-
-
-async def objects_of(kubectl: Kubectl, job: str, kinds: Iterable[str] = KINDS) -> list[Object]:
-    """Return the live objects of a job of all kinds that the user may list.
-
-    Raises:
-        JobError: The API can't be reached.
-    """
-    listed = ",".join(f"{KINDS[kind][1]}{_group(kind)}" for kind in kinds)
-    words = ("get", listed, "-l", release_selector(job), "--chunk-size=0", "-o", "json")
-    result = await kubectl.run(*words)
-    try:
-        found: list[Object] = json.loads(result.out).get("items", [])  # Only of the kinds that the user may list.
-    except ValueError:
-        raise translate(result.err, "kubectl", Step.READ) from None
-    return found
-
-
-def _group(kind: str) -> str:
-    prefix = KINDS[kind][0].split("/")
-    return f".{prefix[1]}" if prefix[0] == "apis" else ""
 
 
 def find_orphans(live: Iterable[Object], manifest: Iterable[Object], job: str, namespace: str) -> Orphans:
@@ -191,16 +157,14 @@ async def remove(kubectl: Kubectl, objects: Iterable[Object], removed: list[Obje
 async def _remove(kubectl: Kubectl, item: Object) -> str:
     """Remove one object; return why it stays, empty if it is gone."""
     metadata: Any = item["metadata"]
-    from urllib.parse import quote
-
-    prefix, plural = KINDS[item["kind"]]
-    path = f"/{prefix}/namespaces/{quote(metadata['namespace'])}/{plural}/{quote(metadata['name'])}"
     same = {"uid": metadata["uid"]}
     if item["kind"] != "StatefulSet":  # Its status changes all the time.
         same["resourceVersion"] = metadata["resourceVersion"]
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same, "propagationPolicy": "Background"}
     try:
-        result = await kubectl.run("delete", "--raw", path, "-f", "-", namespaced=False, stdin=json.dumps(body))
+        result = await kubectl.run(
+            "delete", "--raw", path_of(item), "-f", "-", namespaced=False, stdin=json.dumps(body)
+        )
     except JobError as error:
         return error.message
     low = result.err.lower()

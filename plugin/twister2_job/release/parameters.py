@@ -12,6 +12,8 @@ from ..clients.connection import Connection
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    import ssl
+
     from .operation import Request
 
 StrPath = str | os.PathLike[str]
@@ -19,6 +21,10 @@ StrPath = str | os.PathLike[str]
 LONGEST = 2**63 // 10**9
 """Seconds that Helm and kubectl can count, in nanoseconds: 292 years."""
 _TWO_WORDS = re.compile(r"--?[A-Za-z][\w-]*\s")
+
+
+def silent(text: str) -> None:
+    """Ignore a message: the default of `say`."""
 
 
 def _error(name: str, what: str, given: object, hint: str = "") -> UsageError:
@@ -68,6 +74,21 @@ def flag(name: str, given: object) -> bool:
     if not isinstance(given, bool):
         raise _error(name, "True or False", given)
     return given
+
+
+def tls(name: str, given: object) -> ssl.SSLContext | None:
+    """Return how TLS is spoken: as a context says, for True with the authorities of this machine, for False not at all.
+
+    Raises:
+        UsageError: It is neither a context nor True or False.
+    """
+    import ssl
+
+    if isinstance(given, ssl.SSLContext):
+        return given
+    if not isinstance(given, bool):
+        raise _error(name, "an ssl.SSLContext, True or False", given)
+    return ssl.create_default_context() if given else None
 
 
 def seconds(name: str, given: object) -> float:

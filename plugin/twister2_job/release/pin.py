@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..clients.input_file import descriptor
 from ..errors import NotExposedError, OutOfTimeError, UsageError
-from ..exposure.addresses import EXPOSURE, WORKER
 from ..exposure.model import JobAddresses, exposing
+from ..exposure.ways import EXPOSURE, WORKER
 from ..exposure.workers import Object, number, of_kind, table
 from .live import live_release
 
@@ -35,22 +35,24 @@ def live_numbers(objects: Sequence[Object]) -> Values:
     """
     shared: dict[str, int] = {}
     own: dict[str, Values] = {}
+    kind = "NodePort"
     for service in of_kind(objects, "Service"):
         labels = service["metadata"].get("labels") or {}
         listed = service["spec"].get("ports") or []
         ports = {port.get("name") or "worker": port["nodePort"] for port in listed if port.get("nodePort")}
         if EXPOSURE not in labels or not ports:
             continue
-        if labels.get(WORKER) is None:
-            shared = ports
-        else:
+        if labels.get(WORKER) is not None:
             own[labels[WORKER]] = {"nodePorts": ports}
+            kind = service["spec"].get("type", kind)
+        elif labels[EXPOSURE] == "nodePort":  # A shared load balancer's node ports can't be chosen.
+            shared = ports
     values: Values = {}
     if shared:
         values["nodePort"] = {"enabled": True, "port": 0, "nodePorts": shared}
     if own:
         ordered = {worker: own[worker] for worker in sorted(own, key=number)}
-        values["perWorker"] = {"enabled": True, "type": "NodePort", "count": len(own), "overrides": ordered}
+        values["perWorker"] = {"enabled": True, "type": kind, "count": len(own), "overrides": ordered}
     return values
 
 

@@ -18,7 +18,7 @@ from ..clients.messages import Step, translate
 from ..clients.messages.text import listed
 from ..clients.resources import LIMIT
 from ..errors import JobError, NoRightsError, PortTakenError, RefusedError, ValuesError
-from ..exposure.addresses import EXPOSURE, WORKER
+from ..exposure.ways import EXPOSURE, WORKER
 from ..exposure.workers import (
     FIRST_WORKER,
     INSTANCES,
@@ -29,12 +29,12 @@ from ..exposure.workers import (
     of_kind,
     worker_sets,
 )
-from . import volume_claims
+from . import load_balancers, volume_claims
 
 _SERVICE = re.compile(r'(?:Service|services) "([^"]+)" is (?:invalid|forbidden)')
 _TAKEN = re.compile(r"spec\.ports\[(\d+)\]\.nodePort: Invalid value: (\d+): provided port is already allocated")
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: ([^,\s]+), used: ([^,\s]+), limited: ([^,\s]+)")
-_QUOTA_KEYS = ("services", "count/services", "services.nodeports")
+_QUOTA_KEYS = ("services", "count/services", "services.nodeports", "services.loadbalancers")
 
 
 HOLDERS = 5.0
@@ -118,12 +118,14 @@ def lost_ports(live: Sequence[Object], rendered: Sequence[Object]) -> list[str]:
     for service in _exposures(live):
         name = service["metadata"]["name"]
         new = kept.get(name, {"spec": {}})
-        same = new["spec"].get("type") == service["spec"]["type"]
-        stays = {port.get("name") for port in _ports(new)} if same else set()
+        stays = {port.get("name") for port in _ports(new)} if load_balancers.keeps_node_ports(service, new) else set()
         lost = [str(p["nodePort"]) for p in _ports(service) if p.get("nodePort") and p.get("name") not in stays]
-        if not lost and name in kept:
+        kind = (service["spec"].get("type"), new["spec"].get("type"))
+        address = load_balancers.address_of(service) if kind[0] != kind[1] else ""
+        if not lost and not address and name in kept:
             continue
         ports = f" (node port{'s' if len(lost) > 1 else ''} {', '.join(lost)})" if lost else ""
+        ports = f" (load balancer {address})" if address else ports
         (shared if (service["metadata"].get("labels") or {}).get(WORKER) is None else own).append(f"{name}{ports}")
     sentences = []
     if shared:
@@ -165,7 +167,9 @@ def _exposures(objects: Iterable[Object]) -> list[Object]:
     return [s for s in of_kind(objects, "Service") if EXPOSURE in (s["metadata"].get("labels") or {})]
 
 
-async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Object], job: str) -> None:
+async def check(
+    kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Object], job: str, before: Sequence[Object] = ()
+) -> None:
     """Check everything.
 
     Args:
@@ -173,14 +177,16 @@ async def check(kubectl: Kubectl, live: Sequence[Object], rendered: Sequence[Obj
         live: The job's objects in the cluster; empty for an install.
         rendered: The objects of the install or upgrade.
         job: Name of the job.
+        before: The rendered objects of the revision that an upgrade builds on.
 
     Raises:
-        ValuesError: IDs of running workers would move, volume claims would change, or Services would swap node ports.
+        ValuesError: IDs of running workers would move, volume claims or the class of a load balancer would change, or
+            Services would swap node ports.
         PortTakenError: Other Services have node ports that the values ask for.
         RefusedError: The upgrade or install would exceed a quota.
     """
     moved = [*moved_workers(live, rendered), *volume_claims.changed(live, rendered, job)] if live else []
-    findings = Findings(values=moved)
+    findings = Findings(values=[*moved, *load_balancers.fixed_fields(live, rendered, before)])
     swaps = swapped(live, rendered)
     findings.values += swaps.values()
     now = {s["metadata"]["name"]: s for s in of_kind(live, "Service")}
@@ -271,8 +277,11 @@ async def _quotas(kubectl: Kubectl, made: Sequence[Object]) -> Findings:
         quotas = await kubectl.items("resourcequotas")
     except NoRightsError:
         return Findings()
-    node_ports = sum(len(_ports(s)) for s in made if s["spec"].get("type") == "NodePort")
-    needed = {"services": len(made), "count/services": len(made), "services.nodeports": node_ports}
+    balancers = [s for s in made if s["spec"].get("type") == load_balancers.TYPE]
+    giving = [s for s in made if s["spec"].get("type") == "NodePort"]
+    giving += [s for s in balancers if s["spec"].get("allocateLoadBalancerNodePorts", True)]
+    counts = (len(made), len(made), sum(len(_ports(s)) for s in giving), len(balancers))
+    needed = dict(zip(_QUOTA_KEYS, counts, strict=True))
     found = Findings()
     for quota in quotas:
         status = quota.get("status", {})

@@ -119,12 +119,12 @@ class Watcher:
         return all(name in sets and rolled_out(sets[name]) for name in names)
 
     def read_rest(self) -> None:
-        """Begin to read the Services and nodes, which are not followed: they don't change while workers start."""
+        """Begin to read Services, nodes and routes, which are not followed: they don't change while workers start."""
 
         async def read() -> Cluster:
             wanted = (self._kubectl.listed("Service", self._job), self._kubectl.listed("Node"))
             services, nodes = await asyncio.gather(*wanted)
-            return Cluster(services or [], nodes)
+            return await self._kubectl.extended(Cluster(services or [], nodes), self._job)
 
         self._rest = asyncio.ensure_future(read())
 
@@ -146,7 +146,7 @@ class Watcher:
             ready = sum(pod_ready(pod) for pod in self._seen["Pod"].values())
             if ready >= sum(replicas(one) for one in sets):
                 objects = [*rest.objects, *self._seen["StatefulSet"].values(), *self._seen["Pod"].values()]
-                return Cluster(objects, rest.nodes)
+                return rest._replace(objects=objects)
             if time.monotonic() >= until or not await event_within(self._changed, until - time.monotonic()):
                 return None
 

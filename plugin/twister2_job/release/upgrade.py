@@ -25,6 +25,7 @@ from ..exposure.workers import Object, own_sets, resizes
 from . import chart as charts
 from . import dropped_values, dry_run, orphans, preflight
 from .live import current
+from .lost_ways import lost_ways
 from .operation import PENDING, Outcome, Request, Tools, within
 from .plan import RESET, Prepared, prepare, resets_values
 from .rollout import Watcher
@@ -74,13 +75,14 @@ class Upgrade:
         try:
             if self.live:  # Otherwise nothing runs: the install was interrupted or has failed.
                 self.workload.check_upgrade(self.name, prepared.live, rendered)
-            await preflight.check(self.kubectl, objects, rendered, self.name)
+            await preflight.check(self.kubectl, objects, rendered, self.name, prepared.manifest)
         except (UsageError, ValuesError) as error:
             why = dropped_values.HINT if resets_values(self.request) else ""
             raise type(error)(error.message, " ".join(filter(None, [error.hint, why]))) from None
         if self.live:
             await dry_run.check(self.kubectl, self.helm, prepared.by_server, prepared.manifest, rendered)
-        for sentence in preflight.lost_ports(objects, rendered):
+        lost = lost_ways(prepared.manifest, rendered) if self.live else []
+        for sentence in [*preflight.lost_ports(objects, rendered), *lost]:
             self.say(sentence)
         force = []
         if self.request.force_conflicts or resizes(objects, rendered):  # The job's driver may have set the number.

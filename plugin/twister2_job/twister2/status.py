@@ -11,9 +11,11 @@ from ..clients.helm import Helm, Revision
 from ..clients.kubectl import Kubectl
 from ..clients.release import Release
 from ..exposure.addresses import report
+from ..exposure.live import with_events
 from ..exposure.mode import TWISTER2
 from ..exposure.model import SCHEMA_VERSION, JobAddresses, Worker
 from ..release import orphans
+from ..release.job_objects import objects_of
 from ..release.live import current
 from ..release.operation import PENDING
 from ..release.validation import check_chart_of
@@ -59,7 +61,7 @@ async def status(connection: Connection, name: str) -> JobStatus:
     if not history:
         raise await kubectl.missing(name)
     newest = history[-1]
-    addresses = report(name, cluster)._replace(revision=newest.number, namespace=namespace)
+    addresses = report(name, await with_events(kubectl, cluster))._replace(revision=newest.number, namespace=namespace)
     release = Release(
         name, namespace, newest.number, newest.status, newest.chart, newest.app_version, newest.updated
     )
@@ -74,7 +76,7 @@ async def _orphans(helm: Helm, kubectl: Kubectl, name: str, history: Sequence[Re
     if history[-1].status in PENDING:
         return []
     live_revision = current(history).number
-    manifest, live = await asyncio.gather(helm.manifest(name, live_revision), orphans.objects_of(kubectl, name))
+    manifest, live = await asyncio.gather(helm.manifest(name, live_revision), objects_of(kubectl, name))
     found = orphans.find_orphans(live, manifest, name, await kubectl.namespace())
     warnings = []
     if found.made_by_helm:

@@ -295,7 +295,7 @@ def test_one_worker_and_env():
 
 
 def test_the_schema_names_the_fields_of_an_address():
-    assert set(SCHEMA["definitions"]["address"]["properties"]) == set(Address._fields)
+    assert set(SCHEMA["definitions"]["address"]["properties"]) == Address("nodePort", "worker", "TCP").to_dict().keys()
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**per_worker(own(0, "job-0-0")).to_dict(), "revision": None}, SCHEMA)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import socket
 import subprocess
 import sys
 import threading
@@ -40,6 +41,51 @@ def echo_workers():
             stack.callback(process.terminate)
             assert [process.stdout.readline() for _ in mine]
         yield ports
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A function that makes certificates with their keys; `authority.path` is the certificate that signs them."""
+    folder = tmp_path_factory.mktemp("certificates")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+    def run(*words):
+        subprocess.run(("openssl", *words), check=True, capture_output=True)
+
+    own = ("-keyout", folder / "ca.key", "-out", folder / "ca.crt")
+    run("req", "-x509", *key, *own, "-subj", "/CN=authority", "-days", "9")
+
+    def sign(host, days=9, name="subjectAltName=DNS:{}"):
+        path = folder / f"{host}{days}.pem"
+        if not path.exists():
+            request, private, settings = (folder / f"{host}{days}.{end}" for end in ("csr", "key", "txt"))
+            settings.write_text(name.format(host))
+            run("req", *key, "-keyout", private, "-out", request, "-subj", "/CN=worker")
+            signed = ("-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial", "-out", path)
+            # A negative number of days makes one that has ended.
+            run("x509", "-req", "-in", request, *signed, "-days", str(days), "-extfile", settings)
+            path.write_text(path.read_text() + private.read_text())
+        return path
+
+    sign.path = folder / "ca.crt"
+    return sign
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """A dict of DNS names and their addresses; all other names are as ever."""
+    known = {"w.example.com": "127.0.0.1"}
+    real = socket.getaddrinfo
+
+    def look(host, *more, **options):
+        if host in known or str(host).endswith(".example.com"):
+            if host not in known:
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            host = known[host]
+        return real(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    return known
 
 
 class Page(http.server.BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 
@@ -72,6 +73,42 @@ def server(speak, host=LOOPBACK, number=0, delay=0.0):
         finally:
             ended.set()
             thread.join()
+
+
+def over_tls(speak, certificate):
+    """Return what a server does that speaks TLS and then calls `speak`; `certificate` is a file with its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def talk(connection):
+        with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secured:
+            speak(secured)
+
+    return talk
+
+
+def web(worker, host="", path="/", status="200 OK", chunked=False):
+    """Return what a proxy for HTTP does: it answers as a worker for one host and path, and as itself for all else."""
+
+    def speak(connection):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            piece = connection.recv(4096)
+            if not piece:
+                return
+            request += piece
+        asked, *headers = request.decode().split("\r\n")
+        if asked.split()[1] != path or (host and f"Host: {host}" not in headers):
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone")
+            return
+        body = json.dumps({"job": "job", "worker": worker, "portName": "worker"})
+        if chunked:
+            head, body = "Transfer-Encoding: chunked", f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+        else:
+            head = f"Content-Length: {len(body)}"
+        connection.sendall(f"HTTP/1.1 {status}\r\n{head}\r\n\r\n{body}".encode())
+
+    return speak
 
 
 def says(*pieces, then=0.0, pause=0.1):

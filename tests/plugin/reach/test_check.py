@@ -102,6 +102,18 @@ def test_a_failed_address_is_no_success(echo_workers):
         require(result)
 
 
+def test_what_the_cluster_refuses_is_looked_up_at_its_own_kind():
+    names = {"service": "job-w-0", "tcproute": "TCPRoute/job-w-1-worker", "ingress": "Ingress/job-w-2-ui"}
+    failed = [address(9000, state="failed", reason="refused", service=name) for name in names.values()]
+    with pytest.raises(UnansweredError) as error:
+        require(run(report(*(one._replace(address="") for one in failed))))
+    lines = error.value.message.splitlines()[1:]
+    for kind, name in names.items():
+        (line,) = [one for one in lines if f"describe {kind}`" in one]
+        assert name in line
+
+
+
 def test_the_warnings_of_the_report_are_handed_on(echo_workers):
     result = run(report(address(echo_workers[0]["worker"]))._replace(warnings=("You may not read nodes.",)))
     assert result.to_dict()["warnings"] == ["You may not read nodes."] and "You may not" in check_table(result)

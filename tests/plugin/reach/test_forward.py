@@ -195,7 +195,7 @@ def test_shared_addresses_are_for_those_who_take_any_worker(server):
     ],
 )
 def test_a_better_address_gets_a_head_start_and_no_more(monkeypatch, seconds, chosen, most):
-    async def answers(address):
+    async def answers(address, *_):
         await asyncio.sleep(seconds[address.host])
         return True
 

@@ -27,6 +27,13 @@ def test_only_what_is_added_or_changed_is_tried_workloads_first_and_no_rights():
     assert dry_run.changed([], [*many, thing("StatefulSet", "b")])[0]["kind"] == "StatefulSet"
 
 
+def test_of_routes_and_ingresses_some_stand_for_all_and_services_keep_their_place():
+    routes = [thing(kind, f"{kind}{n}") for kind in ("Ingress", "TCPRoute") for n in range(500)]
+    tried = dry_run.changed([], [*routes, thing("Service", "a"), thing("NetworkPolicy", "b")])
+    kinds = [o["kind"] for o in tried]
+    assert kinds == ["NetworkPolicy", *["Ingress"] * dry_run.SOME, *["TCPRoute"] * dry_run.SOME, "Service"]
+
+
 def test_the_users_own_objects_of_other_kinds_and_namespaces_are_left_to_helm():
     elsewhere = {**thing("ConfigMap", "a"), "metadata": {"name": "a", "namespace": "other"}}
     more = [{"apiVersion": "example.com/v1", "kind": "Odd", "metadata": {"name": "a"}}, elsewhere, thing("Secret", "a")]
@@ -58,6 +65,11 @@ def attempt(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("said", "told"),
     [
+        (
+            'error: resource mapping not found for name: "job-worker" namespace: "data" from "STDIN": no matches for '
+            'kind "TCPRoute" in version "gateway.networking.k8s.io/v1"',
+            "TCPRoute of gateway.networking.k8s.io/v1: this cluster does not serve it; install what brings it",
+        ),
         (
             'Error from server (Invalid): StatefulSet.apps "job-0" is invalid: spec: Forbidden: updates to statefulset',
             'StatefulSet.apps "job-0" is invalid',

@@ -153,7 +153,20 @@ def _unreadable_object(found: Found) -> JobError:
     )
 
 
+def _fixed_field(found: Found) -> JobError:
+    return RefusedError(
+        f"The load balancer of Service {found[1]} can't change its {found[2]}.",
+        "Leave it as it is, or switch this way in off and on again, which gives up the load balancer's address.",
+    )
+
+
 PORTS = (
+    rule(
+        "load balancer is fixed",
+        r'Service "([^"]+)" is invalid: [^\n]*spec\.(loadBalancerClass|healthCheckNodePort): Invalid value: [^\n]*?'
+        r"(?:may not change once set|[Ff]ield is immutable)",
+        _fixed_field,
+    ),
     rule("port taken", _TAKEN.pattern, _taken),
     rule("port outside", _RANGE.pattern, _port_outside_range),
 )

@@ -36,6 +36,8 @@ FOREIGN = (
 )
 APPLYING = "server-side apply failed for object data/a /v1, Kind=Service: "
 TAKEN = 'Service "a" is invalid: spec.ports[0].nodePort: Invalid value: 31111: provided port is already allocated'
+CLASS = 'Service "a" is invalid: spec.loadBalancerClass: Invalid value: "b": may not change once set'
+HEALTH = 'Service "a" is invalid: spec.healthCheckNodePort: Invalid value: 30002: field is immutable'
 OUTSIDE = (
     'Service "a" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of '
     "valid ports is 30000-32767"
@@ -134,6 +136,12 @@ ANSWERS = [
      'Error from server (AlreadyExists): object is being deleted: namespaces "data" already exists'),
     ("object is going", H, APPLY, BusyError, ["services/a of an earlier run"],  # source
      INSTALL + 'object is being deleted: services "a" already exists'),
+    ("load balancer is fixed", H, APPLY, RefusedError, ["of Service a can't change its loadBalancerClass"],  # source
+     f'{UPGRADE}cannot patch "a" with kind Service: {CLASS}'),
+    ("load balancer is fixed", H, APPLY, RefusedError, ["of Service a can't change its loadBalancerClass"],  # source
+     f"{UPGRADE}{APPLYING}{CLASS}"),
+    ("load balancer is fixed", H, APPLY, RefusedError, ["of Service a can't change its healthCheckNodePort"],  # source
+     f'{UPGRADE}cannot patch "a" with kind Service: {HEALTH}'),
     ("quota", H, APPLY, RefusedError, ["Quota q", "used services.nodeports=4, allowed services.nodeports=0"],
      f"{INSTALL}2 errors occurred:\n\t* {QUOTA}\n\t* {QUOTA}"),
     ("quota", H, APPLY, RefusedError, ["Quota q"], f"{INSTALL}{APPLYING}{QUOTA}\n{APPLYING}{QUOTA}"),
