@@ -22,7 +22,11 @@ def demo(run, kube, namespace, cluster_kubeconfig, tmp_path):
     environment = {"KUBECONFIG": str(path), "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
     helm = os.path.dirname(run("sh", "-c", "command -v helm").stdout.strip())
     environment["PATH"] = f"{helm}:{environment['PATH']}"
-    return lambda name, *words: run(str(REPOSITORY / "devcluster" / name), *words, env=environment, timeout=420)
+
+    def start(name, *words, **variables):
+        return run(str(REPOSITORY / "devcluster" / name), *words, env=environment | variables, timeout=420)
+
+    return start
 
 
 @only_newest_helm
@@ -33,6 +37,19 @@ def test_demo_prints_addresses_that_answer(demo):
     assert {job for _, job, _ in replies} == {"demo", "demo-helm"} and len({port for port, _, _ in replies}) == 2
     again = demo("demo")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+@only_newest_helm
+def test_demo_shows_the_ways_in_that_it_is_asked_for(demo):
+    result = demo("demo", WITH="load-balancer,gateway,ingress", GATEWAY_PORTS="18000")
+    assert result.returncode == 0, result.stdout + result.stderr
+    checked = result.stdout.split("$ twister2-job check demo")[-1].split(" addresses answer from this machine")[0]
+    answered = set(re.findall(r"^(any|\d) .* (\w+) +answered +\S+ +(\d) ", checked, re.MULTILINE))
+    ways = {way for _, way, _ in answered}
+    assert ways == {"nodePort", "perWorker", "loadBalancer", "gateway"}, checked
+    own = {(asked, by) for asked, way, by in answered if way in ("gateway", "perWorker")}
+    assert own == {("0", "0"), ("1", "1"), ("2", "2")}
+    assert re.search(r'http://demo\.example\.com/\n\{"job": "demo", "worker": \d', result.stdout), result.stdout
 
 
 @only_newest_helm

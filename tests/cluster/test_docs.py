@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import gateways
 from tests.cluster.conftest import HELM_VERSIONS, alone
+from tests.cluster.test_ingress import needs_ingress
 from tests.conftest import REPOSITORY
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -20,6 +22,9 @@ RUNS = [
     ("docs/wrapper.md", HELM_VERSIONS[-1]),
     ("docs/twister2.md", HELM_VERSIONS[-1]),
     ("docs/persistence.md", HELM_VERSIONS[-1]),
+    ("docs/load-balancers.md", HELM_VERSIONS[-1]),
+    ("docs/gateway.md", HELM_VERSIONS[-1]),
+    ("docs/ingress.md", HELM_VERSIONS[-1]),
     ("README.md", HELM_VERSIONS[-1]),
 ]
 
@@ -35,7 +40,11 @@ def own_kubeconfig(run, kube, namespace, tmp_path, cluster_kubeconfig):
 
 
 @pytest.mark.parametrize(("page", "helm"), RUNS, indirect=["helm"])
-def test_every_command_works(run, helm, own_kubeconfig, page, checkout, tmp_path):
+def test_every_command_works(run, kube, helm, own_kubeconfig, page, checkout, tmp_path):
+    if page == "docs/gateway.md":
+        gateways.needed(kube)
+    if page == "docs/ingress.md":
+        needs_ingress(kube)
     blocks = [block for block in BLOCK.findall((REPOSITORY / page).read_text()) if not MAKE.match(block)]
     assert len(blocks) >= 2
     virtual_environment = tmp_path / "venv"

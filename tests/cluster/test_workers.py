@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.cluster import gateways
 from tests.cluster.conftest import alone, eventually, only_newest_helm
 from tests.conftest import CI_VALUES
 
@@ -82,7 +83,9 @@ def test_helm_test_fails_when_a_worker_does_not_answer(release):
 
 @only_newest_helm  # tests/chart compares what each Helm renders.
 @pytest.mark.parametrize("values", RUNNABLE, ids=[path.stem for path in RUNNABLE])
-def test_every_ci_values_file_runs(release, values):
+def test_every_ci_values_file_runs(release, kube, values):
+    if values.stem.startswith("gateway-"):
+        gateways.needed(kube)
     with alone(values.stem):  # Some of them fix node ports.
         release.install("-f", str(values))
         release.helm("uninstall", "--wait", "--timeout", "60s")

@@ -68,7 +68,10 @@ def test_each_run_has_a_znode_of_its_own_and_rerun_says_so_first(zookeeper, subm
 
 
 def test_a_run_that_finds_the_znode_of_an_earlier_one_is_lost_and_the_advice_mends_it(
-    zookeeper, command, job, packaged  # noqa: F811
+    zookeeper,
+    command,
+    job,
+    packaged,  # noqa: F811
 ):
     """A package that Twister2's own client made is run as it is: at one path each time."""
     words = packaged((1, 1), config={SERVER: "zookeeper:2181"})
