@@ -1,7 +1,13 @@
 """What a release does not have and the cluster does: never made, taken back, found, and removed."""
 
+import asyncio
 import json
 import re
+
+import pytest
+from twister2_job.clients.connection import Connection
+from twister2_job.clients.kubectl import Kubectl
+from twister2_job.release import orphans
 
 from tests.cluster.conftest import BAD, only_newest_helm, refused
 
@@ -140,3 +146,25 @@ def test_a_refusal_in_the_midst_of_an_upgrade_takes_back_what_was_added(
     assert [name for name in left() if not name.startswith("sh.helm")] == before and release.uids() == pods
     kube("-n", namespace, "delete", "resourcequota", "few")
     assert command("upgrade", job, *wanted).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [
+        (("--subresource=status", '{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}}'), False),
+        (('{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}',), True),
+        (('{"spec": {"sessionAffinity": "ClientIP"}}',), True),
+    ],
+    ids=["by its controller", "taken over", "by a user"],
+)
+def test_what_only_a_controller_changes_meanwhile_is_removed(kube, namespace, cluster_kubeconfig, change, stays):
+    kube("-n", namespace, "create", "service", "loadbalancer", "left", "--tcp=9000:9000")
+    item = json.loads(kube("-n", namespace, "get", "service", "left", "-o", "json"))
+    *options, patch = change
+    kube("-n", namespace, "patch", "service", "left", "--type=merge", *options, "-p", patch)
+    client, removed = Kubectl(Connection(cluster_kubeconfig, namespace=namespace)), []
+    told = asyncio.run(orphans.remove(client, [item], removed))
+    assert told == (["Service left stays: it has been changed meanwhile."] if stays else [])
+    assert len(removed) == (not stays)
+    left = kube("-n", namespace, "get", "service", "left", "--ignore-not-found", "-o", "name").strip()
+    assert bool(left) == stays

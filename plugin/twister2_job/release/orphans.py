@@ -26,6 +26,8 @@ DELETION_WAIT = 30.0
 """Seconds to wait until the objects of an earlier run of the same name are deleted: an install would adopt them."""
 AT_ONCE = 8
 """Number of objects that are removed at the same time."""
+TRIES = 4
+"""How often an object's removal is tried while only its status changes."""
 SWEEP = 60.0
 """Seconds that the removal of all orphans may take."""
 
@@ -125,7 +127,7 @@ async def require_unowned(kubectl: Kubectl, job: str, objects: Iterable[Object],
 
 
 async def remove(kubectl: Kubectl, objects: Iterable[Object], removed: list[Object]) -> list[str]:
-    """Remove objects, each only if it has not changed since it was read; return a sentence for each that stays.
+    """Remove objects, each only if nobody has changed it since it was read; return a sentence for each that stays.
 
     The API server compares: an object that another run took over meanwhile, such as an upgrade that adopts it, stays.
 
@@ -156,23 +158,36 @@ async def remove(kubectl: Kubectl, objects: Iterable[Object], removed: list[Obje
 
 async def _remove(kubectl: Kubectl, item: Object) -> str:
     """Remove one object; return why it stays, empty if it is gone."""
-    metadata: Any = item["metadata"]
-    same = {"uid": metadata["uid"]}
-    if item["kind"] != "StatefulSet":  # Its status changes all the time.
-        same["resourceVersion"] = metadata["resourceVersion"]
-    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same, "propagationPolicy": "Background"}
-    try:
-        result = await kubectl.run(
-            "delete", "--raw", path_of(item), "-f", "-", namespaced=False, stdin=json.dumps(body)
-        )
-    except JobError as error:
-        return error.message
-    low = result.err.lower()
-    if not result.code or "not found" in low or "notfound" in low:
-        return ""
-    if "conflict" in low or "precondition" in low:
-        return "it has been changed meanwhile."
-    return translate(result.err, "kubectl", Step.REMOVE).message
+    for _ in range(TRIES):
+        metadata: Any = item["metadata"]
+        same = {"uid": metadata["uid"]}
+        if item["kind"] != "StatefulSet":  # Its status changes all the time.
+            same["resourceVersion"] = metadata["resourceVersion"]
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": same, "propagationPolicy": "Background"}
+        path = path_of(item)
+        try:
+            result = await kubectl.run("delete", "--raw", path, "-f", "-", namespaced=False, stdin=json.dumps(body))
+            low = result.err.lower()
+            if not result.code or "not found" in low or "notfound" in low:
+                return ""
+            if "conflict" not in low and "precondition" not in low:
+                return translate(result.err, "kubectl", Step.REMOVE).message
+            now = await kubectl.run("get", "--raw", path, namespaced=False)
+        except JobError as error:
+            return error.message
+        # A controller writes the status of a load balancer, a route or an Ingress whenever it likes.
+        if now.code or _owned(item) != _owned(item := json.loads(now.out)):
+            break
+    return "it has been changed meanwhile."
+
+
+def _owned(item: Object) -> tuple[object, ...]:
+    """Return what of an object another run of Helm, or a user, would have changed, and a controller would not."""
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    helms = {key: value for key, value in annotations.items() if key.startswith("meta.helm.sh/")}
+    content = {key: value for key, value in item.items() if key not in ("metadata", "status", "apiVersion", "kind")}
+    return metadata["uid"], metadata.get("labels"), metadata.get("ownerReferences"), helms, content
 
 
 async def clear(tools: Tools, job: str, rendered: Sequence[Object]) -> None:

@@ -1,6 +1,7 @@
 """What an upgrade says of the routes, ListenerSets and Ingresses that it gives up."""
 
 import asyncio
+import copy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +53,56 @@ def test_closing_the_ways_to_single_workers_is_said_with_what_keeps_them():
 def test_another_host_gives_the_old_one_up():
     (told,) = lost_ways(rendered(INGRESS), rendered(INGRESS, "ingress.host=new.example.com"))
     assert told.startswith("Ingress job-worker (all.example.com/): this way in is given up")
+
+
+OWN_BY_PORT = (GATEWAY, OWN, PORTS)
+AT = "at the Gateway gateways/public"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        (
+            OWN_BY_PORT,
+            "gateway.perWorker.listenerSet.portBase.worker=20001",
+            f"ListenerSet job-0 (port 20000, port 20001 for worker-1 by TCP {AT})",
+        ),
+        (
+            OWN_BY_PORT,
+            "gateway.parentRefs[0].name=internal",
+            f"ListenerSet job-0 (port 20000 for worker-0 by TCP {AT}, port 20001 for worker-1 by TCP {AT})",
+        ),
+        ((GATEWAY, HTTP), "gateway.parentRefs[0].name=internal", f"HTTPRoute job-worker (a.example.com {AT})"),
+        (
+            (GATEWAY, "gateway.ports.worker.sectionName=tcp"),
+            "gateway.ports.worker.sectionName=tcp2",
+            f"TCPRoute job-worker ({AT} listener tcp)",
+        ),
+        (
+            (INGRESS, "ingress.className=nginx"),
+            "ingress.className=traefik",
+            "Ingress job-worker (all.example.com/ by HTTP of class nginx)",
+        ),
+        (
+            (INGRESS, "ingress.tls.enabled=true,ingress.tls.secretName=tls"),
+            "ingress.tls.enabled=false,ingress.tls.secretName=",
+            "Ingress job-worker (all.example.com/ by HTTPS of the default class)",
+        ),
+    ],
+    ids=["other numbers", "ListenerSet's Gateway", "route's Gateway", "listener", "class", "TLS"],
+)
+def test_what_leads_elsewhere_is_said(before, after, named):
+    (told,) = lost_ways(rendered(*before), rendered(*before, after))
+    assert told.startswith(f"{named}: ")
+
+
+def test_a_protocol_that_is_given_up_is_said():
+    live = rendered(*OWN_BY_PORT)
+    both = copy.deepcopy(live)
+    (listeners,) = [one["spec"]["listeners"] for one in both if one["kind"] == "ListenerSet"]
+    listeners.append({"name": "udp-0", "port": 20000, "protocol": "UDP"})
+    (told,) = lost_ways(both, live)
+    assert told.startswith(f"ListenerSet job-0 (port 20000 for udp-0 by UDP {AT}): ")
 
 
 def test_a_listener_that_moves_to_another_set_is_not_lost():
