@@ -11,15 +11,21 @@ from typing import Any
 from ..errors import NotExposedError, PendingError, UnansweredError
 from ..exposure.model import SCHEMA_VERSION, Address, JobAddresses, exposing
 from ..exposure.nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
-from . import dns, tls
+from .certificates import WRONG_CERTIFICATE, Certificate, certificates
+from .dns import WRONG_DNS, misled
 from .identity import Matchers
 from .probe import ANSWERED, UNRESOLVED, WRONG, Prober, Question
 from .sockets import NO_ROUTE, REFUSED, TIMED_OUT
 
 LIMIT = 3.0
 """Seconds for an address unless the user sets another time."""
+END = 30.0
+"""Seconds for all certificates and names, which are looked at when the addresses were asked, however many there are."""
+STEPS = 4
+"""So many of the user's limits it is at least: a certificate takes up to three connections."""
 SKIPPED = "skipped"
-WRONG_DNS, WRONG_CERTIFICATE = "wrong DNS record", "wrong certificate"
+LATE = "connected, then timed out"
+"""Not a state, but a cause: no wall is in the way."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,12 @@ async def check(
         if not why
     ]
     wanted = [question.address for question in questions]
-    found, shown, misled = await asyncio.gather(
-        Prober(timeout).ask_all(questions), tls.certificates(wanted, 2 * timeout), dns.misled(wanted, timeout)
+    prober = Prober(timeout)
+    found = await prober.ask_all(questions)
+    end = max(END, STEPS * timeout)
+    answering = [answer.address for answer in found if answer.state == ANSWERED]
+    shown, (clauses, unsure) = await asyncio.gather(
+        certificates(answering, timeout, end), misled(wanted, timeout, prober.names(), end)
     )
     answers = iter(found)
     results = []
@@ -156,18 +166,18 @@ async def check(
         answer = next(answers)
         took = round(answer.seconds * 1000, 3)
         state, reason = answer.state, answer.reason
-        certificate = shown.get((address.host, address.number), tls.Certificate())
-        if clause := misled.get(address.host):
+        certificate = shown.get((address.host, address.number), Certificate())
+        if clause := clauses.get(address.host):
             # A CDN or NAT may be in front: whoever shows who it is is the right one.
             known = state == ANSWERED and bool(echo or expect or certificate.trusted)
             state, reason = (state, clause) if known or state == UNRESOLVED else (WRONG_DNS, clause)
         if answer.state == ANSWERED:
             notes[certificate.note] = None
         if state == ANSWERED and certificate.problem:
-            state, reason = WRONG_CERTIFICATE, certificate.problem
+            state, reason = certificate.state, certificate.problem
         results.append(AddressResult(worker, address, state, took, answer.worker, reason))
     checked = "checked" if echo or expect else "not checked"
-    warnings = [*report.warnings, *matchers.warnings, *filter(None, notes)]
+    warnings = [*report.warnings, *matchers.warnings, *filter(None, notes), *unsure]
     return CheckResult(
         report.job, report.namespace, socket.gethostname(), checked, tuple(results), warnings=tuple(warnings)
     )
@@ -216,6 +226,7 @@ def _causes(result: CheckResult) -> list[str]:
         REFUSED: "nothing listens there, or a NetworkPolicy or firewall rejects it; "
         f"`twister2-job status {result.job}` shows whether the workers are ready",
         TIMED_OUT: f"a firewall, security group or NetworkPolicy drops the packets; {through}",
+        LATE: "it takes connections but is slow to answer; a longer --timeout tells whether it does at all",
         NO_ROUTE: f"this machine has no way to that network (VPN, IPv6?); {through}",
         WRONG_DNS: "set the DNS record, or wait until name servers have forgotten the old one",
         WRONG_CERTIFICATE: "give the proxy a certificate for this host (ingress.tls.secretName, or the Gateway's "
@@ -238,7 +249,7 @@ def _causes(result: CheckResult) -> list[str]:
         )
         left = [r for r in left if r.address.source not in node_sources or r.state == SKIPPED]
     for state, remedy in remedies.items():
-        if found := [r for r in left if (r.address.state if r.state == SKIPPED else r.state) == state]:
+        if found := [r for r in left if _cause(r) == state]:
             lines.append(f"{_described(found)}: {remedy}")
     by_kind: dict[str, list[AddressResult]] = {}
     for one in left:
@@ -249,6 +260,13 @@ def _causes(result: CheckResult) -> list[str]:
         why = f"`kubectl --namespace {result.namespace} describe {kind}` shows why"
         lines.append(f"{_described(found)}: {why}")
     return lines
+
+
+def _cause(result: AddressResult) -> str:
+    """Return by which remedy a result is told: its state, or that of its address if it was not asked."""
+    if result.state == TIMED_OUT and result.milliseconds:
+        return LATE
+    return result.address.state if result.state == SKIPPED else result.state
 
 
 def _described(found: Sequence[AddressResult]) -> str:

@@ -101,7 +101,8 @@ async def choose(
         found: The job's addresses.
         worker: Worker ID; None means any worker.
         port: Name of the worker's port.
-        tls: Take only an address that speaks TLS, with a certificate that is right for this context.
+        tls: Take only an address that speaks TLS, with a certificate that is right for this context; then it is never
+            None, and what can't be tried is not taken.
 
     Raises:
         UnansweredError: No address speaks TLS as asked for: a forward has another name, so there is none.
@@ -109,17 +110,20 @@ async def choose(
     """
     own = [a for w in found.workers if worker in (None, w.id) for a in w.addresses]
     named = [a for a in (own if worker is not None else [*found.shared, *own]) if a.port == port]
-    usable = [a for a in named if a.state == "available" and a.host and a.number and (tls or not speaks_tls(a))]
-    if not tls:  # Behind a proxy for HTTP no other protocol reaches the worker.
-        usable.sort(key=lambda a: a.by_url)
-    datagrams = any(a.protocol != "TCP" for a in named)
+    available = [a for a in named if a.state == "available" and a.host and a.number]
     # A Twister2 worker that itself listens on its worker port is killed by connections of other protocols.
-    if not datagrams and not (found.mode == "twister2" and port == "worker"):
+    fragile = found.mode == "twister2" and port == "worker"
+    if tls:
+        usable = [a for a in available if a.protocol == "TCP" and (speaks_tls(a) or not fragile)][:MOST]
         failures: dict[Address, str] = {}
-        chosen = await _first_that_answers(usable[:MOST], tls, failures)
-        if tls and not chosen:
-            raise _no_tls(found.job, port, usable, failures)
-        return chosen
+        if chosen := await _first_that_answers(usable, tls, failures):
+            return chosen
+        raise _no_tls(found.job, port, available, usable, failures)
+    # Behind a proxy for HTTP no other protocol reaches the worker.
+    usable = sorted((a for a in available if not speaks_tls(a)), key=lambda a: a.by_url)
+    datagrams = any(a.protocol != "TCP" for a in named)
+    if not datagrams and not fragile:
+        return await _first_that_answers(usable[:MOST], None, {})
     if not os.environ.get("KUBERNETES_SERVICE_HOST"):  # Kubernetes sets it in every pod.
         usable = [a for a in usable if a.source not in INSIDE_ONLY]
     if datagrams and not usable and (waiting := [a for a in named if a.state != "available"]):
@@ -128,17 +132,25 @@ async def choose(
     return usable[0] if usable else None
 
 
-def _no_tls(job: str, port: str, usable: Sequence[Address], failures: Mapping[Address, str]) -> UnansweredError:
+def _no_tls(
+    job: str, port: str, available: Sequence[Address], tried: Sequence[Address], failures: Mapping[Address, str]
+) -> UnansweredError:
     """Return the error for a job none of whose addresses speaks TLS as asked for."""
-    if not usable:
+    if not available:
         return UnansweredError(
             f"Port {port} of job {job} has no address that is available.", f"`twister2-job address {job}` shows why."
         )
-    first = next(iter(failures), usable[0])
-    why = failures.get(first, "it does not answer")
+    if tried:
+        first = next(iter(failures), tried[0])
+        why = failures.get(first, "it does not answer")
+        hint = f"`twister2-job check {job}` shows each address and its certificate."
+    else:
+        first = available[0]
+        other = first.protocol != "TCP"
+        why = f"it is of {first.protocol}" if other else "it is not tried, since a stranger can kill a Twister2 worker"
+        hint = "Leave out tls, or expose a port over TLS: through an Ingress, or a Gateway's HTTPS or TLS listener."
     return UnansweredError(
-        f"No address of port {port} of job {job} speaks TLS as asked for; {first.address}: {why}.",
-        f"`twister2-job check {job}` shows each address and its certificate.",
+        f"No address of port {port} of job {job} speaks TLS as asked for; {first.address}: {why}.", hint
     )
 
 
@@ -173,7 +185,7 @@ async def _answers(address: Address, tls: ssl.SSLContext | None, failures: dict[
 
     async def connected() -> bool:
         if tls:
-            await handshake(address.host, address.number, tls, TLS_LIMIT)
+            await handshake(address.host, address.number, tls, TLS_LIMIT, within=TLS_LIMIT)
             return True
         for _, place in await resolve(address.host, LIMIT):
             with contextlib.suppress(OSError):

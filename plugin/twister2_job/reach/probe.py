@@ -138,6 +138,16 @@ class Prober:
         finally:  # If interrupted, no task, name lookup or socket is left.
             await _ended(*tasks, *self._names.values())
 
+    def names(self) -> dict[str, set[str] | None]:
+        """Return the IP addresses of the hosts looked up: none if DNS knows none, None if it did not say in time."""
+        found: dict[str, set[str] | None] = {}
+        for host, task in self._names.items():
+            if task.done() and not task.cancelled():
+                error = task.exception()
+                late = isinstance(error, (asyncio.TimeoutError, TimeoutError))
+                found[host] = None if late else set() if error else {str(place[0]) for _, place in task.result()}
+        return found
+
     async def ask(self, question: Question) -> Answer:
         """Ask one address, again and again until it answers or the time of `patience` is over."""
         pause = PAUSE

@@ -1,35 +1,25 @@
-"""TLS to addresses: streams for probing, and whether a certificate is of the host and of today.
+"""TLS to addresses: which want it, a stream for probing, and a handshake alone.
 
-A probe talks to whoever answers, with the host's name in the handshake (SNI). The certificate is looked at on its own,
-so that one that is wrong is told as such, and not as a connection that fails.
+A probe talks to whoever answers, with the host's name in the handshake (SNI).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
+import functools
 import socket
 import ssl
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..exposure.model import Address
-from ..exposure.nodes import family, host_port
+from ..exposure.nodes import family
 from .sockets import resolve
 
 SCHEMES = ("https://", "tls://", "grpcs://")
 """Beginnings of the URLs of addresses that speak TLS."""
-SOON = 14.0
-"""Days before its end from which a certificate is warned of."""
 CHUNK = 2**16
-LEAST = 10.0
-"""The fewest seconds for a certificate: it takes up to three connections."""
-CONNECT = 3.0
-"""Seconds for each step at a host; the whole is limited by who asks."""
-_EXPIRED, _NOT_YET, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64
-"""OpenSSL's codes: X509_V_ERR_CERT_HAS_EXPIRED, ..._NOT_YET_VALID, ..._HOSTNAME_MISMATCH, ..._IP_ADDRESS_MISMATCH."""
 
 
 def speaks_tls(address: Address) -> bool:
@@ -37,9 +27,13 @@ def speaks_tls(address: Address) -> bool:
     return address.protocol == "TCP" and address.url.startswith(SCHEMES)
 
 
+@functools.cache
 def any_certificate() -> ssl.SSLContext:
-    """Return a context that accepts every certificate: for questions, to which nothing secret belongs."""
-    context = ssl.create_default_context()
+    """Return a context that accepts every certificate: for questions, to which nothing secret belongs.
+
+    It is one for all, and without authorities: to read those for each handshake would hold up all others.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
@@ -118,108 +112,44 @@ def failure(error: ssl.SSLError) -> str:
     return f"connected, but the TLS handshake fails: {said}"
 
 
-class Certificate(NamedTuple):
-    """What is wrong with a certificate (`problem`), or only worth a warning (`note`); both may be empty.
-
-    It is `trusted` if it is of its host, of today, and of an authority that is trusted here.
-    """
-
-    problem: str = ""
-    note: str = ""
-    trusted: bool = False
-
-
-async def certificates(
-    addresses: Sequence[Address], limit: float, context: ssl.SSLContext | None = None
-) -> dict[tuple[str, int], Certificate]:
-    """Return the certificate at each host and port number of the addresses that speak TLS; a note if none was shown.
-
-    Args:
-        addresses: Any addresses.
-        limit: Seconds for each host; at least `LEAST`.
-        context: What it trusts beside the certificate itself; None means the authorities of this machine.
-    """
-    places = sorted({(a.host, a.number) for a in addresses if speaks_tls(a)})
-    turn = asyncio.Semaphore(16)
-
-    async def one(host: str, number: int) -> Certificate:
-        async with turn:
-            with contextlib.suppress(OSError, asyncio.TimeoutError, TimeoutError):
-                return await asyncio.wait_for(_certificate(host, number, context), max(limit, LEAST))
-        return Certificate(note=f"The certificate at {host_port(host, number)} could not be looked at.")
-
-    found = await asyncio.gather(*(one(*place) for place in places))
-    return dict(zip(places, found, strict=True))
-
-
-async def _certificate(host: str, number: int, context: ssl.SSLContext | None) -> Certificate:
-    """Return what is to say of the certificate at a host and port number."""
-    try:
-        trusted = context or ssl.create_default_context()
-        return Certificate(note=_late(host, number, await _shown(host, number, trusted)), trusted=True)
-    except ssl.SSLCertVerificationError:
-        pass  # Its name and time are looked at without its authority, which need not be one that this machine knows.
-    shown = (await handshake(host, number, any_certificate(), CONNECT)).getpeercert(binary_form=True)
-    alone = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(shown or b""))
-    alone.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    at = host_port(host, number)
-    try:
-        late = _late(host, number, await _shown(host, number, alone))
-    except ssl.SSLCertVerificationError as error:
-        if error.verify_code in (_OTHER_NAME, _OTHER_ADDRESS):
-            return Certificate(f"the certificate is of another name than {host}")
-        if error.verify_code in (_EXPIRED, _NOT_YET):
-            when = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
-            return Certificate(f"the certificate {when}")
-        return Certificate(f"the certificate is refused: {error.verify_message}")
-    unknown = f"The certificate at {at} is of no authority that this machine trusts."
-    return Certificate(note=" ".join(filter(None, (unknown, late))))
-
-
-async def handshake(host: str, number: int, context: ssl.SSLContext, limit: float) -> ssl.SSLObject:
+async def handshake(
+    host: str, number: int, context: ssl.SSLContext, limit: float, within: float | None = None
+) -> ssl.SSLObject:
     """Return the TLS object of a connection to a host that has been made and ended again.
 
     Args:
         host: DNS name or IP address.
         number: Port number.
         context: How the certificate is checked.
-        limit: Seconds for the lookup of the name, and for each of its IP addresses.
+        limit: Seconds for each step: the lookup of the name, connecting (of which each IP address that is left gets an
+            equal part), and the handshake.
+        within: Seconds for all of it, of which each IP address that is left gets an equal part too; None: any.
 
     Raises:
         ssl.SSLError: The server speaks no TLS, or its certificate is refused.
         OSError: Nothing answers.
-        TimeoutError: Nothing answers in time.
+        asyncio.TimeoutError: Nothing answers in time; on Python 3.10 that is no OSError.
     """
+    until = None if within is None else time.monotonic() + within
 
-    async def at(kind: int, place: Any) -> ssl.SSLObject:
+    async def at(kind: int, place: Any, shares: int) -> ssl.SSLObject:
         with socket.socket(kind, socket.SOCK_STREAM) as endpoint:
             endpoint.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(endpoint, (place[0], number, *place[2:]))
+            connecting = asyncio.get_running_loop().sock_connect(endpoint, (place[0], number, *place[2:]))
+            await asyncio.wait_for(connecting, limit / shares)
             stream = TlsStream(endpoint, context, host)
-            await stream.handshake()
+            await asyncio.wait_for(stream.handshake(), limit)
             return stream.tls
 
-    error: OSError = ConnectionError(host)
-    for kind, place in await resolve(host, limit):
+    error: Exception = ConnectionError(host)
+    places = await resolve(host, limit)
+    for index, (kind, place) in enumerate(places):
+        shares = len(places) - index
+        seconds = None if until is None else (until - time.monotonic()) / shares
         try:
-            return await asyncio.wait_for(at(kind, place), limit)
+            return await asyncio.wait_for(at(kind, place, shares), seconds)
         except ssl.SSLError:
             raise
-        except OSError as failed:
+        except (OSError, asyncio.TimeoutError) as failed:
             error = failed
     raise error
-
-
-async def _shown(host: str, number: int, context: ssl.SSLContext) -> dict[str, Any]:
-    """Return the fields of the certificate at a host, checked by the context."""
-    return dict((await handshake(host, number, context, CONNECT)).getpeercert() or {})
-
-
-def _late(host: str, number: int, fields: dict[str, Any]) -> str:
-    """Return a sentence if a certificate ends soon."""
-    end = ssl.cert_time_to_seconds(fields["notAfter"])
-    days = (end - time.time()) / 86400
-    if days > SOON:
-        return ""
-    day = datetime.datetime.fromtimestamp(end, datetime.timezone.utc).date()
-    return f"The certificate at {host_port(host, number)} ends on {day}, in {max(0, int(days))} days."

@@ -7,7 +7,7 @@ import ssl
 import pytest
 from twister2_job import Job
 from twister2_job.errors import UnansweredError, UsageError
-from twister2_job.reach import tls
+from twister2_job.reach import certificates
 from twister2_job.reach.check import require
 from twister2_job.reach.connect import Endpoint, choose
 
@@ -116,24 +116,16 @@ def test_a_certificate_for_an_ip_address(authority, trusted):
 
 def test_one_certificate_of_many_workers_is_looked_at_once(names, authority, trusted, monkeypatch):
     seen = []
-    real = tls._certificate
+    real = certificates._certificate
 
     async def counted(*arguments):
         seen.append(arguments[:2])
         return await real(*arguments)
 
-    monkeypatch.setattr(tls, "_certificate", counted)
+    monkeypatch.setattr(certificates, "_certificate", counted)
     with secured(authority("w.example.com", days=90)) as place:
         run(report(*[place] * 20), timeout=2)
         assert seen == [(place.host, place.number)]
-
-
-def test_a_certificate_that_is_not_shown_is_told(names, authority, trusted, monkeypatch):
-    monkeypatch.setattr(tls, "LEAST", 0.0)
-    with secured(authority("w.example.com", days=90)) as place:
-        found = asyncio.run(tls.certificates([place], 0.0))
-        note = f"The certificate at {place.address} could not be looked at."
-        assert found == {(place.host, place.number): tls.Certificate(note=note)}
 
 
 def test_where_no_tls_is_spoken_the_connection_is_told_to_be_the_problem(names):
