@@ -7,6 +7,7 @@ import stat
 import sys
 
 import pytest
+from twister2_job.cli.addresses import Publish
 from twister2_job.cli.jobs import finish
 from twister2_job.cli.output import addresses_table
 from twister2_job.cli.printing import print_addresses
@@ -87,7 +88,19 @@ def test_what_is_known_is_shown_and_the_rest_keeps_a_change_or_a_check_from_succ
         asyncio.run(finish(Job(), found, argparse.Namespace(output="table")))
 
 
-def test_a_check_of_what_answers_does_not_hide_what_is_unread(monkeypatch):
+def test_publish_is_no_success_either():
+    class Publisher:
+        def say(self, text):
+            pass
+
+        async def publish(self):
+            return unread(FORBIDDEN)
+
+    with pytest.raises(PendingError, match="can't be read"):
+        asyncio.run(Publish().act_on(Publisher(), argparse.Namespace(watch=False)))
+
+
+def test_a_check_of_what_answers_does_not_hide_what_is_unread():
     found = unread(FORBIDDEN, {**NODE_PORT, "spec": {**NODE_PORT["spec"], "ports": []}})
     one = report("job", cluster(ingress())).shared[0]
     result = asyncio.run(check(found._replace(shared=(one._replace(state="reserved", reason="closed"),))))
