@@ -88,8 +88,13 @@ class Publish(JobCommand):
 
     async def act_on(self, job: AsyncJob, arguments: argparse.Namespace) -> int:
         """Publish the addresses, and with --watch each time they change, until the user ends it."""
+        from ..exposure.unread import unknown
+
         if not arguments.watch:
-            _say_published(job, await job.publish())
+            report = await job.publish()
+            _say_published(job, report)
+            if error := unknown(report.job, report.unread):
+                raise error
             return 0
         async for report in job.follow():
             _say_published(job, await job.publish(report))

@@ -57,11 +57,13 @@ async def finish(job: AsyncJob, report: JobAddresses, arguments: argparse.Namesp
         try_them: Also say whether the addresses answer, and wait for them: a node port may open a second late.
 
     Raises:
-        PendingError: A load balancer or proxy has no address yet, refuses one, or hides it. The release stays as it is.
+        PendingError: A load balancer or proxy has no address yet, refuses one, or hides it; or the job's own routes
+            can't be read. The release stays as it is.
     """
     import sys
 
     from ..exposure.balancers import late
+    from ..exposure.unread import unknown
     from .printing import is_exposed, print_addresses
 
     if arguments.output != "plain" or is_exposed(report):
@@ -72,6 +74,8 @@ async def finish(job: AsyncJob, report: JobAddresses, arguments: argparse.Namesp
         await try_addresses(report)
     if waiting := late(report.all()):
         raise _unfinished(report.job, waiting)
+    if error := unknown(report.job, report.unread):
+        raise error
     return 0
 
 
@@ -79,16 +83,15 @@ def _unfinished(job: str, waiting: Sequence[Address]) -> PendingError:
     """Return the error for addresses that wait or don't work: about one that may still come, if there is any."""
     from ..errors import PendingError
     from ..exposure.gateway import UNKNOWN
+    from .printing import remedy
 
     first = min(waiting, key=lambda a: (UNKNOWN in a.reason, a.state == "failed"))
-    what, hint = "waits:", f"`twister2-job address {job} --watch` shows the address when it comes."
+    hint = remedy(job, first) or f"`twister2-job address {job} --watch` shows the address when it comes."
+    what = "waits:"
     if UNKNOWN in first.reason:
-        value = first.reason.rpartition("; set ")[2]
         what = "an address is unknown:"
-        hint = f"An upgrade that sets {value}, or the right to read the Gateway (docs/gateway.md), makes it known."
     elif first.state == "failed":
         what = "an address doesn't work:"
-        hint = f"When the cause is mended, `twister2-job address {job}` says so."
     if waiting[1:]:
         what = f"{len(waiting)} addresses wait for load balancers or proxies, or don't work, the first that of"
     return PendingError(f"The job {job} runs, and {what} {first.service}: {first.reason}.", hint)

@@ -75,6 +75,10 @@ def addresses_table(report: JobAddresses) -> str:
     rows = [_row("any", address) for address in report.shared]
     rows += [_row(str(worker.id), address) for worker in report.workers for address in worker.addresses]
     if not rows:
+        from ..exposure.unread import unknown
+
+        if error := unknown(report.job, report.unread):
+            return str(error)
         return f"Job {report.job}: no worker is exposed; {exposing(report.job)} exposes them."
     return columns(("WORKER", "PORT", "ADDRESS", "PROTOCOL", "VIA", "NODE", "SOURCE"), rows)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import NotExposedError, PendingError
+from ..errors import JobError, NotExposedError, PendingError
 from .suggestions import completed, say
 
 TYPE_CHECKING = False  # Like typing.TYPE_CHECKING; `typing` need not be imported before kubectl runs.
 if TYPE_CHECKING:
-    from ..exposure.model import JobAddresses
+    from collections.abc import Sequence
+
+    from ..exposure.model import Address, JobAddresses
 
 
 def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None:
@@ -31,11 +33,57 @@ def print_addresses(report: JobAddresses, arguments: argparse.Namespace) -> None
         return
     found = output.narrowed(report, worker=worker, port=port).all()
     usable = [output.shown(a) for a in found if a.state == "available" and a.address]
-    if not found:
-        raise _no_address(report, worker, port)
     if not usable:
-        raise PendingError(f"Job {report.job}: {found[0].state}, {found[0].reason}.", "Try again in a moment.")
+        raise _none_available(report, worker, port, found)
     print("\n".join(usable[:1] if first or worker is not None else usable))
+
+
+def _none_available(report: JobAddresses, worker: int | None, port: str, found: Sequence[Address]) -> JobError:
+    """Return the error for addresses of which none is available: about one that may still come, if there is any.
+
+    Args:
+        report: The report.
+        worker: The worker that is asked for, if any.
+        port: The port that is asked for; may be empty.
+        found: The addresses.
+    """
+    from ..exposure.gateway import UNKNOWN
+    from ..exposure.model import CLOSED
+    from ..exposure.unread import unknown
+
+    job = report.job
+    exists = worker is None or worker in [one.id for one in report.workers]
+    hidden = unknown(job, report.unread) if exists else None
+    ranks = [0 if a.state == "pending" else 2 if a.state == "failed" else 3 if a.reason == CLOSED else 1 for a in found]
+    order = sorted(zip(ranks, found, strict=True), key=lambda one: (one[0], UNKNOWN in one[1].reason))
+    if hidden and (not order or order[0][0]):
+        return hidden
+    if not order:
+        return _no_address(report, worker, port)
+    rank, first = order[0]
+    said = f"Job {job}: {first.state}, {first.reason}."
+    if rank == 0:
+        return PendingError(said, remedy(job, first) or "Try again in a moment.")
+    if rank == 1:
+        return PendingError(said, f"It comes with its worker: `twister2-job status {job}` shows those that run.")
+    if rank == 2:
+        return NotExposedError(said, remedy(job, first))
+    closed = next((w.id for w in report.workers if first in w.addresses), worker)
+    key = f"perWorker.overrides.{closed}.closed"
+    opening = f"`twister2-job upgrade {job} --reset-then-reuse-values --set {key}=false` opens it."
+    return NotExposedError(f"Job {job}: the values close worker {closed} ({key}).", opening)
+
+
+def remedy(job: str, address: Address) -> str:
+    """Return what to do about an address that doesn't come by itself; empty if it may."""
+    from ..exposure.gateway import UNKNOWN
+
+    if UNKNOWN in address.reason:
+        value = address.reason.rpartition("; set ")[2]
+        return f"An upgrade that sets {value}, or the right to read the Gateway (docs/gateway.md), makes it known."
+    if address.state == "failed":
+        return f"When the cause is mended, `twister2-job address {job}` says so."
+    return ""
 
 
 def _no_address(report: JobAddresses, worker: int | None, port: str) -> NotExposedError:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import JobError, LoginError, NoClusterError, NoRightsError
+from ..errors import JobError, KubectlMissingError, LoginError, NoClusterError, NoRightsError
 from .children import Result
-from .resources import Cluster, Read, path_of
+from .resources import Cluster, Read, Unread, path_of
 
 ANNOTATION = "twister2-job/reads"
 """What to read, separated by commas: GROUP/VERSION/PLURAL of the job's own, GROUP/VERSION/namespaces/NAMESPACE/
@@ -28,6 +28,8 @@ KINDS = {
     "gateways": "Gateway",
 }
 """Kinds by the plural that is in a path."""
+PAUSE = 1.0
+"""Seconds after which a read that failed for a fault of the API server is tried once more."""
 _ENTRY = re.compile(r"[a-z0-9.-]+/[a-z0-9]+/(?:namespaces/[a-z0-9-]+/([a-z]+)/[a-z0-9.-]+|([a-z]+))")
 _NOT_SERVED = "could not find the requested resource"
 _ABSENT = "(NotFound)"
@@ -77,11 +79,25 @@ def further(objects: Sequence[Mapping[str, Any]], job: str) -> list[Further]:
     return found
 
 
+def passing(wanted: Sequence[Further], results: Sequence[Result], kubeconfig: str = "") -> list[int]:
+    """Return which reads failed for a fault that may be over after a `PAUSE`, by their index.
+
+    The arguments are as for `extended`.
+    """
+    return [
+        index
+        for index, (one, result) in enumerate(zip(wanted, results, strict=True))
+        if result.code and _may_pass(one, _error(one, result, kubeconfig), result.err)
+    ]
+
+
 def extended(cluster: Cluster, wanted: Sequence[Further], results: Sequence[Result], kubeconfig: str = "") -> Cluster:
     """Return a job's objects together with those of further kinds.
 
-    What can't be read is left out, and a sentence tells it: one kind that fails, such as the user's own Gateway, takes
-    no other address away. None tells of a single object that isn't there or that the user may not read: its way does.
+    What the user may not read, or the cluster doesn't serve, is left out and noted as unread: no other address is
+    missing for it. So is a single object, such as the user's own Gateway, at which the API server fails; of one that
+    isn't there or that the user may not read its way tells. A fault at a kind of the job's own is an error, as for
+    Services: with the kind left out, good addresses would count as gone.
 
     Args:
         cluster: The objects so far.
@@ -90,20 +106,17 @@ def extended(cluster: Cluster, wanted: Sequence[Further], results: Sequence[Resu
         kubeconfig: Path of the kubeconfig that the user chose, if any.
 
     Raises:
-        JobError: The API server can't be reached, or refuses the login.
+        JobError: The API server can't be reached, refuses the login, or fails at a kind of the job's own.
     """
     objects, others, unread = [*cluster.objects], [*cluster.others], [*cluster.unread]
     for one, result in zip(wanted, results, strict=True):
-        try:
-            found = one.read.objects(result, kubeconfig) or []
-        except JobError as error:
-            # An API server that answers can be reached, even if it can't reach another server.
-            lost = isinstance(error, NoClusterError) and _ANSWERED not in result.err
-            if lost or isinstance(error, LoginError):
-                raise
-            if sentence := _unread(one, error, result.err):
-                unread.append(sentence)
+        if result.code:
+            error = _error(one, result, kubeconfig)
+            if _unreachable(error, result.err):
+                raise error
+            unread += _unread(one, error, result.err)
             continue
+        found = one.read.objects(result, kubeconfig) or []
         if one.own:
             objects += found
         else:
@@ -111,19 +124,51 @@ def extended(cluster: Cluster, wanted: Sequence[Further], results: Sequence[Resu
     return Cluster(objects, cluster.nodes, others, unread)
 
 
-def _unread(one: Further, error: JobError, said: str) -> str:
-    """Return the sentence for what can't be read; empty for a single object that is absent or forbidden."""
+def _error(one: Further, result: Result, kubeconfig: str) -> JobError:
+    """Return the error of a read that failed."""
+    try:
+        one.read.objects(result, kubeconfig)
+    except JobError as error:
+        return error
+    raise AssertionError(f"kubectl failed to read {one.entry}, and there is no error.")
+
+
+def _unreachable(error: JobError, said: str) -> bool:
+    """Tell whether no read can work: an API server that answers can be reached, even if it can't reach another one."""
+    return isinstance(error, LoginError) or (isinstance(error, NoClusterError) and _ANSWERED not in said)
+
+
+def _may_pass(one: Further, error: JobError, said: str) -> bool:
+    """Tell whether a read failed for a fault of the API server, and not for what it was asked."""
+    lasting = isinstance(error, NoRightsError) or _NOT_SERVED in said or (not one.own and _ABSENT in said)
+    return not lasting and not _unreachable(error, said)
+
+
+def _unread(one: Further, error: JobError, said: str) -> list[Unread]:
+    """Return what can't be read; nothing for a single object that is absent or forbidden.
+
+    Raises:
+        JobError: The API server fails at a kind of the job's own.
+    """
     from .messages.text import own_words, short
 
-    if not one.own and (isinstance(error, NoRightsError) or _NOT_SERVED in said or _ABSENT in said):
-        return ""
+    fault = _may_pass(one, error, said)
+    if not one.own and not fault:
+        return []
     why = short(own_words(said).rstrip("."), 300)
+    if not one.own:
+        *_, namespace, _, name = one.entry.split("/")
+        return [Unread(f"{one.read.kind} {namespace}/{name}", "what it tells of addresses is missing", why)]
+    version, _, plural = one.entry.rpartition("/")
+    if fault and isinstance(error, KubectlMissingError):
+        raise error
+    if fault:
+        again = "Try again in a moment; if it stays, ask whoever runs the cluster."
+        raise NoClusterError(f"The job's {plural} can't be read: {why}.", again)
     if isinstance(error, NoRightsError):
         why = "you may not list them"
-    elif _NOT_SERVED in said:
-        why = f"this cluster does not serve {one.entry.rpartition('/')[0]}"
-    if one.own:
-        plural = one.entry.rpartition("/")[2]
-        return f"The job's {plural} can't be read, so their addresses are missing: {why}."
-    *_, namespace, _, name = one.entry.split("/")
-    return f"{one.read.kind} {namespace}/{name} can't be read, so what it tells of addresses is missing: {why}."
+        hint = "Ask for the right to list them: the Role in docs/wrapper.md has it."
+    else:
+        why = f"this cluster does not serve {version}"
+        hint = f"`kubectl api-versions` shows what it serves; the CRDs of {version} are missing, or older."
+    return [Unread(f"The job's {plural}", "their addresses are missing", why, hint, plural)]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import JobNotFoundError
+from . import further
 from .connection import Connection, find_kubectl
-from .further import extended, further
 from .messages import Step, log_command, translate
 from .process import Result, run, stream
 from .resources import LIMIT, Cluster, Read, cluster, failures, path_of, raw, reads, short_lived
@@ -118,10 +118,16 @@ class Kubectl:
             job: Name of the job.
 
         Raises:
-            JobError: The API server can't be reached.
+            JobError: The API server can't be reached, or fails twice at a kind of the job's own.
         """
-        more = further(found.objects, job)
-        return extended(found, more, await self._all([one.read for one in more]), self.connection.kubeconfig)
+        more, kubeconfig = further.further(found.objects, job), self.connection.kubeconfig
+        results = await self._all([one.read for one in more])
+        if again := further.passing(more, results, kubeconfig):
+            await asyncio.sleep(further.PAUSE)
+            newer = await self._all([more[index].read for index in again])
+            for index, result in zip(again, newer, strict=True):
+                results[index] = result
+        return further.extended(found, more, results, kubeconfig)
 
     async def _all(self, wanted: Sequence[Read]) -> list[Result]:
         """Return the result of each read; they run in parallel."""

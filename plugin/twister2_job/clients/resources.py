@@ -83,6 +83,30 @@ def path_of(kind: str, namespace: str = "", job: str = "") -> str:
     return f"{prefix}/namespaces/{quote(namespace)}/{plural}?labelSelector={quote(selector(job))}"
 
 
+class Unread(NamedTuple):
+    """What could not be read of a cluster.
+
+    Attributes:
+        what: Its name in a sentence, such as `The job's httproutes`.
+        loss: What is missing for it.
+        why: Why it can't be read.
+        hint: What to do about it, if it doesn't pass by itself.
+        plural: Kind of the job's own objects, which stay unread until something is done; empty for an object that is
+            not the job's, whose fault may pass.
+    """
+
+    what: str
+    loss: str
+    why: str
+    hint: str = ""
+    plural: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Return the warning about it."""
+        return f"{self.what} can't be read, so {self.loss}: {self.why}."
+
+
 class Cluster(NamedTuple):
     """What was read of a cluster for one job.
 
@@ -90,13 +114,13 @@ class Cluster(NamedTuple):
         objects: The objects of the job.
         nodes: The nodes; None if the user may not read them.
         others: Objects that its ways in need and that are not the job's, such as a Gateway.
-        unread: A sentence for each kind of the job's objects that could not be read.
+        unread: What could not be read of that.
     """
 
     objects: Sequence[Mapping[str, Any]]
     nodes: Sequence[Mapping[str, Any]] | None
     others: Sequence[Mapping[str, Any]] = ()
-    unread: Sequence[str] = ()
+    unread: Sequence[Unread] = ()
 
 
 class Read(NamedTuple):

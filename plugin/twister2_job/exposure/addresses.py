@@ -10,10 +10,10 @@ from . import balancers, gateway, ingress
 from . import nodes as node_table
 from . import workers as worker_table
 from .mode import MODE
-from .model import Address, JobAddresses, Worker
+from .model import CLOSED, Address, JobAddresses, Worker
 from .nodes import NodeAddress, family, host_port
 from .ways import EXPOSURE, PORT, WORKER, View, Way
-from .workers import Object, number
+from .workers import Object, listed, number, part
 
 WAYS: dict[str, Way] = {"gateway": gateway.addresses, "ingress": ingress.addresses}
 """The ways in whose objects are no Services, and the functions that find their addresses."""
@@ -78,10 +78,11 @@ def report(job: str, cluster: Cluster, *, address_type: str = "") -> JobAddresse
         warnings=(
             *((NODES_FORBIDDEN,) if guessed else ()),
             *balancers.warnings(exposures),
-            *cluster.unread,
+            *(one.sentence for one in cluster.unread),
         ),
         mode=mode,
         reads=reads,
+        unread=tuple(cluster.unread),
     )
 
 
@@ -96,7 +97,7 @@ def _of_further_kinds(
         metadata = item["metadata"]
         worker = metadata["labels"].get(WORKER, "")
         behind = [by_id[number(worker)]] if worker and number(worker, -1) in by_id else [] if worker else workers
-        state, reason = ("reserved", "closed") if worker and worker in closed else _state(item, behind)
+        state, reason = ("reserved", CLOSED) if worker and worker in closed else _state(item, behind)
         return Address(
             via=metadata["labels"][EXPOSURE],
             port=metadata["labels"].get(PORT, "worker"),
@@ -118,7 +119,7 @@ def _of_further_kinds(
 
 def _pod_of(service: Object) -> str:
     """Return the name of the pod behind the Service of a worker."""
-    return str((service["spec"].get("selector") or {}).get(POD_NAME, ""))
+    return str(part(service, "spec", "selector").get(POD_NAME, ""))
 
 
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
@@ -151,12 +152,12 @@ def _state(service: Object, behind: Sequence[Worker]) -> tuple[str, str]:
     if service["metadata"].get("deletionTimestamp"):
         return "failed", f"the {service['kind']} is being deleted"
     if balancers.is_closed(service):
-        return "reserved", "closed"
+        return "reserved", CLOSED
     if not behind:
         return "reserved", "no worker runs behind it: the job is suspended or smaller"
     if any(w.ready for w in behind):
         return "available", ""
-    if service["spec"].get("publishNotReadyAddresses") and any(w.node for w in behind):
+    if part(service, "spec").get("publishNotReadyAddresses") and any(w.node for w in behind):
         return "available", ""
     first = behind[0]
     which = f"worker {first.id}" if len(behind) == 1 else f"no worker is ready; worker {first.id}"
@@ -183,7 +184,7 @@ def _addresses_of(
     service: Object, behind: Sequence[Worker], node_hosts: _NodeHosts, address_type: str, objects: Sequence[Object]
 ) -> list[Address]:
     """Return the addresses of one Service."""
-    metadata, spec = service["metadata"], service["spec"]
+    metadata, spec = service["metadata"], part(service, "spec")
     via = metadata["labels"][EXPOSURE]
     annotations = metadata.get("annotations") or {}
     state, reason = _state(service, behind)
@@ -192,7 +193,7 @@ def _addresses_of(
     result = []
     if balanced and state == "available" and not balancers.points(service):
         state, reason, source = "pending", balancers.why_pending(service, objects), balancers.BALANCER
-    for index, port in enumerate(spec.get("ports") or []):
+    for index, port in enumerate(listed(spec, "ports")):
         base = Address(
             via=via,
             port=port.get("name") or "worker",
@@ -245,7 +246,7 @@ def _load_balancer(service: Object, base: Address, port: Object) -> list[Address
 
 def _cluster_ip(service: Object, base: Address) -> list[Address]:
     """Return the addresses of a Service for clients inside the cluster: its DNS name and its cluster IPs."""
-    metadata, spec = service["metadata"], service["spec"]
+    metadata, spec = service["metadata"], part(service, "spec")
     name = f"{metadata['name']}.{metadata.get('namespace', '')}.svc"
     hosts = [h for h in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if h and h != "None"]
     named = base._replace(host=name, source=node_table.SERVICE_DNS)
@@ -258,7 +259,7 @@ def _node_port(
     """Return one address for each node address that leads to the Service."""
     hosting = frozenset(w.node for w in behind if w.ready and w.node)
     known = usable = node_hosts.for_workers(behind)
-    if service["spec"].get("externalTrafficPolicy") == "Local":
+    if part(service, "spec").get("externalTrafficPolicy") == "Local":
         usable = [a for a in known if a.node in hosting]
     elif WORKER in service["metadata"]["labels"]:
         # Every node answers, but the worker's own saves a hop; the others are used if that one is not Ready.

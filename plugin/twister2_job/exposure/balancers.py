@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .model import Address
 from .ways import WORKER
-from .workers import Object, number, of_kind
+from .workers import Object, listed, number, of_kind, part
 
 BALANCER = "loadBalancer"
 """Source of an address that a load balancer has, or will have."""
@@ -32,8 +32,8 @@ _HEAD = re.compile(r'^(?:Failed to allocate IP for "[^"]*"|Error syncing load ba
 
 def points(service: Object) -> Sequence[Mapping[str, object]]:
     """Return the points at which a load balancer is reached; none while it has no address."""
-    status = service.get("status", {}).get("loadBalancer") or {}
-    return [point for point in status.get("ingress") or [] if point.get("hostname") or point.get("ip")]
+    status = part(service, "status", "loadBalancer")
+    return [point for point in listed(status, "ingress") if point.get("hostname") or point.get("ip")]
 
 
 def host_of(point: Mapping[str, object]) -> str:
@@ -43,14 +43,14 @@ def host_of(point: Mapping[str, object]) -> str:
 
 def is_closed(service: Object) -> bool:
     """Tell whether the Service of a worker leads to nothing, because the values close it."""
-    return CLOSED in (service["spec"].get("selector") or {})
+    return CLOSED in part(service, "spec", "selector")
 
 
 def waiting(objects: Iterable[Object]) -> list[Object]:
     """Return the Services whose load balancers have no address yet."""
     return [
         s for s in objects
-        if s.get("kind") == "Service" and s["spec"].get("type") == "LoadBalancer" and not points(s)
+        if s.get("kind") == "Service" and part(s, "spec").get("type") == "LoadBalancer" and not points(s)
     ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def refusal(service: Object, objects: Sequence[Object]) -> str:
         objects: What was read, with the events of Services if some load balancer is waiting.
     """
     said = ""
-    for condition in service.get("status", {}).get("conditions") or []:
+    for condition in listed(part(service, "status"), "conditions"):
         bad = "True" if str(condition.get("type", "")).endswith("Error") else "False"
         if condition.get("status") == bad:
             said = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
@@ -91,15 +91,14 @@ def why_pending(service: Object, objects: Sequence[Object]) -> str:
         newest = events[-1]
         said = f"{newest.get('reason', '')}: {newest.get('message', '')}".strip(": .")
         return f"the load balancer has no address yet; its controller works on it ({said})"
-    if name := service["spec"].get("loadBalancerClass"):
+    if name := part(service, "spec").get("loadBalancerClass"):
         return f"no controller has taken it; is there one of the class {name} in this cluster?"
     return "the load balancer has no address yet; is there a load-balancer controller in this cluster?"
 
 
 def port_error(point: Mapping[str, object], port: Mapping[str, object]) -> str:
     """Return why a load balancer doesn't serve a port of its Service; empty if it does."""
-    listed = point.get("ports")
-    for one in listed if isinstance(listed, list) else []:
+    for one in listed(point, "ports"):
         if (one.get("port"), one.get("protocol", "TCP")) == (port.get("port"), port.get("protocol", "TCP")):
             return str(one.get("error") or "")
     return ""
@@ -117,7 +116,7 @@ def warnings(services: Sequence[Object]) -> list[str]:
     """
     found = []
     shares = [str(s["metadata"]["annotations"][SHARE]) for s in services if SHARE in _annotations(s)]
-    balanced = [s for s in services if s["spec"].get("type") == "LoadBalancer" and points(s)]
+    balanced = [s for s in services if part(s, "spec").get("type") == "LoadBalancer" and points(s)]
     pairs = [(number(s["metadata"]["labels"][WORKER]), s) for s in balanced if WORKER in s["metadata"]["labels"]]
     own = sorted(pairs, key=lambda pair: pair[0])
     if shares:
@@ -132,7 +131,7 @@ def warnings(services: Sequence[Object]) -> list[str]:
             )
     holders: dict[tuple[str, int, str], list[int]] = {}
     for worker, service in own:
-        for port in service["spec"].get("ports") or []:
+        for port in listed(part(service, "spec"), "ports"):
             for point in points(service):
                 at = (host_of(point), number(port.get("port")), str(port.get("protocol", "TCP")))
                 holders.setdefault(at, []).append(worker)
@@ -155,7 +154,7 @@ def late(addresses: Iterable[Address]) -> list[Address]:
 
 
 def _annotations(service: Object) -> Mapping[str, str]:
-    return service["metadata"].get("annotations") or {}
+    return part(service, "metadata", "annotations")
 
 
 def _named(ids: Sequence[int]) -> str:
@@ -172,7 +171,7 @@ def _events(service: Object, objects: Sequence[Object]) -> list[Object]:
     uid, name = service["metadata"].get("uid"), service["metadata"]["name"]
     found = []
     for event in of_kind(objects, "Event"):
-        about = event.get("involvedObject") or {}
+        about = part(event, "involvedObject")
         if about.get("name") == name and about.get("uid", uid) == uid and not _of_endpoints(event):
             found.append(event)
     return sorted(found, key=_time)
@@ -180,7 +179,7 @@ def _events(service: Object, objects: Sequence[Object]) -> list[Object]:
 
 def _of_endpoints(event: Object) -> bool:
     """Tell whether a controller of endpoints or endpoint slices reported an event."""
-    component = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
+    component = part(event, "source").get("component") or event.get("reportingComponent") or ""
     return str(component).startswith("endpoint") or bool(_ENDPOINTS.match(str(event.get("reason", ""))))
 
 

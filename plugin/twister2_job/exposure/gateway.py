@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .gateway_conditions import Parent, trouble
+from .gateway_conditions import Parent, closed_listeners, trouble
 from .model import Address
 from .nodes import family, host_port
 from .ways import View
-from .workers import Object, number, of_kind
+from .workers import Object, listed, number, of_kind, part
 
 ADVERTISED_HOST = "twister2-job/advertised-host"
 ADVERTISED_PORT = "twister2-job/advertised-port"
@@ -41,9 +41,11 @@ class Gateways:
         self._sets = {_key(one): one for one in of_kind(items, LISTENER_SET)}
         self._gateways = {_key(one): one for one in of_kind(others, "Gateway")}
         self._listeners = {
-            key: {listener.get("name"): listener for listener in one["spec"].get("listeners") or []}
+            key: {listener.get("name"): listener for listener in listed(part(one, "spec"), "listeners")}
             for key, one in self._sets.items()
         }
+        self._offered = {key: listed(part(one, "spec"), "listeners") for key, one in self._gateways.items()}
+        self._closed = {key: closed_listeners(one) for key, one in self._gateways.items()}
 
     def parent(self, route: Object, ref: Mapping[str, Any]) -> Parent:
         """Return what a parentRef of a route leads to."""
@@ -57,21 +59,27 @@ class Gateways:
             own = self._sets.get(key)
             known = self._listeners.get(key, {})
             listeners = [known[section]] if section in known else [] if section else list(known.values())
-            above = own["spec"].get("parentRef") or {} if own else {}
+            above = part(own, "spec", "parentRef") if own else {}
             namespace, name = str(above.get("namespace") or namespace), str(above.get("name", ""))
         gateway = self._gateways.get((namespace, name))
         if gateway and own is None:
             listeners = [
                 one
-                for one in gateway["spec"].get("listeners") or []
+                for one in self._offered[namespace, name]
                 if section in (None, "", one.get("name")) and ref.get("port") in (None, one.get("port"))
             ]
         fitting = [one for one in listeners if _fits(route["kind"], one)]
-        hosts = route["spec"].get("hostnames") or []
+        hosts = listed(part(route, "spec"), "hostnames")
         fitting = [one for one in fitting if _takes(str(one.get("hostname") or ""), hosts)]
         if own is None:
             # Where none would admit it, the route's own condition says so, and of which listener.
             fitting = [one for one in fitting if _admits(one, route["kind"], here == namespace)] or fitting
+            closed = self._closed.get((namespace, name), {})
+            working = [one for one in fitting if str(one.get("name")) not in closed]
+            if fitting and not working:
+                shut = [(one, closed[str(one.get("name"))]) for one in fitting]
+                return Parent(ref, namespace, name, gateway, own, fitting, shut)
+            fitting = working
         return Parent(ref, namespace, name, gateway, own, fitting)
 
 
@@ -81,15 +89,15 @@ def _key(item: Object) -> tuple[str, str]:
 
 def _fits(kind: str, listener: Mapping[str, Any]) -> bool:
     """Tell whether a listener's protocol is for a kind of route; what passes TLS through is for TLS routes alone."""
-    passes = (listener.get("tls") or {}).get("mode") == "Passthrough"
+    passes = part(listener, "tls").get("mode") == "Passthrough"
     return listener.get("protocol") in LISTENS[kind] and not (passes and kind == "TCPRoute")
 
 
 def _admits(listener: Mapping[str, Any], kind: str, same_namespace: bool) -> bool:
     """Tell whether a listener's allowedRoutes let a route in, as far as can be known without the namespace's labels."""
-    allowed = listener.get("allowedRoutes") or {}
-    source = (allowed.get("namespaces") or {}).get("from") or "Same"
-    kinds = [one.get("kind") for one in allowed.get("kinds") or []]
+    allowed = part(listener, "allowedRoutes")
+    source = part(allowed, "namespaces").get("from") or "Same"
+    kinds = [one.get("kind") for one in listed(allowed, "kinds")]
     return (same_namespace if source == "Same" else source != "None") and (not kinds or kind in kinds)
 
 
@@ -109,7 +117,7 @@ def addresses(items: Sequence[Object], view: View) -> Iterator[tuple[Object, Add
             continue
         base = view.base(route)._replace(protocol="UDP" if route["kind"] == "UDPRoute" else "TCP")
         found: dict[Address, None] = {}
-        for ref in route["spec"].get("parentRefs") or []:
+        for ref in listed(part(route, "spec"), "parentRefs"):
             found |= dict.fromkeys(_by_parent(route, gateways.parent(route, ref), base))
         for address in found:
             yield route, address
@@ -119,10 +127,10 @@ def _by_parent(route: Object, parent: Parent, base: Address) -> Iterator[Address
     """Yield the addresses of a route by one parentRef."""
     if base.state not in ("reserved", "failed") and (found := trouble(route, parent)):
         base = base._replace(state=found[0], reason=found[1])
-    annotations = route["metadata"].get("annotations") or {}
+    annotations = part(route, "metadata", "annotations")
     hosts, why_no_host = _hosts(route, parent, annotations.get(ADVERTISED_HOST, ""))
     ports, why_no_port = _ports(route, parent, number(annotations.get(ADVERTISED_PORT)))
-    why = why_no_host or why_no_port
+    why = why_no_host or why_no_port or (_no_address(parent) if parent.waits else "")
     if why and base.state == "available":
         base = base._replace(state="pending", reason=why)
     for host, source in hosts or [("", "")]:
@@ -142,16 +150,21 @@ def _by_parent(route: Object, parent: Parent, base: Address) -> Iterator[Address
 
 def _hosts(route: Object, parent: Parent, advertised: str) -> tuple[list[tuple[str, str]], str]:
     """Return the hosts that clients connect to, each with its source, and why there are none."""
-    if hostnames := route["spec"].get("hostnames"):
+    if hostnames := listed(part(route, "spec"), "hostnames"):
         return [(str(host), HOSTNAME) for host in hostnames], ""
     if advertised:
         return [(advertised, "advertised")], ""
     if parent.gateway is None:
         return [], f"the address of {parent.shown} {UNKNOWN}; set gateway.advertisedHost"
     found = [(host, STATUS) for host in parent.addresses]
-    if not found and (parent.gateway.get("status") or {}).get("addresses"):
+    if not found and part(parent.gateway, "status").get("addresses"):
         return [], f"the status of {parent.shown} names no IP address and no host; set gateway.advertisedHost"
-    return found, "" if found else f"{parent.shown} has no address yet"
+    return found, "" if found else _no_address(parent)
+
+
+def _no_address(parent: Parent) -> str:
+    """Return why nobody reaches a Gateway that waits for its address."""
+    return f"{parent.shown} has no address yet"
 
 
 def _ports(route: Object, parent: Parent, advertised: int) -> tuple[list[tuple[int, str]], str]:

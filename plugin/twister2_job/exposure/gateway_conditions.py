@@ -1,7 +1,7 @@
-"""Says why a route to a Gateway doesn't work, from the conditions of the job's own objects.
+"""Says why a route to a Gateway doesn't work, from the conditions of the job's own objects and of the Gateway.
 
-These can be read with the rights of one namespace: a route's status names the parents that took it, and a ListenerSet's
-what became of its listeners.
+The job's own can be read with the rights of one namespace: a route's status names the parents that took it, and a
+ListenerSet's what became of its listeners. A Gateway that may be read as well says that of its own listeners.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .workers import Object, number
+from .workers import Object, listed, number, part
 
 Condition = Mapping[str, Any]
 FAILED, PENDING = "failed", "pending"
@@ -30,6 +30,17 @@ REASONS = {
     "BackendNotFound": "the Service {service} isn't there",
 }
 """Reasons of conditions, and what they mean; placeholders are filled in from the route."""
+_SHARED = "another listener of {gateway} has port {port}: its owner has to give one of them another"
+OWNERS = {
+    "ProtocolConflict": _SHARED,
+    "HostnameConflict": _SHARED,
+    "ListenerConflict": _SHARED,
+    "PortUnavailable": "{gateway} can't open port {port}: its owner has to free it, or to give the listener another",
+    "InvalidCertificateRef": "its certificate can't be used",
+}
+"""What reasons mean at a listener of the Gateway's own, which no value of the job changes."""
+PASSES = ("Pending", "Unknown", "AddressNotAssigned")
+"""Reasons of what passes by itself."""
 
 
 class Parent(NamedTuple):
@@ -42,6 +53,7 @@ class Parent(NamedTuple):
         gateway: The Gateway; None if it was not read.
         listener_set: The job's own ListenerSet between route and Gateway, if any.
         listeners: The listeners that may take the route.
+        closed: The Gateway's listeners that would take it, each with the condition that closes it, if none is open.
     """
 
     ref: Mapping[str, Any]
@@ -50,6 +62,7 @@ class Parent(NamedTuple):
     gateway: Object | None
     listener_set: Object | None
     listeners: Sequence[Mapping[str, Any]]
+    closed: Sequence[tuple[Mapping[str, Any], Condition]] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -57,9 +70,17 @@ class Parent(NamedTuple):
 
         Addresses of other types, such as NamedAddress, mean something to the Gateway's controller alone.
         """
-        listed = (self.gateway.get("status") or {}).get("addresses") or [] if self.gateway else []
-        usable = [one for one in listed if one.get("type") in (None, "IPAddress", "Hostname")]
+        found = listed(part(self.gateway, "status"), "addresses") if self.gateway else []
+        usable = [one for one in found if one.get("type") in (None, "IPAddress", "Hostname")]
         return tuple(str(one["value"]) for one in usable if one.get("value"))
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the Gateway was read and has no address yet; one that says it works may do without."""
+        if self.gateway is None or listed(part(self.gateway, "status"), "addresses"):
+            return False
+        generation = number(self.gateway["metadata"].get("generation"))
+        return not _is(_current(part(self.gateway, "status"), generation), "Programmed", "True")
 
     @property
     def shown(self) -> str:
@@ -74,19 +95,44 @@ def trouble(route: Object, parent: Parent) -> tuple[str, str] | None:
         route: The route.
         parent: What its parentRef leads to.
     """
-    found = _of_listener(route, parent, parent.listener_set) if parent.listener_set else None
-    return found or _of_route(route, parent)
+    if parent.listener_set:
+        return _of_listener(route, parent, parent.listener_set) or _of_route(route, parent)
+    return _of_gateway(route, parent) if parent.closed else _of_route(route, parent)
+
+
+def closed_listeners(gateway: Object) -> dict[str, Condition]:
+    """Return the listeners of a Gateway's own that are refused or not open, each with the condition that says so."""
+    generation = number(gateway["metadata"].get("generation"))
+    found = {}
+    for one in listed(part(gateway, "status"), "listeners"):
+        conditions = _current(one, generation)
+        if _is(conditions, "Programmed", "True"):
+            continue  # It serves what it can, even if it names a kind of routes or a certificate that isn't there.
+        refusal = next((said for said in conditions.values() if _refuses(said)), None)
+        if bad := refusal or (conditions["Programmed"] if _is(conditions, "Programmed", "False") else None):
+            found[str(one.get("name"))] = bad
+    return found
+
+
+def _of_gateway(route: Object, parent: Parent) -> tuple[str, str]:
+    """Return what closes the Gateway's listeners that would take the route: of one that may still open, if any."""
+    listener, bad = min(parent.closed, key=lambda one: one[1].get("reason") not in PASSES)
+    what = f"listener {listener.get('name')} of {parent.shown}"
+    meaning = _meaning(bad, route, parent._replace(listeners=[listener]), OWNERS)
+    if bad.get("reason") in PASSES:
+        return PENDING, f"{what} is not open yet: {meaning}"
+    return FAILED, f"{what} is refused: {meaning}"
 
 
 def _of_listener(route: Object, parent: Parent, listener_set: Object) -> tuple[str, str] | None:
     """Return what is wrong with the listener of the job's own that the route attaches to."""
     name, section = parent.ref.get("name", ""), parent.ref.get("sectionName", "")
     what = f"listener {section} of ListenerSet {name}"
-    status = listener_set.get("status") or {}
+    status = part(listener_set, "status")
     generation = number(listener_set["metadata"].get("generation"))
-    whole = _current(status.get("conditions"), generation)
-    mine: Mapping[str, Any] = next((one for one in status.get("listeners") or [] if one.get("name") == section), {})
-    own = _current(mine.get("conditions"), generation)
+    whole = _current(status, generation)
+    mine: Mapping[str, Any] = next((one for one in listed(status, "listeners") if one.get("name") == section), {})
+    own = _current(mine, generation)
     for conditions in (own, whole if not _is(own, "Programmed", "True") else {}):
         bad = next((one for one in conditions.values() if _refuses(one)), None)
         if bad:
@@ -105,10 +151,10 @@ def _of_route(route: Object, parent: Parent) -> tuple[str, str] | None:
     """Return what the parent's controller says against the route."""
     kind, name = route["kind"], route["metadata"]["name"]
     here = route["metadata"].get("namespace", "")
-    listed = (route.get("status") or {}).get("parents") or []
-    ours = [one for one in listed if _key(one.get("parentRef") or {}, here) == _key(parent.ref, here)]
+    told = listed(part(route, "status"), "parents")
+    ours = [one for one in told if _key(part(one, "parentRef"), here) == _key(parent.ref, here)]
     generation = number(route["metadata"].get("generation"))
-    conditions = [_current(one.get("conditions"), generation) for one in ours]
+    conditions = [_current(one, generation) for one in ours]
     if any(_is(one, "Accepted", "True") and not _is(one, "ResolvedRefs", "False") for one in conditions):
         return None
     for one in conditions:
@@ -121,11 +167,12 @@ def _of_route(route: Object, parent: Parent) -> tuple[str, str] | None:
     return PENDING, f"{kind} {name}: no controller {seen}; {ask}"
 
 
-def _current(conditions: Sequence[Condition] | None, generation: int) -> dict[str, Condition]:
-    """Return the conditions, by type, that were set for the newest generation of their object."""
-    found = conditions or []
+def _current(status: Mapping[str, Any], generation: int) -> dict[str, Condition]:
+    """Return the conditions of a status, by type, that were set for the newest generation of their object."""
     return {
-        str(one.get("type")): one for one in found if number(one.get("observedGeneration"), generation) >= generation
+        str(one.get("type")): one
+        for one in listed(status, "conditions")
+        if number(one.get("observedGeneration"), generation) >= generation
     }
 
 
@@ -141,22 +188,23 @@ def _refuses(condition: Condition) -> bool:
     return (kind == "Conflicted" and status == "True") or (kind in ("Accepted", "ResolvedRefs") and status == "False")
 
 
-def _meaning(condition: Condition, route: Object, parent: Parent) -> str:
-    """Return what a condition means, with its reason as the controller gives it."""
-    reason, message = str(condition.get("reason", "")), str(condition.get("message", "")).strip().rstrip(".")
+def _meaning(condition: Condition, route: Object, parent: Parent, owners: Mapping[str, str] | None = None) -> str:
+    """Return what a condition means, with its reason as the controller gives it; `owners` goes before `REASONS`."""
+    reason, message = str(condition.get("reason") or ""), str(condition.get("message") or "").strip().rstrip(".")
     if reason not in REASONS:
         return f"{message} ({reason})" if message else reason
     listener = parent.listeners[0] if parent.listeners else {}
     section = parent.ref.get("sectionName")
-    backends = [ref for rule in route["spec"].get("rules") or [] for ref in rule.get("backendRefs") or []]
-    text = REASONS[reason].format(
+    spec = part(route, "spec")
+    backends = [ref for rule in listed(spec, "rules") for ref in listed(rule, "backendRefs")]
+    text = {**REASONS, **(owners or {})}[reason].format(
         gateway=parent.shown,
         namespace=route["metadata"].get("namespace", ""),
         port=listener.get("port", ""),
         protocol=listener.get("protocol", ""),
         kind=route["kind"],
         section=f" {section}" if section else "",
-        host=", ".join(route["spec"].get("hostnames") or []),
+        host=", ".join(listed(spec, "hostnames")),
         service=backends[0].get("name", "") if backends else "",
     )
     return f"{text} ({reason})"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from .model import Address
 from .nodes import family, host_port
 from .ways import View
-from .workers import Object
+from .workers import Object, listed, part
 
 PORTS = {"http": 80, "https": 443}
 """Where an Ingress controller listens: an Ingress has no field for it."""
@@ -17,15 +17,15 @@ def addresses(items: Sequence[Object], view: View) -> Iterator[tuple[Object, Add
     """Yield the addresses of a job's Ingresses; a pending one while no controller reports an address."""
     for item in items:
         base = view.base(item)
-        spec = item["spec"]
-        points = item.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+        spec = part(item, "spec")
+        points = listed(part(item, "status", "loadBalancer"), "ingress")
         reported = tuple(host for point in points if (host := point.get("hostname") or point.get("ip") or ""))
         if not reported and base.state == "available":
-            base = base._replace(state="pending", reason=_no_controller(spec.get("ingressClassName", "")))
+            base = base._replace(state="pending", reason=_no_controller(spec.get("ingressClassName") or ""))
         scheme = "https" if spec.get("tls") else "http"
-        for rule in spec.get("rules") or []:
-            host = rule.get("host", "")
-            for one in (rule.get("http") or {}).get("paths") or []:
+        for rule in listed(spec, "rules"):
+            host = rule.get("host") or ""
+            for one in listed(part(rule, "http"), "paths"):
                 found = base._replace(leads_to=reported) if host else base
                 for name in [host] if host else reported or [""]:
                     source = "hostname" if host else "status" if name else ""

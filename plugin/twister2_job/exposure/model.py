@@ -5,9 +5,14 @@ These are named tuples, since importing `dataclasses` takes a third of the time 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ..clients.resources import Unread
 
 SCHEMA_VERSION = "v1"
+CLOSED = "closed"
+"""Reason of the reserved addresses of a worker that the values close."""
 
 
 def exposing(job: str, block: str = "nodePort") -> str:
@@ -96,7 +101,8 @@ class Worker(NamedTuple):
 class JobAddresses(NamedTuple):
     """All addresses of a job, best first; `revision` is 0 if it is not known without asking Helm.
 
-    `reads` names the further kinds of objects that the addresses were made of, and `mode` what the workers run.
+    `reads` names the further kinds of objects that the addresses were made of, `mode` what the workers run, and
+    `unread` what could not be read: addresses may be missing for it. `to_dict()` has the last as warnings.
     """
 
     job: str
@@ -107,6 +113,7 @@ class JobAddresses(NamedTuple):
     warnings: tuple[str, ...] = ()
     mode: str = ""
     reads: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def all(self) -> list[Address]:
         """Return the shared addresses, then those of each worker."""

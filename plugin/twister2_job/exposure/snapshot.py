@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..clients import resources
+from ..clients import further, resources
 from ..clients.connection import Connection, find_kubectl
-from ..clients.further import extended, further
 from ..clients.process_sync import running
 from ..clients.resources import LIMIT, Cluster, Read
 from ..errors import JobError, JobNotFoundError
@@ -39,9 +39,16 @@ def read_cluster(
     """
     wanted = resources.reads(connection.namespace, job, nodes=not only_workers, services=not only_workers)
     found = resources.cluster(wanted, _run(connection, wanted, meanwhile, limit), connection.kubeconfig)
-    more = further(found.objects, job)
-    read = _run(connection, [one.read for one in more], lambda: None, limit) if more else []
-    return extended(found, more, read, connection.kubeconfig)
+    more = further.further(found.objects, job)
+    if not more:
+        return found
+    results = [*_run(connection, [one.read for one in more], lambda: None, limit)]
+    if again := further.passing(more, results, connection.kubeconfig):
+        time.sleep(further.PAUSE)
+        newer = _run(connection, [more[index].read for index in again], lambda: None, limit)
+        for index, result in zip(again, newer, strict=True):
+            results[index] = result
+    return further.extended(found, more, results, connection.kubeconfig)
 
 
 def _run(

@@ -24,6 +24,18 @@ def number(text: object, default: int = 0) -> int:
         return default
 
 
+def part(item: Object, *keys: str) -> Object:
+    """Return a map inside an object, such as its status; an empty one if it is null or missing."""
+    for key in keys:
+        item = item.get(key) or {}
+    return item
+
+
+def listed(item: Object, key: str) -> list[Any]:
+    """Return a list inside an object without what is null in it; an empty one if it is null or missing."""
+    return [one for one in item.get(key) or [] if one]
+
+
 def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
     """Return the objects of one kind."""
     return [item for item in objects if item.get("kind") == kind]

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..clients.resources import Unread
 from ..errors import NotExposedError, PendingError, UnansweredError
 from ..exposure.model import SCHEMA_VERSION, Address, JobAddresses, exposing
 from ..exposure.nodes import ADDRESS_TYPES, INSIDE_ONLY, POD_HOST_IP
+from ..exposure.unread import unknown
 from .certificates import WRONG_CERTIFICATE, Certificate, certificates
 from .dns import WRONG_DNS, misled
 from .identity import Matchers
@@ -73,6 +75,7 @@ class CheckResult:
     identity: str
     results: tuple[AddressResult, ...]
     warnings: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     @property
     def answered(self) -> int:
@@ -96,8 +99,9 @@ class CheckResult:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every address that could be asked answered, and at least one did."""
-        return self.answered > 0 and not self.failing and not self.pending
+        """Tell whether every address that could be asked answered, at least one did, and none may be missing."""
+        hidden = unknown(self.job, self.unread)
+        return self.answered > 0 and not self.failing and not self.pending and not hidden
 
     def to_dict(self) -> dict[str, Any]:
         """Return the versioned report: no field is ever null."""
@@ -133,10 +137,13 @@ async def check(
     Raises:
         UsageError: `expect` is no regular expression.
         NotExposedError: The job has no address.
+        PendingError: It has none that this user may read.
     """
     matchers = Matchers(report, expect)
     asked = [(-1, a) for a in report.shared] + [(w.id, a) for w in report.workers for a in w.addresses]
     if not asked:
+        if error := unknown(report.job, report.unread):
+            raise error
         raise NotExposedError(
             f"Job {report.job} has no address to check: it is not exposed.",
             f"{exposing(report.job)} exposes it.",
@@ -179,7 +186,7 @@ async def check(
     checked = "checked" if echo or expect else "not checked"
     warnings = [*report.warnings, *matchers.warnings, *filter(None, notes), *unsure]
     return CheckResult(
-        report.job, report.namespace, socket.gethostname(), checked, tuple(results), warnings=tuple(warnings)
+        report.job, report.namespace, socket.gethostname(), checked, tuple(results), tuple(warnings), report.unread
     )
 
 
@@ -201,7 +208,7 @@ def require(result: CheckResult) -> None:
 
     Raises:
         UnansweredError: An address does not answer, the wrong worker does, or none can be checked.
-        PendingError: An address is not available yet, and nothing else is wrong.
+        PendingError: An address is not available yet or can't be read, and nothing else is wrong.
     """
     if result.ok:
         return
@@ -210,6 +217,8 @@ def require(result: CheckResult) -> None:
         origin = f"from this machine ({result.origin})"
         head = f"{len(result.failing)} of {total} addresses of job {result.job} fail {origin}:"
         raise UnansweredError("\n  ".join([head, *_causes(result)]))
+    if not result.pending and (error := unknown(result.job, result.unread)):
+        raise error
     waiting = result.pending or [r for r in result.results if r.address.state == "reserved"]
     if waiting:
         raise PendingError(
