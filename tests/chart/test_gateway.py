@@ -118,6 +118,20 @@ def test_hosts_and_listeners_by_template(helm_template):
     assert found["TLSRoute", "job-w-1-api"][:2] == (PARENT, ["w-1.example.com"])
 
 
+def test_a_listener_for_each_worker_is_of_routes_that_know_no_host(newest):
+    """One listener has all hosts; a port's own template says otherwise."""
+    template = ("--set", f"gateway.perWorker.sectionNameTemplate={W}")
+    ports = {"worker": {}, "ui": {"route": "HTTP", "sectionName": "http"}, "api": {"route": "TLS"}}
+    arguments = (*OWN, *HOSTS, *template, "--set-json", 'additionalPorts=[{"name":"ui"},{"name":"api"}]')
+    found = routes(newest, *arguments, "--set-json", f"gateway.ports={json.dumps(ports)}")
+    assert found["TCPRoute", "job-w-1-worker"][0] == {**PARENT, "sectionName": "w-1"}
+    assert found["HTTPRoute", "job-w-1-ui"][0] == {**PARENT, "sectionName": "http"}
+    assert found["TLSRoute", "job-w-1-api"][0] == PARENT
+    ports["ui"]["sectionNameTemplate"] = "ui-{worker}"
+    found = routes(newest, *arguments, "--set-json", f"gateway.ports={json.dumps(ports)}")
+    assert found["HTTPRoute", "job-w-1-ui"][0] == {**PARENT, "sectionName": "ui-1"}
+
+
 def listeners(template, *arguments):
     """Return the listeners of each ListenerSet."""
     return {
@@ -209,6 +223,23 @@ def test_a_route_names_no_parent_twice(newest):
     assert own["TCPRoute", "job-w-1-worker"]["spec"]["parentRefs"] == [{**PARENT, "sectionName": "w-1"}]
 
 
+def test_one_route_to_several_parents_is_alone_at_each(newest):
+    """Two Gateways, or a Gateway and a listener of another: what one route has twice clashes with nothing."""
+
+    def parents(refs, *arguments):
+        host = '{"worker":{"route":"HTTP","host":"a.example.com"}}'
+        values = ("--set-json", f"gateway.parentRefs={json.dumps(refs)}", "--set-json", f"gateway.ports={host}")
+        return made(newest, *ON, *values, *arguments)["HTTPRoute", "job-worker"]["spec"]["parentRefs"]
+
+    mixed = [PARENT, {"name": "internal", "sectionName": "http"}]
+    assert parents(mixed) == mixed
+    same = [{**PARENT, "sectionName": "http"}, {"name": "internal", "sectionName": "http"}]
+    assert parents(same) == same
+    assert parents(mixed, "--set", "gateway.ports.worker.sectionName=a") == [
+        {**PARENT, "sectionName": "a"}, {"name": "internal", "sectionName": "a"},
+    ]  # fmt: skip
+
+
 def test_listeners_of_one_gateway_are_one_for_listener_sets(newest):
     ports = ("--set", "gateway.parentRefs[0].port=80,gateway.parentRefs[1].port=443")
     assert made(newest, *OWN, *SETS, *SAME, *ports)["ListenerSet", "job-0"]["spec"]["parentRef"] == PARENT
@@ -271,14 +302,38 @@ def test_proxies_are_let_in_to_the_shared_ports(newest):
     assert rules[1]["from"] == [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
 
 
-def test_names_of_routes_are_not_for_extra_objects(newest):
-    def extra(kind, name):
-        fields = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": {"name": name}}
-        return ("--set-json", f"extraObjects=[{json.dumps(fields)}]")
+def extra(kind, name, version="gateway.networking.k8s.io/v1"):
+    return (
+        "--set-json",
+        f"extraObjects={json.dumps([{'apiVersion': version, 'kind': kind, 'metadata': {'name': name}}])}",
+    )
 
+
+@pytest.mark.parametrize("enabled", [ON, ()], ids=["on", "off"])
+def test_names_of_routes_are_not_for_extra_objects(newest, enabled):
+    """Switched off too: the day it is switched on, Helm would keep one of the two objects."""
     for kind, name in (("TCPRoute", "job-w-3-worker"), ("HTTPRoute", "job-ui"), ("ListenerSet", "job-0")):
-        assert f"{kind} {name} is a name of the chart's own objects" in newest.refuses(*ON, *extra(kind, name))
-    assert newest.objects(*ON, *extra("TCPRoute", "other"))
+        told = newest.refuses(*enabled, *UI, *extra(kind, name))
+        assert f"{kind} {name} is a name of the chart's own objects" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("TCPRoute", "other"), ("HTTPRoute", "job"), ("HTTPRoute", "job-web"), ("HTTPRoute", "job-w-0-web"),
+        ("TLSRoute", "job-3"), ("ListenerSet", "job"), ("ListenerSet", "job-worker"), ("HTTPRoute", "job-workers"),
+    ],
+)  # fmt: skip
+def test_extra_objects_have_names_that_the_chart_never_takes(newest, kind, name):
+    """Routes are named after ports that there are, and ListenerSets are numbered."""
+    for enabled in ON, ():
+        assert newest.objects(*enabled, *extra(kind, name))
+
+
+def test_an_exposures_object_is_never_named_as_the_release_alone(newest):
+    assert newest.objects(*ON, *extra("Ingress", "job", "networking.k8s.io/v1"))
+    told = newest.refuses(*ON, *extra("Service", "job", "v1"))
+    assert "Service job is a name of the chart's own objects" in told
 
 
 def test_five_hundred_routes_render(newest):

@@ -1,5 +1,6 @@
 """What `gateway` refuses, with path, problem and remedy: half-written, contradictory or colliding values."""
 
+import json
 import re
 
 import pytest
@@ -34,6 +35,27 @@ def test_half_written_is_refused(helm_template, key, skip):
 )
 def test_schema_refuses(newest, values, word):
     assert word in newest.refuses("--set", f"gateway.enabled=true,{values}")
+
+
+TLS = "gateway.perWorker.listenerSet.tls"
+MANY = json.dumps({f"example.com/{k}": "" for k in range(17)})
+
+
+@pytest.mark.parametrize(
+    ("tls", "word", "sentence"),
+    [
+        ('{"certificateRefs":[]}', "certificateRefs", f"{TLS}: it has neither certificateRefs nor options"),
+        ('{"options":{}}', "options", f"{TLS}: it has neither certificateRefs nor options"),
+        ('{"certificateRefs":null}', "certificateRefs", f"{TLS}.certificateRefs: it is null, and must be a list"),
+        ('{"certificateRefs":["cert"]}', "certificateRefs", f"{TLS}.certificateRefs[0]: it is text, and must be a map"),
+        ('{"options":{"a":5}}', "options", f"{TLS}.options.a: it is a number, and must be text"),
+        (f'{{"options":{MANY}}}', "options", f"{TLS}.options: a listener has at most 16, and there are 17"),
+    ],
+)
+def test_tls_that_no_listener_can_have(newest, tls, word, sentence):
+    arguments = (*OWN, *SETS, "--set-json", f"{TLS}={tls}")
+    assert word in newest.refuses(*arguments)
+    assert sentence in newest.refuses(*arguments, SKIP)
 
 
 HTTP, TEMPLATE = "gateway.ports.worker.route=HTTP", "gateway.perWorker.hostTemplate"
@@ -106,6 +128,10 @@ RULES = [
     (
         (*OWN, *SETS, *HOSTS),
         "gateway.perWorker.hostTemplate: it has no effect, since no port has a route by host",
+    ),
+    (
+        (*OWN, *HOSTS, "--set", f"{HTTP},gateway.perWorker.sectionNameTemplate=a-\\{{worker\\}}"),
+        "gateway.perWorker.sectionNameTemplate: it has no effect, since every port has a route by host",
     ),
     (
         (*OWN, *HOSTS, *UI, "--set-json", 'gateway.ports={"worker":{"route":"HTTP"},"ui":{"route":"HTTP"}}'),
@@ -278,6 +304,53 @@ def test_no_two_routes_have_one_listener_and_host(newest, arguments, sentence):
     told = newest.refuses(*arguments)
     assert "gateway.ports." + sentence in told or sentence in told
     assert told.count("would have the same listener") == 1, "one sentence for two ports, not one for each worker"
+
+
+def refs(*given):
+    """Say parentRefs; those that name no other are one Gateway, in the release's namespace."""
+    found = [{"name": "public", **one} for one in given]
+    return "--namespace", "gateways", "--set-json", f"gateway.parentRefs={json.dumps(found)}"
+
+
+PORTS = ({"port": 80, "sectionName": "a"}, {"port": 443, "sectionName": "b"})
+MISSING = "gateway.parentRefs[{}].sectionName: it is missing, and gateway.parentRefs[{}] names the same parent"
+SAME = "gateway.parentRefs[1].sectionName: it is a, as that of gateway.parentRefs[0], which names the same parent"
+PLACED = "gateway.ports.worker.{}: with it gateway.parentRefs[0] and gateway.parentRefs[1] name one listener"
+OF_EACH = ("--set", f"gateway.perWorker.sectionNameTemplate={W}")
+OF_PORT = ("--set", "gateway.ports.worker.sectionName=x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((*ON, *refs({"port": 80}, {"port": 443})), MISSING.format(1, 0)),
+        ((*ON, *refs({}, {"name": "other"}, {"kind": "Gateway"})), MISSING.format(2, 0)),
+        ((*ON, *refs({"sectionName": "a"}, {}, {"sectionName": "b"})), MISSING.format(1, 0)),
+        ((*ON, *refs({}, {"group": "gateway.networking.k8s.io", "sectionName": "a"})), MISSING.format(0, 1)),
+        ((*ON, *refs({"sectionName": "a", "port": 80}, {"sectionName": "a"})), SAME),
+        ((*ON, *refs(*PORTS), *OF_PORT), PLACED.format("sectionName")),
+        ((*OWN, *refs(*PORTS), *OF_EACH), PLACED.format("sectionNameTemplate")),
+        ((*OWN, *HOSTS, *refs({}, {"port": 443}), "--set", HTTP), MISSING.format(1, 0)),
+    ],
+)
+def test_several_refs_to_one_parent_have_a_listener_each(newest, arguments, sentence):
+    told = newest.refuses(*arguments)
+    assert sentence in told and told.count("gateway.") == sentence.count("gateway.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*ON, *refs(*PORTS)),
+        (*ON, *refs({}, {"namespace": "other"}, {"kind": "ListenerSet"}, {"name": "other"})),
+        (*ON, *refs({}, {"kind": "Gateway"}), *OF_PORT),
+        (*OWN, *refs({}, {"port": 443}), *SETS),
+        (*OWN, *refs({}, {}), *OF_EACH),
+    ],
+    ids=["listeners", "parents", "the port's listener", "ListenerSet", "the same twice"],
+)
+def test_refs_go_together_if_the_routes_have_each_listener_once(newest, arguments):
+    assert routes(newest, *arguments)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@
 {{- $problems := dict }}
 {{- $seen := dict }}
 {{- $accounts := list (include "twister2-job.name.serviceAccount" .) (include "twister2-job.name.jobMasterServiceAccount" .) }}
-{{- $names := "-[0-9]+|-jm|-addresses|-clusterip|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
+{{- /* The job's own objects alone have the release's bare name too. */}}
+{{- $names := "|-[0-9]+|-jm|-addresses|-clusterip|-echo|-egress|-jar-[0-9a-f]{8}-[0-9]+|-package|-test" }}
 {{- $kinds := list " ConfigMap" " Pod" " Service" " ServiceAccount" "apps StatefulSet" "networking.k8s.io NetworkPolicy" "policy PodDisruptionBudget" "rbac.authorization.k8s.io Role" "rbac.authorization.k8s.io RoleBinding" }}
 {{- $rows := list (dict "names" $names "objects" $kinds) }}
 {{- range .Job.exposures }}
@@ -49,7 +50,7 @@
 {{- $type := printf "%s %s" (index $object "apiVersion" | toString | splitList "/" | initial | join "/") $kind }}
 {{- $taken := and (eq $type " ServiceAccount") (has $name $accounts) }}
 {{- range $rows }}
-{{- $taken = or $taken (and (has $type .objects) (regexMatch (printf "^%s(%s)?$" $.Release.Name .names) $name)) }}
+{{- $taken = or $taken (and (has $type .objects) (regexMatch (printf "^%s(%s)$" $.Release.Name (get (get . "namesOf" | default dict) $type | default .names)) $name)) }}
 {{- end }}
 {{- if $taken }}
 {{- $_ := set $problems (printf "%s.metadata.name: %s %s is a name of the chart's own objects; take another name" $path $kind $name) true }}

@@ -12,7 +12,8 @@ target    sets what `helm test` connects to; arguments: dict "root" $ "target" D
 notes     its part of NOTES
 
 Columns:
-names       ends of its objects' names, a regular expression
+names       ends of its objects' names, a regular expression; `prepare` may say it closer, by the ports that there are
+namesOf     if there: the same for some of its kinds, by kind
 objects     their kinds: "GROUP KIND"
 entries     types in lists and maps, for --skip-schema-validation
 fields      if there: types of the fields of such maps
@@ -35,7 +36,8 @@ Common code reads the values `enabled`, `labels`, `annotations`, `type` and `ext
 {{- $_ := set $fields . "string" }}
 {{- end }}
 {{- $_ := set . "gateway" (dict
-  "names" "-([0-9]+|(w-[0-9]+-)?[a-z][-a-z0-9]*)"
+  "names" "-(w-[0-9]+-)?[a-z][-a-z0-9]*"
+  "namesOf" (dict "gateway.networking.k8s.io ListenerSet" "-[0-9]+")
   "objects" $kinds
   "entries" (dict "parentRefs" "map" "ports" "map")
   "fields" $fields

@@ -31,6 +31,7 @@
 {{- range $name, $base := $gateway.perWorker.listenerSet.portBase }}
 {{- $_ := include "twister2-job.typed" (dict "value" $base "kind" "float64" "path" (print "gateway.perWorker.listenerSet.portBase." $name) "problems" $problems) }}
 {{- end }}
+{{- include "twister2-job.gateway.tlsProblems" (dict "tls" $gateway.perWorker.listenerSet.tls "problems" $problems) }}
 {{- include "twister2-job.problems" $problems }}
 {{- if not (or $gateway.shared $gateway.perWorker.enabled) }}
 {{ "gateway.shared: it is false, and so is gateway.perWorker.enabled, so there would be no route; set one of the two" }}
@@ -54,10 +55,40 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- include "twister2-job.gateway.refRules" . }}
 {{- include "twister2-job.gateway.clashes" . }}
 {{- range $key := list "portBase" "tls" }}
 {{- if and (get $gateway.perWorker.listenerSet $key) (not $gateway.perWorker.listenerSet.enabled) }}
 {{ printf "gateway.perWorker.listenerSet.%s: it is set, but gateway.perWorker.listenerSet.enabled is false; set gateway.perWorker.listenerSet.enabled=true or leave it out" $key }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What the CRD of ListenerSets asks of a listener's TLS. Arguments: dict "tls" VALUES "problems" DICT */}}
+{{- define "twister2-job.gateway.tlsProblems" -}}
+{{- $problems := .problems }}
+{{- $path := "gateway.perWorker.listenerSet.tls" }}
+{{- $wrong := "" }}
+{{- range $key, $kind := dict "certificateRefs" "slice" "options" "map" }}
+{{- if hasKey $.tls $key }}
+{{- $wrong = print $wrong (include "twister2-job.typed" (dict "value" (get $.tls $key) "kind" $kind "path" (print $path "." $key) "problems" $problems)) }}
+{{- end }}
+{{- end }}
+{{- if not $wrong }}
+{{- range $k, $ref := get .tls "certificateRefs" | default list }}
+{{- $_ := include "twister2-job.typed" (dict "value" $ref "kind" "map" "path" (printf "%s.certificateRefs[%d]" $path $k) "problems" $problems) }}
+{{- end }}
+{{- range $name, $value := get .tls "options" | default dict }}
+{{- $_ := include "twister2-job.typed" (dict "value" $value "kind" "string" "path" (printf "%s.options.%s" $path $name) "problems" $problems) }}
+{{- end }}
+{{- range $key, $most := dict "certificateRefs" 64 "options" 16 }}
+{{- $count := get $.tls $key | default list | len }}
+{{- if gt $count $most }}
+{{- $_ := set $problems (printf "%s.%s: a listener has at most %d, and there are %d; leave some out" $path $key $most $count) true }}
+{{- end }}
+{{- end }}
+{{- if and .tls (not (get .tls "certificateRefs")) (not (get .tls "options")) }}
+{{- $_ := set $problems (printf "%s: it has neither certificateRefs nor options, and a listener that ends TLS needs one of them; name the Secret with the certificate in %s.certificateRefs[0].name, or leave tls out" $path $path) true }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -109,8 +140,10 @@
 {{- $differs := ternary "[{](worker|pod)[}]" "[{]worker[}]" (ne (include "twister2-job.gateway.podIsWorker" .) "") }}
 {{- $pod := printf "%s-%d" (last .Job.groups).name $count }}
 {{- $byHost := false }}
+{{- $byListener := false }}
 {{- range $port := $row.ports }}
 {{- $byHost = or $byHost .byHost }}
+{{- $byListener = or $byListener (not .byHost) }}
 {{- if not (has .name $served) }}
 {{ printf "gateway.ports: port %s is not among perWorker.ports, to whose Services the routes lead; add it there, or name other ports in gateway.ports" .name }}
 {{- end }}
@@ -143,31 +176,80 @@
 {{- if and $gateway.perWorker.hostTemplate (not $byHost) }}
 {{ "gateway.perWorker.hostTemplate: it has no effect, since no port has a route by host; set gateway.ports.NAME.route to HTTP, GRPC or TLS, or leave it out" }}
 {{- end }}
+{{- if and $gateway.perWorker.sectionNameTemplate $row.ports (not $byListener) }}
+{{ "gateway.perWorker.sectionNameTemplate: it has no effect, since every port has a route by host; set gateway.ports.NAME.sectionNameTemplate, or leave it out" }}
+{{- end }}
 {{- if $set.enabled }}
 {{- include "twister2-job.gateway.listenerRules" . }}
 {{- end }}
 {{- end }}
 
 {{- /*
-Of two routes of one class with one listener and host one gets nothing. `taken` has by class and host the routes by listener;
+Several refs of a route to one parent: the CRDs take them if each has a sectionName, and each another one; `port` doesn't
+count there. Refs that are the same are written once, and a route to a ListenerSet of the job's own has that alone.
+*/}}
+{{- define "twister2-job.gateway.refRules" -}}
+{{- $gateway := .Values.gateway }}
+{{- $row := .Job.exposures.gateway }}
+{{- /* Values of the ports whose sectionName stands in the place of the refs' own, and whether a route has the refs as they are. */}}
+{{- $placed := list }}
+{{- $plain := false }}
+{{- range $row.ports }}
+{{- $own := and $gateway.perWorker.enabled (not .base) }}
+{{- if and .sectionName (or $gateway.shared (and $own (not .sectionNameTemplate))) }}
+{{- $placed = append $placed (printf "gateway.ports.%s.sectionName" .name) }}
+{{- end }}
+{{- if and $own .sectionNameTemplate }}
+{{- $placed = append $placed (printf "gateway.ports.%s.sectionNameTemplate" .name) }}
+{{- end }}
+{{- $plain = or $plain (and (not .sectionName) (or $gateway.shared (and $own (not .sectionNameTemplate)))) }}
+{{- end }}
+{{- $told := dict }}
+{{- range $k, $ref := $row.refs }}
+{{- range $j, $other := slice $row.refs 0 $k }}
+{{- if eq $ref.parent $other.parent }}
+{{- if and $plain (ne (index $gateway.parentRefs $k | toJson) (index $gateway.parentRefs $j | toJson)) }}
+{{- $late := ternary $k $j (or (eq $ref.section "") (ne $other.section "")) }}
+{{- $early := ternary $j $k (eq $late $k) }}
+{{- if and (or (eq $ref.section $other.section) (eq $ref.section "") (eq $other.section "")) (not (hasKey $told (toString $late))) }}
+{{- $_ := set $told (toString $late) true }}
+{{- if or (eq $ref.section "") (eq $other.section "") }}
+{{ printf "gateway.parentRefs[%d].sectionName: it is missing, and gateway.parentRefs[%d] names the same parent, which a route may only do with a listener for each; set it, or leave one of the two out" $late $early }}
+{{- else }}
+{{ printf "gateway.parentRefs[%d].sectionName: it is %s, as that of gateway.parentRefs[%d], which names the same parent; take another one, or leave one of the two out" $late $ref.section $early }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if ne $ref.port $other.port }}
+{{- range $placed }}
+{{- if not (hasKey $told .) }}
+{{- $_ := set $told . true }}
+{{ printf "%s: with it gateway.parentRefs[%d] and gateway.parentRefs[%d] name one listener of one parent, and differ in port alone, which no route may; leave their ports out, or one of the two" . $j $k }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /*
+Of two routes of one class with one listener and host one gets nothing. `taken` has by class, host and parent the routes by listener;
 a route that names none has all of the Gateway, and not those of a ListenerSet.
 */}}
 {{- define "twister2-job.gateway.clashes" -}}
 {{- $gateway := .Values.gateway }}
 {{- $claim := dict "taken" dict "told" dict }}
-{{- $sections := list }}
-{{- range $gateway.parentRefs }}
-{{- $sections = append $sections (get . "sectionName" | default "") | uniq }}
-{{- end }}
+{{- $refs := .Job.exposures.gateway.refs }}
 {{- if $gateway.shared }}
 {{- range .Job.exposures.gateway.ports }}
-{{- include "twister2-job.gateway.claim" (dict "in" $claim "port" . "of" "" "host" (ternary .host "" .byHost) "sections" (ternary $sections (list .sectionName) (eq .sectionName ""))) }}
+{{- include "twister2-job.gateway.claim" (dict "in" $claim "port" . "of" "" "host" (ternary .host "" .byHost) "section" .sectionName "refs" $refs) }}
 {{- end }}
 {{- end }}
 {{- if $gateway.perWorker.enabled }}
 {{- range $port := .Job.exposures.gateway.ports }}
 {{- if and (not .base) (contains "{" (ternary .hostTemplate .sectionNameTemplate .byHost)) }}
-{{- $own := dict "in" $claim "port" . "host" "" "sections" (ternary $sections (list .sectionName) (eq .sectionName "")) }}
+{{- $own := dict "in" $claim "port" . "host" "" "section" .sectionName "refs" $refs }}
 {{- range $span := $.Job.exposures.perWorker.spans }}
 {{- range $id := untilStep .first .end 1 }}
 {{- $fill := dict "root" $ "id" $id "pod" (printf "%s-%d" $span.group.name (div (sub $id $span.first) $span.group.workersPerPod)) }}
@@ -176,7 +258,7 @@ a route that names none has all of the Gateway, and not those of a ListenerSet.
 {{- $_ := set $own "host" (include "twister2-job.placed" (set $fill "text" $port.hostTemplate)) }}
 {{- end }}
 {{- if $port.sectionNameTemplate }}
-{{- $_ := set $own "sections" (list (include "twister2-job.placed" (set $fill "text" $port.sectionNameTemplate))) }}
+{{- $_ := set $own "section" (include "twister2-job.placed" (set $fill "text" $port.sectionNameTemplate)) }}
 {{- end }}
 {{- include "twister2-job.gateway.claim" $own }}
 {{- end }}
@@ -187,37 +269,40 @@ a route that names none has all of the Gateway, and not those of a ListenerSet.
 {{- end }}
 
 {{- /*
-Takes a route's listeners, and says which other route has one; once for two ports, however many workers there are.
-Arguments: dict "in" dict of "taken" and "told" "port" PORT "of" WORKER, empty if shared "host" HOST "sections" LIST
+Takes a route's listeners, and says which other route has one; once for two ports, however many workers there are. What a
+route itself has taken is no clash: one may lead to several parents and listeners.
+Arguments: dict "in" dict of "taken" and "told" "port" PORT "of" WORKER, empty if shared "host" HOST "refs" LIST of the row
+"section" in the place of theirs, or empty
 */}}
 {{- define "twister2-job.gateway.claim" -}}
 {{- $port := .port }}
-{{- $at := print $port.class " " .host }}
-{{- if not (hasKey .in.taken $at) }}
-{{- $_ := set .in.taken $at dict }}
+{{- range .refs }}
+{{- $section := $.section | default .section }}
+{{- $at := print $port.class " " $.host " " .parent }}
+{{- if not (hasKey $.in.taken $at) }}
+{{- $_ := set $.in.taken $at dict }}
 {{- end }}
-{{- $there := get .in.taken $at }}
-{{- range $section := .sections }}
-{{- $other := get $there . | default (get $there "") }}
-{{- if and (eq . "") $there (not $other) }}
+{{- $there := get $.in.taken $at }}
+{{- $other := get $there $section | default (get $there "") }}
+{{- if and (eq $section "") $there (not $other) }}
 {{- $other = get $there (keys $there | sortAlpha | first) }}
 {{- end }}
 {{- if $other }}
 {{- $pair := print $port.name " " (eq $.of "") " " $other.port.name " " (eq $other.of "") }}
-{{- $same := and (eq $port.name $other.port.name) (ne $.of "") (ne $other.of "") }}
+{{- $same := and (eq $port.name $other.port.name) (eq (eq $.of "") (eq $other.of "")) }}
 {{- if not (or $same (hasKey $.in.told $pair)) }}
 {{- $_ := set $.in.told $pair true }}
-{{- $all := and (eq $other.section "") (ne . "") }}
+{{- $all := and (eq $other.section "") (ne $section "") }}
 {{- $keys := ternary (list "sectionName" "host") (list "sectionNameTemplate" "hostTemplate") (eq $.of "") }}
 {{- $fix := ternary $other.port $port (and $all (not $port.byHost)) }}
 {{- $key := ternary "sectionName" (first $keys) $all }}
 {{- if $port.byHost }}
 {{- $key = ternary (last $keys) (join " or " $keys) $all }}
 {{- end }}
-{{ printf "gateway.ports.%s: its %sRoute%s would have the same listener%s%s as that of port %s%s%s, and one of them nothing; set gateway.ports.%s.%s, or leave one of the two out" $port.name $port.route $.of (ternary "" (print " " .) (eq . "")) (ternary (printf " and host %s" $.host | trimSuffix " ") "" $port.byHost) $other.port.name $other.of (ternary ", which names none and so has all" "" $all) $fix.name $key }}
+{{ printf "gateway.ports.%s: its %sRoute%s would have the same listener%s%s as that of port %s%s%s, and one of them nothing; set gateway.ports.%s.%s, or leave one of the two out" $port.name $port.route $.of (ternary "" (print " " $section) (eq $section "")) (ternary (printf " and host %s" $.host | trimSuffix " ") "" $port.byHost) $other.port.name $other.of (ternary ", which names none and so has all" "" $all) $fix.name $key }}
 {{- end }}
 {{- else }}
-{{- $_ := set $there . (dict "port" $port "of" $.of "section" .) }}
+{{- $_ := set $there $section (dict "port" $port "of" $.of "section" $section) }}
 {{- end }}
 {{- end }}
 {{- end }}
