@@ -73,6 +73,15 @@ def test_an_annotation_of_the_users_stays(newest):
     assert records(objects, OLD)["job-nodeport"] == {"hostname": "job.example.com"}
 
 
+def test_an_annotation_for_all_objects_stays_too(newest):
+    mine = ("--set-json", f'commonAnnotations={{"{NEW}ttl":"5"}}', "--set", "externalDns.ttl=60")
+    ways = "ingress.enabled=true,ingress.host=w.example.com"
+    objects = newest.objects(*ON, "--set", f"{SHARED},{ways}", *mine)
+    for name in ("job-nodeport", "job-worker"):
+        assert records(objects, NEW)[name]["ttl"] == "5" and records(objects, OLD)[name]["ttl"] == "60"
+    assert records(objects, NEW)["job-nodeport"]["hostname"] == "job.example.com"
+
+
 def test_pods_have_none_of_it(newest):
     on = (*ON, "--set", f"{SHARED},externalDns.headlessHost=w.example.com")
     templates = [

@@ -122,6 +122,18 @@ def test_the_port_is_the_first_exposed_one_of_tcp_or_the_named_one(newest):
     ]  # fmt: skip
 
 
+def test_switching_those_of_single_workers_on_leaves_the_shared_one_as_it_is(newest):
+    shared = (*ON, *PORTS, "--set", "perWorker.enabled=true,perWorker.type=ClusterIP")
+    own = ("--set", "ingress.perWorker.enabled=true,ingress.perWorker.hostTemplate=w{worker}.example.com")
+    before = places(newest, *shared, "--set", "perWorker.ports={ui,worker}")
+    assert list(before) == ["job-worker"]
+    both = places(newest, *shared, *own)
+    assert both["job-worker"] == before["job-worker"] and both.keys() - before == {"job-w-0-worker", "job-w-1-worker"}
+    for ports in ("ui", "ui,worker"):
+        named = places(newest, *shared, *own, "--set", f"perWorker.ports={{{ports}}},ingress.port=ui")
+        assert sorted(named) == ["job-ui", "job-w-0-ui", "job-w-1-ui"]
+
+
 def test_the_wrapper_is_told_what_to_read(newest):
     headless = newest.one("Service", "job", *ON)["metadata"]["annotations"]
     assert headless["twister2-job/reads"] == "networking.k8s.io/v1/ingresses"
@@ -270,6 +282,15 @@ def test_proxies_need_the_network_policy(newest):
         (
             (*BY_HOST, *PORTS, "--set", "perWorker.ports={ui},ingress.port=worker"),
             "ingress.port: the workers' own Services have no port worker; add it to perWorker.ports, or take one of ui",
+        ),
+        (
+            (*BY_HOST, *PORTS, "--set", "perWorker.ports={ui},ingress.shared=true,ingress.host=a.example.com"),
+            "ingress.port: the workers' own Services have no port worker; add it to perWorker.ports, or take one of ui",
+        ),
+        (
+            (*BY_HOST, *PORTS, "--set", "perWorker.ports={ui,worker},ingress.shared=true,ingress.host=a.example.com"),
+            "ingress.port: it is empty, and the first port is worker for the shared Ingress but ui in perWorker.ports; "
+            "set ingress.port to the one that both shall lead to",
         ),
     ],
 )

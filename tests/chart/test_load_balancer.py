@@ -116,8 +116,8 @@ def test_the_pods_are_the_same_with_and_without(newest):
 
 @pytest.mark.parametrize(
     ("values", "most"),
-    [((), 16), (("--set", "perWorker.maxServices=15"), 15), (("--set", "perWorker.maxServices=64"), 64)],
-    ids=["default", "15", "64"],
+    [((), 16), (("--set", "perWorker.maxServices=15"), 15), (("--set", "perWorker.maxServices=65"), 65)],
+    ids=["default", "15", "65"],
 )
 def test_more_load_balancers_than_wanted_are_refused_since_each_may_cost_money(helm_template, values, most):
     assert len(own(helm_template, *values, "--set", f"perWorker.count={most}")) == most
@@ -125,6 +125,16 @@ def test_more_load_balancers_than_wanted_are_refused_since_each_may_cost_money(h
     assert f"it would make {most + 1} load balancers, each of which may cost money" in message
     assert f"perWorker.maxServices={most}" in message
     assert "(perWorker.loadBalancer.shareAddress, gateway, ingress)" in message
+
+
+def test_the_default_of_older_charts_is_no_wish_for_so_many_load_balancers(helm_template):
+    """`--reuse-values` brings it."""
+    old = ("--set", "perWorker.maxServices=64")
+    assert len(own(helm_template, *old, "--set", "perWorker.count=16")) == 16
+    message = helm_template.refuses(*OWN, *old, "--set", "perWorker.count=20")
+    assert "it would make 20 load balancers" in message and "perWorker.maxServices=16" in message
+    assert "64, the default of older charts, counts as not set" in message
+    assert len(own(helm_template, *SHARING, *old, "--set", "perWorker.count=20")) == 20
 
 
 def test_workers_that_share_an_address_count_as_all_services_do(newest):
@@ -285,7 +295,11 @@ def test_a_network_policy_can_not_tell_clients_apart_behind_cluster(helm_templat
     message = helm_template.refuses(*arguments, *skip)
     assert "allowFrom" in message and "Local" in message
     if skip:
-        assert f"set {block}.externalTrafficPolicy=Local, or sourceRanges of the load balancer," in message
+        ranges = {"loadBalancer": "loadBalancer", "perWorker": "perWorker.loadBalancer"}[block] + ".sourceRanges"
+        remedy = f"or leave networkPolicy.allowFrom out and set {ranges}"
+        assert f"set {block}.externalTrafficPolicy=Local, {remedy}" in message
+        set_ = (*on, "--set", f"{ranges}={{203.0.113.0/24}}")
+        assert remedy in helm_template.refuses(*arguments, *set_, *skip) and helm_template.objects(*set_, *skip)
     assert helm_template.objects(*arguments, "--set", f"{block}.externalTrafficPolicy=Local")
 
 

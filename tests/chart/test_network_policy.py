@@ -192,3 +192,45 @@ def test_cidrs_go_with_cluster_ips(helm_template):
 )
 def test_schema_refuses(helm_template, arguments, word):
     assert word in helm_template.refuses(*arguments)
+
+
+WAYS = (
+    "--set-json", 'additionalPorts=[{"name":"ui"}]', "--set", "perWorker.enabled=true,perWorker.type=ClusterIP",
+    "--set", "ingress.enabled=true,ingress.host=a.b,ingress.port=ui",
+)  # fmt: skip
+GATEWAY = (
+    "--set", "gateway.enabled=true,gateway.shared=false,gateway.parentRefs[0].name=gw",
+    "--set", "gateway.parentRefs[0].sectionName=http,gateway.ports.worker.route=HTTP",
+    "--set", "gateway.perWorker.enabled=true,gateway.perWorker.hostTemplate=w{worker}.a.b",
+)  # fmt: skip
+PEERS = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+PROXIES = ("--set-json", f"networkPolicy.proxiesFrom={json.dumps(PEERS)}")
+
+
+def numbers(rule):
+    return [port["port"] for port in rule["ports"]]
+
+
+def test_ports_behind_a_shared_proxy_are_not_open_to_all_through_the_workers_own_services(helm_template):
+    found = policies(helm_template, *WAYS, *GATEWAY, *PROXIES)
+    assert [(numbers(rule), rule["from"]) for rule in found["job"]["ingress"][1:]] == [([9001], PEERS)]
+    assert [(numbers(rule), rule["from"]) for rule in found["job-perworker"]["ingress"]] == [([9000], PEERS)]
+
+
+def test_a_port_that_no_proxy_leads_to_stays_open_beside_a_shared_one(helm_template):
+    found = policies(helm_template, *WAYS, *PROXIES)["job-perworker"]["ingress"]
+    assert found == [{"ports": [{"port": 9000, "protocol": "TCP"}]}]
+
+
+def test_it_opens_nothing_if_a_shared_proxy_leads_to_all_ports(helm_template):
+    found = policies(helm_template, *WAYS, *PROXIES, "--set", "perWorker.ports={ui}")
+    assert found["job-perworker"]["ingress"] == [] and found["job-perworker"]["policyTypes"] == ["Ingress"]
+    assert [(numbers(rule), rule["from"]) for rule in found["job"]["ingress"][1:]] == [([9001], PEERS)]
+
+
+@pytest.mark.parametrize(
+    "more", ["networkPolicy.proxiesFrom=null", "networkPolicy.allowFrom={192.0.2.0/24}", "perWorker.type=NodePort"]
+)
+def test_without_named_proxies_or_with_clients_outside_the_services_stay_open_as_they_say(newest, more):
+    found = policies(newest, *WAYS, *PROXIES, "--set", more)["job-perworker"]["ingress"]
+    assert [numbers(rule) for rule in found] == [[9000, 9001]]

@@ -36,7 +36,8 @@
 {{- if and .Values.networkPolicy.enabled .Values.networkPolicy.allowFrom }}
 {{- range $block, $row := .Job.exposed }}
 {{- if include "twister2-job.hidesClient" $row.values }}
-{{ printf "networkPolicy.allowFrom: with %s.externalTrafficPolicy=Cluster the nodes put their own address in the place of the client's, so no CIDR can tell clients apart; set %s.externalTrafficPolicy=Local%s or leave allowFrom out" $block $block (ternary ", or sourceRanges of the load balancer," "" (or (hasKey $row.values "sourceRanges") (eq (get $row.values "type") "LoadBalancer"))) }}
+{{- /* A load balancer tells clients apart itself; allowFrom beside it would still see the nodes' addresses. */}}
+{{ printf "networkPolicy.allowFrom: with %s.externalTrafficPolicy=Cluster the nodes put their own address in the place of the client's, so no CIDR can tell clients apart; set %s.externalTrafficPolicy=Local, or leave networkPolicy.allowFrom out%s" $block $block (ternary (print " and set " $row.ranges) "" (hasKey $row "ranges")) }}
 {{- end }}
 {{- end }}
 {{- end }}

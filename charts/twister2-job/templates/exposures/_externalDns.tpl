@@ -2,7 +2,7 @@
 
 {{- /*
 Sets them for an object whose name in DNS is `host`: a route or Ingress with hosts of its own has host "". What the user has
-among the object's annotations stays, and an IP address is no name. external-dns reads the first prefix since 0.22, and
+among the object's annotations or those of all objects stays, and an IP address is no name. external-dns reads the first prefix since 0.22, and
 before only the other. Arguments: dict "root" $ "host" HOST "user" ANNOTATIONS "endpoints" TYPE "into" DICT
 */}}
 {{- define "twister2-job.externalDns" -}}
@@ -10,7 +10,8 @@ before only the other. Arguments: dict "root" $ "host" HOST "user" ANNOTATIONS "
 {{- if and $dns.enabled (not (include "twister2-job.isAddress" .host)) }}
 {{- range $prefix := list "external-dns.kubernetes.io/" "external-dns.alpha.kubernetes.io/" }}
 {{- range $key, $value := dict "hostname" $.host "ttl" (ternary "" (int $dns.ttl | toString) (empty $dns.ttl)) "endpoints-type" $.endpoints }}
-{{- if and $value (not (hasKey ($.user | default dict) (print $prefix $key))) }}
+{{- $name := print $prefix $key }}
+{{- if and $value (not (hasKey ($.user | default dict) $name)) (not (hasKey $.root.Values.commonAnnotations $name)) }}
 {{- $_ := set $.into (print $prefix $key) $value }}
 {{- end }}
 {{- end }}

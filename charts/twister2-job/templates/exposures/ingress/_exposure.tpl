@@ -10,7 +10,8 @@
 {{- $row := .Job.exposures.ingress }}
 {{- $ingress := .Values.ingress }}
 {{- $own := $ingress.perWorker.enabled }}
-{{- include "twister2-job.exposedPorts" (dict "root" . "row" $row "names" (ternary .Values.perWorker.ports list $own)) }}
+{{- /* Not the workers' own Services' ports if there is a shared one: it stays where it is when the workers' get theirs. */}}
+{{- include "twister2-job.exposedPorts" (dict "root" . "row" $row "names" (ternary .Values.perWorker.ports list (and $own (not $ingress.shared)))) }}
 {{- $ports := list }}
 {{- range ternary .Job.ports $row.ports (ne $ingress.port "") }}
 {{- if ternary (eq .name $ingress.port) (eq .protocol "TCP") (ne $ingress.port "") }}

@@ -29,6 +29,9 @@
 {{- if regexMatch "[{}]" $ingress.tls.secretName }}
 {{ "ingress.tls.secretName: it has a placeholder, and the shared Ingress is no worker's; leave it out, or set ingress.shared=false" }}
 {{- end }}
+{{- if not $own.enabled }}
+{{- include "twister2-job.ingress.secretRules" $ingress.tls.secretName }}
+{{- end }}
 {{- end }}
 {{- if and $ingress.tls.secretName (not $ingress.tls.enabled) }}
 {{ "ingress.tls.secretName: it has no effect without TLS; set ingress.tls.enabled=true too" }}
@@ -53,6 +56,15 @@
 {{- end }}
 {{- end }}
 
+{{- /* Those of the name of a Secret, once it is filled in. Argument: the name */}}
+{{- define "twister2-job.ingress.secretRules" -}}
+{{- if and . (not (regexMatch "[{}]" .)) }}
+{{- if or (gt (len .) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" .)) }}
+{{ printf "ingress.tls.secretName: filled in it is %s, and a Secret's name is of a-z, 0-9, - and ., with a letter or digit beside each . and at both ends, and has at most 253 characters; take such a name" . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Those of the Ingresses of single workers. */}}
 {{- define "twister2-job.ingress.ownRules" -}}
 {{- $ingress := .Values.ingress }}
@@ -62,11 +74,16 @@
 {{ "ingress.perWorker.enabled: it leads to the workers' own Services, and there are none; set perWorker.enabled=true (perWorker.type=ClusterIP is enough)" }}
 {{- else }}
 {{- $names := list }}
+{{- $first := "" }}
 {{- range $perWorker.ports }}
 {{- $names = append $names .name }}
+{{- $first = $first | default (ternary .name "" (eq .protocol "TCP")) }}
 {{- end }}
 {{- range .Job.exposures.ingress.ports }}
-{{- if not (has .name $names) }}
+{{- if and (has .name $names) (ne .name $first) (not $ingress.port) }}
+{{- /* Without this the workers' own would move when the shared one is switched on or off. */}}
+{{ printf "ingress.port: it is empty, and the first port is %s for the shared Ingress but %s in perWorker.ports; set ingress.port to the one that both shall lead to" .name $first }}
+{{- else if not (has .name $names) }}
 {{ printf "ingress.port: the workers' own Services have no port %s; add it to perWorker.ports, or take one of %s" .name (join ", " $names) }}
 {{- end }}
 {{- end }}
@@ -84,11 +101,20 @@
 {{- $last := dict }}
 {{- $id := sub $perWorker.services 1 | max 0 }}
 {{- include "twister2-job.ingress.place" (dict "root" . "id" $id "pod" (printf "%s-%d" (last .Job.groups).name $id) "into" $last) }}
-{{- range $key, $template := dict "hostTemplate" "host" "pathTemplate" "path" }}
-{{- if regexMatch "[{}]" (get $last $template) }}
-{{ printf "ingress.perWorker.%s: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $key (get $own $key) }}
+{{- /* A host that stands in for the template may have no placeholder at all, which is said above. */}}
+{{- $filled := dict (ternary "perWorker.pathTemplate" "path" (ne $own.pathTemplate "")) (list ($own.pathTemplate | default $ingress.path) $last.path) }}
+{{- if $own.hostTemplate }}
+{{- $_ := set $filled "perWorker.hostTemplate" (list $own.hostTemplate $last.host) }}
+{{- end }}
+{{- if not $ingress.shared }}
+{{- $_ := set $filled "tls.secretName" (list $ingress.tls.secretName $last.secret) }}
+{{- end }}
+{{- range $key, $pair := $filled }}
+{{- if regexMatch "[{}]" (last $pair) }}
+{{ printf "ingress.%s: %s holds a placeholder that is not known; known are {worker}, {pod}, {job} and {namespace}" $key (first $pair) }}
 {{- end }}
 {{- end }}
+{{- include "twister2-job.ingress.secretRules" $last.secret }}
 {{- if and $own.hostTemplate (not (regexMatch "[{}]" $last.host)) }}
 {{- with include "twister2-job.noHost" $last.host }}
 {{ printf "ingress.perWorker.hostTemplate: filled in it is %s%s" $last.host . }}
@@ -100,8 +126,19 @@
 {{- if and $ingress.shared $ingress.host $templates }}
 {{- $host := $own.hostTemplate | default $ingress.host }}
 {{- $path := $own.pathTemplate | default $ingress.path }}
-{{- $any := include "twister2-job.placed" (dict "root" . "id" "WORKER" "pod" "POD" "text" (printf "%s %s" $host $path)) | regexQuoteMeta | replace "WORKER" "[0-9]+" | replace "POD" "[-a-z0-9]+" }}
-{{- if regexMatch (printf "^%s$" $any) (printf "%s %s" $ingress.host $ingress.path) }}
+{{- $shared := $ingress.path }}
+{{- /* To Kubernetes /a and /a/ are one prefix. */}}
+{{- if eq $ingress.pathType "Prefix" }}
+{{- $path = trimSuffix "/" $path }}
+{{- $shared = trimSuffix "/" $shared }}
+{{- end }}
+{{- /* Any group and any number: the job may get more of both. */}}
+{{- $number := "(0|[1-9][0-9]*)" }}
+{{- $any := printf "%s %s" $host $path | regexQuoteMeta }}
+{{- range $key, $text := dict "worker" $number "pod" (printf "%s-%s-%s" (regexQuoteMeta .Release.Name) $number $number) "job" (regexQuoteMeta .Release.Name) "namespace" (regexQuoteMeta .Release.Namespace) }}
+{{- $any = replace (printf "{%s}" $key | regexQuoteMeta) $text $any }}
+{{- end }}
+{{- if regexMatch (printf "^%s$" $any) (printf "%s %s" $ingress.host $shared) }}
 {{ printf "ingress.host: a worker's own Ingress has or may get the same host and path, %s%s; take another host, or another template" $ingress.host $ingress.path }}
 {{- end }}
 {{- end }}

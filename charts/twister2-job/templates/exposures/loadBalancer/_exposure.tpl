@@ -4,8 +4,10 @@
 {{ .Release.Name }}-loadbalancer
 {{- end }}
 
+{{- /* Sets in the row beside `ports`: `ranges`, the path of what tells clients apart in the place of networkPolicy.allowFrom. */}}
 {{- define "twister2-job.loadBalancer.prepare" -}}
 {{- include "twister2-job.exposedPorts" (dict "root" . "row" .Job.exposures.loadBalancer "names" .Values.loadBalancer.ports) }}
+{{- $_ := set .Job.exposures.loadBalancer "ranges" "loadBalancer.sourceRanges" }}
 {{- end }}
 
 {{- define "twister2-job.loadBalancer.hint" }}a load balancer{{ end }}

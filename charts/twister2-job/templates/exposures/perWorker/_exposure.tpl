@@ -12,7 +12,7 @@
 {{- /*
 Sets in the row beside `ports`: `services`, the number of Services, and `spans`, which workers have one: of each group
 (`group`) those from `first` up to the one before `end`. Beyond the job's last worker they are those that the last group
-would get next. No list of the workers is made: there may be thousands.
+would get next. No list of the workers is made: there may be thousands. `ranges` is as in ../loadBalancer.
 */}}
 {{- define "twister2-job.perWorker.prepare" -}}
 {{- $row := .Job.exposures.perWorker }}
@@ -30,6 +30,9 @@ would get next. No list of the workers is made: there may be thousands.
 {{- end }}
 {{- $_ := set $row "services" $services }}
 {{- $_ := set $row "spans" $spans }}
+{{- if eq .Values.perWorker.type "LoadBalancer" }}
+{{- $_ := set $row "ranges" "perWorker.loadBalancer.sourceRanges" }}
+{{- end }}
 {{- end }}
 
 {{- define "twister2-job.perWorker.hint" }}one for each worker{{ end }}

@@ -37,9 +37,11 @@
 {{- end }}
 {{- $count := .Job.exposures.perWorker.services }}
 {{- $costs := and (eq $perWorker.type "LoadBalancer") (not $perWorker.loadBalancer.shareAddress) }}
-{{- $most := int $perWorker.maxServices | default (ternary 16 64 $costs) }}
+{{- /* 64 was the default once, and --reuse-values brings it: nobody asked for so many load balancers. */}}
+{{- $old := and $costs (eq (int $perWorker.maxServices) 64) }}
+{{- $most := ternary 0 (int $perWorker.maxServices) $old | default (ternary 16 64 $costs) }}
 {{- if and (gt $count $most) $costs }}
-{{ printf "perWorker: it would make %d load balancers, each of which may cost money, more than perWorker.maxServices=%d; take a way in that needs one address (perWorker.loadBalancer.shareAddress, gateway, ingress) or none (perWorker.type=NodePort), raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count $most }}
+{{ printf "perWorker: it would make %d load balancers, each of which may cost money, more than perWorker.maxServices=%d%s; take a way in that needs one address (perWorker.loadBalancer.shareAddress, gateway, ingress) or none (perWorker.type=NodePort), raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count $most (ternary " (64, the default of older charts, counts as not set)" "" $old) }}
 {{- else if gt $count $most }}
 {{ printf "perWorker: it would make %d Services, more than perWorker.maxServices=%d; raise perWorker.maxServices, or expose fewer workers with perWorker.count" $count $most }}
 {{- end }}

@@ -51,7 +51,8 @@ yes
 
 {{- /*
 The rules of a NetworkPolicy for the workers with Services of their own: who asks these, and the proxies in front. Ports
-behind these that nothing else outside reaches are open to the named proxies alone. Arguments: dict "root" $ "containers" NUMBER
+behind these that nothing else outside reaches are open to the named proxies alone; to those behind a shared way the job's
+own policy lets these in. Nothing if that leaves no rule. Arguments: dict "root" $ "containers" NUMBER
 */}}
 {{- define "twister2-job.perWorker.opened" -}}
 {{- $policy := .root.Values.networkPolicy }}
@@ -60,6 +61,8 @@ behind these that nothing else outside reaches are open to the named proxies alo
 {{- range .root.Job.exposed }}
 {{- if get . "own" }}
 {{- $rules = append $rules (include "twister2-job.proxiedRule" (dict "root" $.root "row" . "containers" $.containers)) }}
+{{- end }}
+{{- if or (get . "own") (get . "shared") }}
 {{- range .ports }}
 {{- $proxied = append $proxied .name }}
 {{- end }}
