@@ -162,7 +162,7 @@ def test_what_only_a_controller_changes_meanwhile_is_removed(kube, namespace, cl
     item = json.loads(kube("-n", namespace, "get", "service", "left", "-o", "json"))
     *options, patch = change
     kube("-n", namespace, "patch", "service", "left", "--type=merge", *options, "-p", patch)
-    client, removed = Kubectl(Connection(cluster_kubeconfig, namespace=namespace)), []
+    client, removed = Kubectl(Connection(namespace, kubeconfig=cluster_kubeconfig)), []
     told = asyncio.run(orphans.remove(client, [item], removed))
     assert told == (["Service left stays: it has been changed meanwhile."] if stays else [])
     assert len(removed) == (not stays)
