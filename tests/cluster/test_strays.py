@@ -148,6 +148,7 @@ def test_a_refusal_in_the_midst_of_an_upgrade_takes_back_what_was_added(
     assert command("upgrade", job, *wanted).returncode == 0
 
 
+@only_newest_helm
 @pytest.mark.parametrize(
     ("change", "stays"),
     [
