@@ -19,6 +19,8 @@ from .workers import removed
 
 PATIENCE = 5.0
 """Seconds that a change waits for the addresses of load balancers and proxies, once the workers are ready."""
+MANY = 64
+"""Addresses at proxies, from which on no change waits: controllers take longer (Envoy Gateway 21 s for 128)."""
 PAUSE = 0.5
 """Seconds between two looks."""
 _FAILURES = (JobError, asyncio.TimeoutError)
@@ -82,15 +84,20 @@ async def settled_addresses(kubectl: Kubectl, job: str, cluster: Cluster | None)
         cluster = cluster._replace(objects=[*(services or []), *others])
     found = report(job, cluster)
     # A refusal may be of an older state of the job, until the proxy's controller has seen the change.
-    while time.monotonic() < until and any(
-        a.state in ("pending", "failed") and UNKNOWN not in a.reason for a in found.all() if a.via in PROXIED
-    ):
+    while time.monotonic() < until and _worth_waiting(found):
         await asyncio.sleep(PAUSE)
         try:
             found = await _before(until, read_addresses(kubectl, job))
         except _FAILURES:
             break
     return found
+
+
+def _worth_waiting(found: JobAddresses) -> bool:
+    """Tell whether a later look will soon tell more of addresses at proxies, of which some wait or are refused."""
+    at_proxies = [a for a in found.all() if a.via in PROXIED]
+    late = any(a.state in ("pending", "failed") and UNKNOWN not in a.reason for a in at_proxies)
+    return late and len(at_proxies) < MANY
 
 
 async def _before(until: float, read: Coroutine[Any, Any, Result]) -> Result:

@@ -54,6 +54,14 @@ def test_the_wait_has_an_end(monkeypatch):
     assert "no controller has taken ListenerSet job-0" in found.all()[0].reason
 
 
+def test_nobody_waits_for_many_for_which_controllers_take_longer(monkeypatch):
+    monkeypatch.setattr(live, "MANY", 2)
+    many = state(listener_set((), ()), route(ref=OURS, conditions=()), route("UDPRoute", ref=OURS, conditions=()))
+    kubectl = FakeKubectl(many)
+    found = asyncio.run(live.settled_addresses(kubectl, "job", many))
+    assert [one.state for one in found.all()] == ["pending"] * 2 and not kubectl.reads
+
+
 class BrokenKubectl:
     """Fails at each read, or never ends it."""
 
