@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -376,3 +377,13 @@ def test_a_tcp_and_a_udp_listener_may_have_one_number(newest):
 def test_a_host_may_come_from_the_pod_if_each_has_one_worker(newest):
     pod = ("--set", "gateway.ports.worker.route=HTTP,gateway.perWorker.hostTemplate=\\{pod\\}.example.com")
     assert routes(newest, *OWN, *pod)["HTTPRoute", "job-w-1-worker"][1] == ["job-0-1.example.com"]
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_a_million_workers_are_refused_before_their_hosts_are_compared(newest, enabled):
+    own = f"perWorker.enabled={enabled},perWorker.type=ClusterIP"
+    http = "gateway.ports.worker.route=HTTP,gateway.shared=false,gateway.perWorker.enabled=true"
+    host = "gateway.perWorker.hostTemplate=w{worker}.example.com"
+    began = time.monotonic()
+    message = newest.refuses(*ON, "--set", f"instances=9999,workersPerPod=100,{own},{http},{host}")
+    assert "perWorker" in message and time.monotonic() - began < 15

@@ -246,7 +246,8 @@ a route that names none has all of the Gateway, and not those of a ListenerSet.
 {{- include "twister2-job.gateway.claim" (dict "in" $claim "port" . "of" "" "host" (ternary .host "" .byHost) "section" .sectionName "refs" $refs) }}
 {{- end }}
 {{- end }}
-{{- if $gateway.perWorker.enabled }}
+{{- /* More are refused by perWorker.maxServices, and to go over a million of them first would take half a minute. */}}
+{{- if and $gateway.perWorker.enabled .Values.perWorker.enabled (le (int .Job.exposures.perWorker.services) 10000) }}
 {{- range $port := .Job.exposures.gateway.ports }}
 {{- if and (not .base) (contains "{" (ternary .hostTemplate .sectionNameTemplate .byHost)) }}
 {{- $own := dict "in" $claim "port" . "host" "" "section" .sectionName "refs" $refs }}
