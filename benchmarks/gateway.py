@@ -13,12 +13,14 @@ import secrets
 import signal
 import sys
 
-from measure import WRAPPER, pair, seconds, seconds_to_table
+from measure import CHART, HELM, WRAPPER, pair, seconds, seconds_to_table
 from per_worker import Rounds
 
 INSTALL_GOAL, READ_GOAL = 1.1, 1.5
 BASE = 30000
 """Listener of worker 0; the others follow."""
+STEP = 500
+"""Routes that one revision adds."""
 SET = 64
 """Listeners of one ListenerSet."""
 
@@ -29,6 +31,7 @@ class Routes(Rounds):
     def __init__(self, namespace: str, size: int, gateway: str) -> None:
         """Make nothing yet; the Gateway is NAMESPACE/NAME."""
         super().__init__(namespace, size)
+        self.count = size
         where, _, name = gateway.partition("/")
         workers = f"instances=2,perWorker.enabled=true,perWorker.type=ClusterIP,perWorker.count={size}"
         parent = f"gateway.parentRefs[0].name={name},gateway.parentRefs[0].namespace={where}"
@@ -40,6 +43,15 @@ class Routes(Rounds):
         """Return the seconds of `twister2-job install`, to printed addresses, with its wait for the Gateway."""
         return seconds_to_table(WRAPPER, "install", self._next("a"), *self.inside, *self.values, pending=True)
 
+    def grow(self) -> None:
+        """Make a release with all routes, some by each revision: an API server can't take 2,000 Services at once."""
+        for size in [*range(STEP, self.count, STEP), self.count]:
+            count = ("--set", f"perWorker.count={size}")
+            if self.name:
+                seconds((HELM, "upgrade", self.name, CHART, *self.inside, *self.values, *count))
+            else:
+                self.theirs(*count)
+
     def read_theirs(self) -> float:
         """Return the seconds of `kubectl get services,tcproutes,listenersets -o wide`."""
         return seconds(("kubectl", "get", "services,tcproutes,listenersets", "-o", "wide", *self.inside))
@@ -50,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gateway", default="gateways/devcluster", metavar="NAMESPACE/NAME", help="the Gateway")
     parser.add_argument("--routes", type=int, default=500, help="routes of each install")
-    parser.add_argument("--installs", type=int, default=3, help="rounds of installs")
+    parser.add_argument("--installs", type=int, default=3, help="rounds of installs; 0 for none")
     parser.add_argument("--read-routes", type=int, default=2000, help="routes whose addresses are read")
     parser.add_argument("--reads", type=int, default=10, help="rounds of reads")
     arguments = parser.parse_args()
@@ -58,14 +70,15 @@ def main() -> None:
     namespace = f"benchmark-{secrets.token_hex(3)}"
     seconds(("kubectl", "create", "namespace", namespace))
     try:
-        few = Routes(namespace, arguments.routes, arguments.gateway)
-        sets = -(-arguments.routes // SET)
-        title = f"install with {arguments.routes} TCPRoutes and {sets} ListenerSets, both until the workers are ready"
-        pair(title, arguments.installs, few.ours, lambda: few.theirs("--wait"), goal=INSTALL_GOAL)
-        print(f"  release as stored: {few.stored_bytes() / 1000:.1f} kB", flush=True)
-        few.clear()
+        if arguments.installs:
+            few = Routes(namespace, arguments.routes, arguments.gateway)
+            sets = -(-arguments.routes // SET)
+            title = f"install {arguments.routes} TCPRoutes and {sets} ListenerSets, both until the workers are ready"
+            pair(title, arguments.installs, few.ours, lambda: few.theirs("--wait"), goal=INSTALL_GOAL)
+            print(f"  release as stored: {few.stored_bytes() / 1000:.1f} kB", flush=True)
+            few.clear()
         many = Routes(namespace, arguments.read_routes, arguments.gateway)
-        many.theirs("--qps", "50")  # All at once, 2,000 Services take longer than an API server gives each request.
+        many.grow()
         for form in ("table", "json"):
             title = f"read the addresses of {arguments.read_routes} routes, -o {form}"
             pair(title, arguments.reads, lambda form=form: many.read(form), many.read_theirs, goal=READ_GOAL)  # type: ignore[misc]
