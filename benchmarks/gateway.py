@@ -9,11 +9,8 @@ nobody's but ours: `devcluster up --with gateway`.
 from __future__ import annotations
 
 import argparse
-import secrets
-import signal
-import sys
 
-from measure import CHART, HELM, WRAPPER, pair, seconds, seconds_to_table
+from measure import CHART, HELM, WRAPPER, own_namespace, pair, seconds, seconds_to_table
 from per_worker import Rounds
 
 INSTALL_GOAL, READ_GOAL = 1.1, 1.5
@@ -66,10 +63,7 @@ def main() -> None:
     parser.add_argument("--read-routes", type=int, default=2000, help="routes whose addresses are read")
     parser.add_argument("--reads", type=int, default=10, help="rounds of reads")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # So that `finally` gets its turn.
-    namespace = f"benchmark-{secrets.token_hex(3)}"
-    seconds(("kubectl", "create", "namespace", namespace))
-    try:
+    with own_namespace() as namespace:
         if arguments.installs:
             few = Routes(namespace, arguments.routes, arguments.gateway)
             sets = -(-arguments.routes // SET)
@@ -83,8 +77,6 @@ def main() -> None:
             title = f"read the addresses of {arguments.read_routes} routes, -o {form}"
             pair(title, arguments.reads, lambda form=form: many.read(form), many.read_theirs, goal=READ_GOAL)  # type: ignore[misc]
         many.clear()
-    finally:
-        seconds(("kubectl", "delete", "namespace", namespace))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ import argparse
 import itertools
 import json
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import traffic
-from measure import CHART, HELM, output, seconds
+from measure import CHART, HELM, output, own_namespace
 from traffic import Load, Target
 
 TYPES = ("InternalIP", "ExternalIP")
@@ -160,10 +159,7 @@ def main() -> None:
     parser.add_argument("--drain", type=int, nargs="+", default=[0, 3], help="values of drainSeconds")
     parser.add_argument("--staying", type=int, nargs="+", default=[0, STAYING], help="0: the first part")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # So that `finally` gets its turn.
-    namespace = f"test-drain-{secrets.token_hex(3)}"
-    seconds(("kubectl", "create", "namespace", namespace))
-    try:
+    with own_namespace("test-drain", wait=False) as namespace:
         for title, instances, staying in (
             ("the node port of the job, 3 workers", 3, 0),
             ("own ports of the 2 workers that stay, of 4", 4, STAYING),
@@ -180,8 +176,6 @@ def main() -> None:
                     arguments.connections,
                     arguments.rate,
                 )
-    finally:
-        seconds(("kubectl", "delete", "namespace", namespace, "--wait=false"))
 
 
 if __name__ == "__main__":

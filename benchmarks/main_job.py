@@ -10,19 +10,14 @@ from __future__ import annotations
 import argparse
 import secrets
 
-from measure import CHART, HELM, WRAPPER, output, pair, processor_time, seconds, seconds_to_table
+from measure import CHART, HELM, WRAPPER, output, own_namespace, pair, processor_time, seconds, seconds_to_table
 
 VALUES = ("--set", "nodePort.enabled=true")
 
 
-def main() -> None:
-    """Run both measurements in a namespace of their own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    rounds = parser.parse_args().rounds
-    namespace = f"benchmark-{secrets.token_hex(3)}"
+def measure(namespace: str, rounds: int) -> None:
+    """Run both measurements in a namespace."""
     inside = ("--namespace", namespace)
-    seconds(("kubectl", "create", "namespace", namespace))
     made: list[str] = []
 
     def release(prefix: str) -> str:
@@ -40,22 +35,28 @@ def main() -> None:
             ("kubectl", "get", "services", "-o", "wide", *inside),
         )
 
-    try:
-        newer = output(HELM, "version", "--short").startswith("v4")
-        pair("install to printed addresses", rounds, install_ours, install_theirs, goal=1.05 if newer else 0.85)
-        name = made[0]
-        pair(
-            "read the addresses",
-            3 * rounds,
-            lambda: seconds((WRAPPER, "address", name, *inside)),
-            lambda: seconds(
-                ("kubectl", "get", "services", "-o", "wide", *inside), ("kubectl", "get", "nodes", "-o", "wide")
-            ),
-            goal=1.3,
-        )
-        processor_time("twister2-job --help", rounds, (WRAPPER, "--help"), goal=0.070)
-    finally:
-        seconds(("kubectl", "delete", "namespace", namespace, "--wait=false"))
+    newer = output(HELM, "version", "--short").startswith("v4")
+    pair("install to printed addresses", rounds, install_ours, install_theirs, goal=1.05 if newer else 0.85)
+    name = made[0]
+    pair(
+        "read the addresses",
+        3 * rounds,
+        lambda: seconds((WRAPPER, "address", name, *inside)),
+        lambda: seconds(
+            ("kubectl", "get", "services", "-o", "wide", *inside), ("kubectl", "get", "nodes", "-o", "wide")
+        ),
+        goal=1.3,
+    )
+    processor_time("twister2-job --help", rounds, (WRAPPER, "--help"), goal=0.070)
+
+
+def main() -> None:
+    """Run the measurements in a namespace of their own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds = parser.parse_args().rounds
+    with own_namespace(wait=False) as namespace:
+        measure(namespace, rounds)
 
 
 if __name__ == "__main__":

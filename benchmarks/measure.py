@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import secrets
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,6 +43,23 @@ def seconds(*commands: tuple[str, ...]) -> float:
     for command in commands:
         output(*command)
     return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def own_namespace(prefix: str = "benchmark", *, wait: bool = True) -> Iterator[str]:
+    """Make a namespace for a benchmark, and remove it when that ends, also by SIGTERM.
+
+    Args:
+        prefix: What its name begins with.
+        wait: Wait until it is gone, for the next run to have its node ports again.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # So that `finally` gets its turn.
+    name = f"{prefix}-{secrets.token_hex(3)}"
+    seconds(("kubectl", "create", "namespace", name))
+    try:
+        yield name
+    finally:
+        seconds(("kubectl", "delete", "namespace", name, f"--wait={str(wait).lower()}"))
 
 
 def seconds_to_table(*command: str, pending: bool = False) -> float:

@@ -16,12 +16,11 @@ import base64
 import itertools
 import json
 import secrets
-import signal
 import subprocess
 import sys
 import time
 
-from measure import CHART, HELM, WRAPPER, fail, output, pair, seconds, seconds_to_table
+from measure import CHART, HELM, WRAPPER, fail, output, own_namespace, pair, seconds, seconds_to_table
 
 SETTLE = 5.0
 """Seconds of rest between two rounds, in which kube-proxy and the controllers work off the last one."""
@@ -133,19 +132,14 @@ def main() -> None:
     parser.add_argument("--installs", type=int, default=3, help="rounds of installs of each size")
     parser.add_argument("--reads", type=int, default=10, help="rounds of reads of each size")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # So that `finally` gets its turn.
-    namespace = f"benchmark-{secrets.token_hex(3)}"
-    seconds(("kubectl", "create", "namespace", namespace))
     each: dict[int, float] = {}
-    try:
+    with own_namespace() as namespace:
         for size in arguments.sizes:
             rounds = Rounds(namespace, size)
             each[size] = measure(rounds, size, arguments.installs, arguments.reads) / size
             rounds.clear()
         for less, more in itertools.pairwise(each):
             print(f"one Service of {more} takes {each[more] / each[less]:.2f} times as long as one of {less}")
-    finally:  # It waits until they are gone: the next run needs their node ports.
-        seconds(("kubectl", "delete", "namespace", namespace))
 
 
 if __name__ == "__main__":
